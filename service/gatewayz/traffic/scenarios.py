@@ -1,0 +1,90 @@
+"""What is sent: kinds of request, their shares, and the plan that a seed makes of them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+Json = dict[str, Any]  # Any: request bodies are built here and only ever serialised
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A kind of request; ``weight`` is its share among all. ``leaves_after`` events the caller hangs up."""
+
+    name: str
+    weight: int
+    model: str
+    body: Callable[[random.Random], Json] = field(default=lambda rng: {"messages": _messages(rng)})
+    wrong_key: bool = False
+    leaves_after: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One request of the plan, to be sent ``pause_s`` after the one before it."""
+
+    pause_s: float
+    scenario: Scenario
+    body: Json
+
+
+_WORDS = "trace span metric log series latency token model stream retry cache budget prompt answer signal sample"
+
+
+def _messages(rng: random.Random, words: int = 24) -> list[Json]:
+    return [
+        {"role": "system", "content": "You are terse."},
+        {"role": "user", "content": " ".join(rng.choices(_WORDS.split(), k=rng.randint(words // 2, words * 2)))},
+    ]
+
+
+def _chat(*, stream: bool = False, words: int = 24, **more: Any) -> Callable[[random.Random], Json]:
+    def body(rng: random.Random) -> Json:
+        made: Json = {"messages": _messages(rng, words), "temperature": round(rng.random(), 2), **more}
+        if stream:
+            made["stream"] = True
+            if rng.random() < 0.5:
+                made["stream_options"] = {"include_usage": True}
+        return made
+
+    return body
+
+
+_WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "The weather in a city.",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
+
+SCENARIOS: tuple[Scenario, ...] = (
+    Scenario("chat", 28, "demo/fast", _chat()),
+    Scenario("chat, streamed", 24, "demo/fast", _chat(stream=True)),
+    Scenario("slow", 4, "demo/slow", _chat()),
+    Scenario("slow, streamed", 6, "demo/slow", _chat(stream=True)),
+    Scenario("flaky", 9, "demo/flaky", _chat()),
+    Scenario("flaky, streamed", 7, "demo/flaky", _chat(stream=True)),
+    Scenario("tool call", 5, "demo/fast", _chat(tools=[_WEATHER], tool_choice="required")),
+    Scenario("tool call, streamed", 3, "demo/fast", _chat(stream=True, tools=[_WEATHER], tool_choice="required")),
+    Scenario("large prompt", 3, "demo/fast", _chat(words=8000)),
+    Scenario("caller hangs up", 4, "demo/slow", _chat(stream=True), leaves_after=3),
+    Scenario("unknown model", 2, "demo/no-such-model", _chat()),
+    Scenario("wrong key", 2, "demo/fast", _chat(), wrong_key=True),
+    Scenario("no messages", 1, "demo/fast", lambda _: {}),
+)
+
+
+def plan(seed: int, rate_per_s: float) -> Iterator[Planned]:
+    """Requests without end. The first round holds every scenario once, so that a short run shows each; then weights rule."""
+    rng = random.Random(seed)  # noqa: S311 - a reproducible plan, not a secret
+    weights = [scenario.weight for scenario in SCENARIOS]
+    first_round = rng.sample(SCENARIOS, len(SCENARIOS))
+    while True:
+        scenario = first_round.pop() if first_round else rng.choices(SCENARIOS, weights)[0]
+        body = {"model": scenario.model, **scenario.body(rng)}
+        yield Planned(rng.expovariate(rate_per_s), scenario, body)
