@@ -129,7 +129,11 @@ def _follow(checkup: _Checkup, addresses: Addresses) -> Answer | None:
                 ready()
                 raise Unknowable("It answers, but there is no request to look for.")
 
-            checkup.hop(name, check, until=max(patience_ends, time.monotonic() + LAST_LOOK_S) if answer else 0.0)
+            checkup.hop(
+                name,
+                check,
+                until=max(patience_ends, time.monotonic() + min(LAST_LOOK_S, options.patience_s)) if answer else 0.0,
+            )
 
         hop(
             "OTLP accepted",
