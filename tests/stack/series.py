@@ -1,0 +1,171 @@
+"""What the stores know, asked over their own HTTP interfaces; and the patience with which a test asks."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import httpx
+
+Seen = TypeVar("Seen")
+Labels = tuple[str, ...]
+Counts = dict[Labels, float]
+"""Values of a counter by the values of the labels that were asked for, in their order; zeros are left out."""
+
+PATIENCE_S = 60.0
+"""Telemetry takes about ten seconds (queue, flush, scrape); a machine that builds something at the same time, longer."""
+
+TOKENS = "tokens_used_total"
+REQUESTS = "http_requests_total"
+ATTEMPTS = "model_inference_requests_total"
+
+REQUEST_LABELS = ("endpoint", "method", "status_code")
+ATTEMPT_LABELS = ("provider", "model", "status", "error_type")
+TOKEN_LABELS = ("provider", "model", "type")
+
+
+async def eventually(look: Callable[[], Awaitable[Seen]], *, patience_s: float = PATIENCE_S) -> Seen:
+    """What ``look`` returns once its assertions hold; after ``patience_s``, the last of them fails the test."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            return await look()
+        except (AssertionError, httpx.HTTPError):
+            if time.monotonic() >= deadline:
+                raise
+        await asyncio.sleep(0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A span as Tempo has it."""
+
+    kind: str
+    name: str
+    span_id: str
+    parent_id: str
+    attributes: Mapping[str, Any]  # Any: attribute values of every type
+    instance_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Prometheus, Tempo and Loki of one stack."""
+
+    http: httpx.AsyncClient
+    prometheus: str
+    tempo: str
+    loki: str
+
+    async def _get(self, url: str, **parameters: str) -> Any:  # Any: JSON
+        answer = await self.http.get(url, params=parameters)
+        answer.raise_for_status()
+        return answer.json()
+
+    # --- Prometheus
+
+    async def query(self, query: str) -> list[tuple[dict[str, str], float]]:
+        """An instant query: label sets and values."""
+        data = (await self._get(f"{self.prometheus}/api/v1/query", query=query))["data"]
+        return [(sample["metric"], float(sample["value"][1])) for sample in data["result"]]
+
+    async def counts(self, metric: str, labels: Labels, *, matching: str = "") -> Counts:
+        """The raw counter, summed over everything but ``labels``."""
+        return await self._counts(f"sum by ({', '.join(labels)}) ({metric}{{{matching}}})", labels)
+
+    async def increases(self, metric: str, labels: Labels, *, since_s: float, matching: str = "") -> Counts:
+        """By how much the counter rose since that Unix time, resets of its source included, without extrapolation."""
+        window_s = int(time.time() - since_s) + 1
+        query = f"sum by ({', '.join(labels)}) (increase({metric}{{{matching}}}[{window_s}s] anchored))"
+        return await self._counts(query, labels)
+
+    async def _counts(self, query: str, labels: Labels) -> Counts:
+        found = {tuple(metric.get(label, "") for label in labels): value for metric, value in await self.query(query)}
+        return {key: value for key, value in found.items() if value}
+
+    async def label_values(self, label: str, metric: str) -> set[str]:
+        return {labels[label] for labels, _ in await self.query(f"count by ({label}) ({metric})") if label in labels}
+
+    async def series_names(self) -> set[str]:
+        return set((await self._get(f"{self.prometheus}/api/v1/label/__name__/values"))["data"])
+
+    async def exemplar_trace_ids(self, query: str, *, since_s: float) -> list[str]:
+        data = (
+            await self._get(
+                f"{self.prometheus}/api/v1/query_exemplars", query=query, start=str(since_s), end=str(time.time() + 5)
+            )
+        )["data"]
+        return [exemplar["labels"]["trace_id"] for series in data for exemplar in series["exemplars"]]
+
+    # --- Tempo
+
+    async def spans(self, trace_id: str) -> list[Span]:
+        """The trace's spans; none when Tempo does not have it."""
+        answer = await self.http.get(f"{self.tempo}/api/v2/traces/{trace_id}")
+        if answer.status_code == 404:
+            return []
+        answer.raise_for_status()
+        trace = answer.json().get("trace", {})
+        return [
+            Span(
+                kind=span["kind"].removeprefix("SPAN_KIND_"),
+                name=span["name"],
+                span_id=_hex(span["spanId"]),
+                parent_id=_hex(span.get("parentSpanId", "")),
+                attributes=_attributes(span.get("attributes", [])),
+                instance_id=_attributes(resource["resource"]["attributes"]).get("service.instance.id", ""),
+            )
+            for resource in trace.get("resourceSpans", [])
+            for scope in resource["scopeSpans"]
+            for span in scope["spans"]
+        ]
+
+    # --- Loki
+
+    async def log_lines(self, pipeline: str, *, since_s: float, limit: int = 5000) -> list[str]:
+        """Lines of the gateway that the LogQL ``pipeline`` lets through."""
+        data = (
+            await self._get(
+                f"{self.loki}/loki/api/v1/query_range",
+                query=f'{{service_name="gatewayz-api"}} {pipeline}',
+                start=str(int(since_s * 1e9)),
+                end=str(int((time.time() + 5) * 1e9)),
+                limit=str(limit),
+            )
+        )["data"]
+        return [line for stream in data["result"] for _, line in stream["values"]]
+
+    async def completed(self, *, since_s: float) -> dict[str, dict[str, Any]]:
+        """The `request completed` records since then, by trace id. Two for one trace are a failure."""
+        lines = await self.log_lines('|= "request completed"', since_s=since_s)
+        records = [record for record in map(json.loads, lines) if record["message"] == "request completed"]
+        found = {record["trace_id"]: record for record in records}
+        assert len(found) == len(records), "some request has two completed records"
+        return found
+
+
+def _hex(encoded: str) -> str:
+    return base64.b64decode(encoded).hex()
+
+
+def _attributes(pairs: list[dict[str, Any]]) -> dict[str, Any]:  # Any: attribute values of every type
+    return {pair["key"]: _value(pair["value"]) for pair in pairs}
+
+
+def _value(value: dict[str, Any]) -> Any:
+    if "intValue" in value:
+        return int(value["intValue"])
+    if "arrayValue" in value:
+        return [_value(item) for item in value["arrayValue"].get("values", [])]
+    return next(iter(value.values()), None)
+
+
+def minus(after: Counts, before: Counts) -> Counts:
+    """What came on top; zeros are left out."""
+    difference = {key: value - before.get(key, 0) for key, value in after.items()}
+    return {key: value for key, value in difference.items() if value}
