@@ -1,0 +1,3 @@
+module gatewayz/benchmarks/load
+
+go 1.25
