@@ -1,0 +1,122 @@
+"""What a provider's refusal means: from HTTP status, headers and body to the tree in errors.py."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+import msgspec
+import orjson
+from msgspec import Raw, Struct
+
+from gatewayz.errors import (
+    ProviderAuthFailed,
+    ProviderBadRequest,
+    ProviderError,
+    ProviderMalformedResponse,
+    ProviderOverloaded,
+    ProviderRateLimited,
+    ProviderServerError,
+)
+
+MAX_ERROR_BYTES = 16_384  # an error object says what is wrong in a sentence; more is a page
+MAX_RETRY_AFTER_S = 86_400.0  # a day; beyond it a provider means "no"
+REDACTED = b"[redacted]"
+_KEY_SHAPES = re.compile(rb"\b(?:sk|gsk|pk|key|xai|hf|nvapi|gwz)[-_][A-Za-z0-9_\-*.]{8,}")
+
+
+class _Error(Struct):
+    message: str
+    type: Raw = Raw()
+    code: Raw = Raw()
+    param: Raw = Raw()
+
+
+class _ErrorBody(Struct):
+    error: _Error
+
+
+_BODY = msgspec.json.Decoder(_ErrorBody)
+
+
+def provider_error(
+    status: int, headers: Mapping[str, str], body: bytes, *, now_s: float, secrets: Sequence[str] = ()
+) -> ProviderError:
+    """The error for an answer whose status is not 2xx.
+
+    ``secrets`` are struck from what is handed on; ``now_s`` (Unix time) is what a Retry-After date is measured against.
+    """
+    retry_after_s = parse_retry_after(headers.get("retry-after"), now_s)
+    match status:
+        case 401 | 403:
+            return ProviderAuthFailed("The provider refused the gateway's credentials.", upstream_status=status)
+        case 402:
+            # Out of credit on our account: no fault of the caller's, and another provider may do.
+            return ProviderAuthFailed(
+                "The gateway's account with the provider is out of credit.", upstream_status=status
+            )
+        case 429:
+            return ProviderRateLimited(
+                "The provider's rate limit was reached.", upstream_status=status, retry_after_s=retry_after_s
+            )
+        case 503 | 529:
+            return ProviderOverloaded(
+                "The provider is overloaded.", upstream_status=status, retry_after_s=retry_after_s
+            )
+        case 408:
+            return ProviderServerError(
+                "The provider gave up waiting.", upstream_status=status, retry_after_s=retry_after_s
+            )
+        case _ if 400 <= status < 500:
+            return ProviderBadRequest(
+                f"The provider refused the request with status {status}.",
+                upstream_status=status,
+                body=presentable(body, secrets),
+            )
+        case _ if status >= 500:
+            return ProviderServerError(
+                f"The provider failed with status {status}.", upstream_status=status, retry_after_s=retry_after_s
+            )
+        case _:
+            return ProviderMalformedResponse(f"The provider answered with status {status}.", upstream_status=status)
+
+
+def presentable(body: bytes, secrets: Sequence[str] = ()) -> bytes | None:
+    """The provider's error object as the caller may see it, or None where it is not one in OpenAI's shape."""
+    if len(body) > MAX_ERROR_BYTES:
+        return None
+    try:
+        error = _BODY.decode(body).error
+        text = body.decode()
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+    del text
+    shown = orjson.dumps({"message": error.message})[1:-1]
+    for name, value in (("type", error.type), ("param", error.param), ("code", error.code)):
+        shown += b',"' + name.encode() + b'":' + (bytes(value) or b"null")
+    for secret in secrets:
+        if secret:
+            shown = shown.replace(secret.encode(), REDACTED)
+    return b'{"error":{' + _KEY_SHAPES.sub(REDACTED, shown) + b"}}"
+
+
+def parse_retry_after(value: str | None, now_s: float) -> float | None:
+    """Seconds to wait, from either form of Retry-After (RFC 9110 §10.2.3); None for garbage. Capped at a day."""
+    if value is None:
+        return None
+    value = value.strip()
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            date = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        if date.tzinfo is None:
+            date = date.replace(tzinfo=UTC)
+        seconds = date.timestamp() - now_s
+    if seconds != seconds:  # NaN
+        return None
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER_S)

@@ -1,0 +1,217 @@
+"""A scripted LLM server on a real socket: it speaks OpenAI's chat completions and fails on demand.
+
+The model's name picks the script (tests/upstream_scripts.py), so that a test says what happens by the name it asks for:
+``ok``, ``429-retry-after-2``, ``cut-after-3`` … Answers are written byte by byte here, not by an HTTP library, because
+half of what is tested are answers that no library would send.
+
+    async with FakeLLM() as fake:            # in the test's own event loop
+        fake.base_url, fake.requests, fake.open_connections
+
+    with FakeLLM.in_thread() as fake:        # for synchronous clients: a loop of its own in a thread
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import struct
+import threading
+from collections import Counter
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import orjson
+
+from tests.upstream_scripts import Cut, Exchange, Reset, known_usage, script_of
+
+START_TIMEOUT_S = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One request as it arrived. Header names are lower-case."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    connection: int
+    """Number of the connection it came on, counted from 1."""
+
+    @property
+    def json(self) -> Any:
+        return orjson.loads(self.body)
+
+    @property
+    def model(self) -> str:
+        try:
+            return str(self.json["model"])
+        except (ValueError, KeyError, TypeError):
+            return ""
+
+
+class FakeLLM:
+    """The server. All counters may be read at any time."""
+
+    usage = staticmethod(known_usage)
+    """``FakeLLM.usage(model)``: the usage that a script reports, so that tests can assert sums."""
+
+    def __init__(self, *, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
+        self.requests: list[Received] = []
+        self.connections = 0
+        self.open_connections = 0
+        self.aborted = 0
+        """Connections that the client left before its answer was complete."""
+        self.served: Counter[str] = Counter()
+        """Requests by model; scripts that fail once look here."""
+        self._tls = tls
+        self._port = port
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.live: set[_Connection] = set()
+
+    @property
+    def port(self) -> int:
+        return self._port
+
+    @property
+    def base_url(self) -> str:
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._port}/v1"
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Connection(self), "127.0.0.1", self._port, ssl=self._tls)
+        self._port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._server is not None:
+            self._server.close()
+        self.drop_connections()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @classmethod
+    @contextlib.contextmanager
+    def in_thread(cls) -> Generator[FakeLLM]:
+        fake = cls()
+        started, stop = threading.Event(), asyncio.Event()
+        loop = asyncio.new_event_loop()
+
+        async def run() -> None:
+            async with fake:
+                started.set()
+                await stop.wait()
+
+        thread = threading.Thread(target=loop.run_until_complete, args=(run(),), daemon=True)
+        thread.start()
+        if not started.wait(START_TIMEOUT_S):
+            raise RuntimeError("the fake provider did not start")
+        try:
+            yield fake
+        finally:
+            loop.call_soon_threadsafe(stop.set)
+            thread.join(START_TIMEOUT_S)
+            loop.close()
+
+    def drop_connections(self) -> None:
+        """Close every connection, as a provider does with idle ones."""
+        for connection in list(self.live):
+            connection.close()
+
+    def answer(self, connection: _Connection, received: Received) -> asyncio.Task[None]:
+        self.requests.append(received)
+        self.served[received.model] += 1
+        task = asyncio.get_running_loop().create_task(connection.play(received))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+class _Connection(asyncio.Protocol):
+    """Reads requests one after another; a client that leaves cancels the script that answers it."""
+
+    def __init__(self, fake: FakeLLM) -> None:
+        self._fake = fake
+        self._buffer = bytearray()
+        self._task: asyncio.Task[None] | None = None
+        self._transport: asyncio.Transport | None = None
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._number = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._fake.connections += 1
+        self._fake.open_connections += 1
+        self._fake.live.add(self)
+        self._number = self._fake.connections
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._fake.open_connections -= 1
+        self._fake.live.discard(self)
+        self._writable.set()
+        if self._task is not None and not self._task.done():
+            self._fake.aborted += 1
+            self._task.cancel()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        if self._task is None or self._task.done():
+            self._take_request()
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    def _take_request(self) -> None:
+        head, separator, rest = bytes(self._buffer).partition(b"\r\n\r\n")
+        if not separator:
+            return
+        first, *lines = head.decode("latin-1").split("\r\n")
+        method, path, _ = first.split(" ", 2)
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        length = int(headers.get("content-length", "0"))
+        if len(rest) < length:
+            return
+        self._buffer = bytearray(rest[length:])
+        self._task = self._fake.answer(self, Received(method, path, headers, rest[:length], self._number))
+
+    async def play(self, received: Received) -> None:
+        script = script_of(received.model)
+        exchange = Exchange(received.body, self._fake.served[received.model], self._send)
+        try:
+            if received.path != "/v1/chat/completions":
+                await exchange.error(404, f"No such path: {received.path}.")
+            else:
+                await script(exchange)
+        except Cut:
+            self.close()
+        except Reset:
+            self._reset()
+
+    async def _send(self, data: bytes) -> None:
+        assert self._transport is not None
+        self._transport.write(data)
+        await self._writable.wait()
+
+    def _reset(self) -> None:
+        """End with RST instead of FIN."""
+        assert self._transport is not None
+        raw = self._transport.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._transport.abort()

@@ -1,0 +1,509 @@
+"""What the fake provider does, by the model's name. Numbers in a name are parameters.
+
+ok  ok-200-tokens  paced-10-tokens-20-ms  tools  unicode  cached  reasoning  deepseek-usage  groq-usage
+500  503  401  429  … (any status)            500-once  503-twice  429-retry-after-2  429-retry-after-date …
+400-context  redirect  html-200  empty-200  bad-json-200  short-200  no-choices-200  error-200  gzip-200  not-gzip-200
+close-before-headers  rst-before-headers  drip-headers  not-http  hang  slow-first-3s  big-body
+cut-after-3  rst-after-3  stall-after-3  one-byte-slices  crlf  cr  comments  multi-line  bad-event-after-3
+error-first-event  error-after-3  no-done  no-usage  done-without-blank-line  json-for-stream  no-first-byte
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from time import time
+from typing import Any
+
+import orjson
+
+from gatewayz.records import Usage
+
+PROMPT_TOKENS = 11
+ANSWER_TOKENS = 5
+ANSWER_ID = "chatcmpl-fake"
+FOREVER_S = 3600.0
+BIG_BYTES = 80_000_000
+
+Json = dict[str, Any]
+Send = Callable[[bytes], Awaitable[None]]
+
+
+class Cut(Exception):
+    """Close the connection now."""
+
+
+class Reset(Exception):
+    """Close it with RST."""
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request and the means to answer it."""
+
+    body: bytes
+    times: int
+    """How often this model was asked, this time included."""
+    send: Send
+    json: Json = field(init=False)
+
+    def __post_init__(self) -> None:
+        try:
+            self.json = orjson.loads(self.body)
+        except ValueError:
+            self.json = {}
+
+    @property
+    def stream(self) -> bool:
+        return bool(self.json.get("stream"))
+
+    @property
+    def model(self) -> str:
+        return str(self.json.get("model", ""))
+
+    @property
+    def wants_usage(self) -> bool:
+        options: Json = self.json.get("stream_options") or {}
+        return bool(options.get("include_usage"))
+
+    async def answer(self, status: int, body: bytes, content_type: str = "application/json", **headers: str) -> None:
+        await self.send(
+            _head(status, {"content-type": content_type, "content-length": str(len(body)), **headers}) + body
+        )
+
+    async def error(self, status: int, message: str, code: str | None = None, **headers: str) -> None:
+        error = {"message": message, "type": "fake_error", "param": None, "code": code}
+        await self.answer(status, orjson.dumps({"error": error}), **headers)
+
+    async def start_stream(self) -> None:
+        await self.send(
+            _head(200, {"content-type": "text/event-stream; charset=utf-8", "transfer-encoding": "chunked"})
+        )
+
+    async def chunk(self, data: bytes) -> None:
+        await self.send(b"%x\r\n%b\r\n" % (len(data), data))
+
+    async def end_stream(self) -> None:
+        await self.send(b"0\r\n\r\n")
+
+
+Script = Callable[[Exchange], Awaitable[None]]
+
+
+def _head(status: int, headers: dict[str, str]) -> bytes:
+    lines = [f"HTTP/1.1 {status} Scripted"]
+    # What a provider says about our account, and what it would like us to remember.
+    lines += ["set-cookie: session=secret", "openai-organization: org-secret", "x-ratelimit-remaining-requests: 41"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+# ---- Answers -----------------------------------------------------------------------------------------------------
+
+
+def words(count: int) -> list[str]:
+    return [f"word{number} " for number in range(count)]
+
+
+def usage_json(completion: int, **details: Any) -> Json:
+    return {
+        "prompt_tokens": PROMPT_TOKENS,
+        "completion_tokens": completion,
+        "total_tokens": PROMPT_TOKENS + completion,
+        **details,
+    }
+
+
+def reply(exchange: Exchange, text: str, usage: Json | None, **message: Any) -> bytes:
+    choice = {"index": 0, "message": {"role": "assistant", "content": text, **message}, "finish_reason": "stop"}
+    if "tool_calls" in message:
+        choice["finish_reason"] = "tool_calls"
+    whole: Json = {
+        "id": ANSWER_ID,
+        "object": "chat.completion",
+        "created": 1,
+        "model": exchange.model,
+        "choices": [choice],
+    }
+    if usage is not None:
+        whole["usage"] = usage
+    return orjson.dumps(whole)
+
+
+def event(exchange: Exchange, choices: list[Json], **more: Any) -> bytes:
+    chunk = {
+        "id": ANSWER_ID,
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": exchange.model,
+        "choices": choices,
+    }
+    return b"data: " + orjson.dumps({**chunk, **more}) + b"\n\n"
+
+
+def delta(exchange: Exchange, content: Json, reason: str | None = None, **more: Any) -> bytes:
+    return event(exchange, [{"index": 0, "delta": content, "finish_reason": reason}], **more)
+
+
+def opening(exchange: Exchange) -> bytes:
+    return delta(exchange, {"role": "assistant", "content": ""})
+
+
+def stream_of(exchange: Exchange, pieces: Sequence[str], usage: Json | None, *, reason: str = "stop") -> list[bytes]:
+    events = [
+        opening(exchange),
+        *(delta(exchange, {"content": piece}) for piece in pieces),
+        delta(exchange, {}, reason),
+    ]
+    if usage is not None and exchange.wants_usage:
+        events.append(event(exchange, [], usage=usage))
+    events.append(b"data: [DONE]\n\n")
+    return events
+
+
+async def play(exchange: Exchange, events: Sequence[bytes], pause_s: float = 0) -> None:
+    await exchange.start_stream()
+    for number, item in enumerate(events):
+        if number and pause_s:
+            await asyncio.sleep(pause_s)
+        await exchange.chunk(item)
+    await exchange.end_stream()
+
+
+async def ok(
+    exchange: Exchange, pieces: Sequence[str] | None = None, usage: Json | None = None, pause_s: float = 0
+) -> None:
+    pieces = words(ANSWER_TOKENS) if pieces is None else pieces
+    usage = usage_json(len(pieces)) if usage is None else usage
+    if exchange.stream:
+        await play(exchange, stream_of(exchange, pieces, usage), pause_s)
+    else:
+        await exchange.answer(200, reply(exchange, "".join(pieces), usage))
+
+
+async def tools(exchange: Exchange) -> None:
+    call = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Lisbon"}'}}
+    usage = usage_json(ANSWER_TOKENS)
+    if not exchange.stream:
+        await exchange.answer(200, reply(exchange, "", usage, tool_calls=[call]))
+        return
+    opened = {"index": 0, **call, "function": {"name": "weather", "arguments": ""}}
+    parts = ['{"city"', ':"Lisbon"}']
+    events = [
+        delta(exchange, {"role": "assistant", "content": None, "tool_calls": [opened]}),
+        *(delta(exchange, {"tool_calls": [{"index": 0, "function": {"arguments": part}}]}) for part in parts),
+        delta(exchange, {}, "tool_calls"),
+        event(exchange, [], usage=usage),
+        b"data: [DONE]\n\n",
+    ]
+    await play(exchange, events)
+
+
+UNICODE = ["Grüße ", "aus ", "Lissabon ", "🌍", "!"]
+
+CACHED = usage_json(ANSWER_TOKENS, prompt_tokens_details={"cached_tokens": 7})
+REASONED = usage_json(ANSWER_TOKENS, completion_tokens_details={"reasoning_tokens": 3})
+DEEPSEEK = usage_json(ANSWER_TOKENS, prompt_cache_hit_tokens=6, prompt_cache_miss_tokens=5)
+
+
+async def groq_usage(exchange: Exchange) -> None:
+    if not exchange.stream:
+        await ok(exchange)
+        return
+    events = stream_of(exchange, words(ANSWER_TOKENS), None)
+    events[-2] = delta(exchange, {}, "stop", x_groq={"id": "req_1", "usage": usage_json(ANSWER_TOKENS)})
+    await play(exchange, events)
+
+
+async def no_usage(exchange: Exchange) -> None:
+    pieces = words(ANSWER_TOKENS)
+    if exchange.stream:
+        await play(exchange, stream_of(exchange, pieces, None))
+    else:
+        await exchange.answer(200, reply(exchange, "".join(pieces), None))
+
+
+# ---- Refusals ----------------------------------------------------------------------------------------------------
+
+
+async def status(exchange: Exchange, code: int) -> None:
+    await exchange.error(code, f"Scripted failure {code}.", "scripted")
+
+
+async def limited(exchange: Exchange, retry_after: str) -> None:
+    value = formatdate(time() + 5, usegmt=True) if retry_after == "date" else retry_after
+    await exchange.error(429, "Slow down.", "rate_limit_exceeded", retry_after=value)
+
+
+async def fails_first(exchange: Exchange, code: int, times: int) -> None:
+    await (status(exchange, code) if exchange.times <= times else ok(exchange))
+
+
+async def context(exchange: Exchange) -> None:
+    await exchange.error(400, "This model's maximum context length is 8 tokens.", "context_length_exceeded")
+
+
+async def redirect(exchange: Exchange) -> None:
+    await exchange.answer(302, b"", location="http://169.254.169.254/latest/meta-data/")
+
+
+# ---- Broken answers ----------------------------------------------------------------------------------------------
+
+
+async def html(exchange: Exchange) -> None:
+    await exchange.answer(200, b"<html><body>Welcome to our Wi-Fi</body></html>", "text/html")
+
+
+async def empty(exchange: Exchange) -> None:
+    await exchange.answer(200, b"")
+
+
+async def bad_json(exchange: Exchange) -> None:
+    await exchange.answer(200, b'{"id":"chatcmpl-fake","choices":[{"index":0')
+
+
+async def short(exchange: Exchange) -> None:
+    """Less than was announced."""
+    whole = reply(exchange, "hello", usage_json(1))
+    await exchange.send(
+        _head(200, {"content-type": "application/json", "content-length": str(len(whole))}) + whole[:-20]
+    )
+    raise Cut
+
+
+async def no_choices(exchange: Exchange) -> None:
+    await exchange.answer(200, b'{"id":"chatcmpl-fake","object":"chat.completion"}')
+
+
+async def error_in_200(exchange: Exchange) -> None:
+    await exchange.answer(200, b'{"error":{"message":"upstream is busy","code":429}}')
+
+
+async def gzipped(exchange: Exchange) -> None:
+    await exchange.answer(200, gzip.compress(reply(exchange, "hello", usage_json(1))), content_encoding="gzip")
+
+
+async def not_gzipped(exchange: Exchange) -> None:
+    await exchange.answer(200, reply(exchange, "hello", usage_json(1)), content_encoding="gzip")
+
+
+async def json_for_stream(exchange: Exchange) -> None:
+    await exchange.answer(200, reply(exchange, "hello", usage_json(1)))
+
+
+async def close_before_headers(exchange: Exchange) -> None:
+    raise Cut
+
+
+async def reset_before_headers(exchange: Exchange) -> None:
+    raise Reset
+
+
+async def drip_headers(exchange: Exchange) -> None:
+    for byte in _head(200, {"content-type": "application/json", "content-length": "2"}):
+        await exchange.send(bytes([byte]))
+        await asyncio.sleep(0.2)
+
+
+async def not_http(exchange: Exchange) -> None:
+    await exchange.send(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
+    await asyncio.sleep(FOREVER_S)
+
+
+async def hang(exchange: Exchange) -> None:
+    await asyncio.sleep(FOREVER_S)
+
+
+async def slow_first(exchange: Exchange, seconds: float) -> None:
+    await asyncio.sleep(seconds)
+    await ok(exchange)
+
+
+async def big_body(exchange: Exchange) -> None:
+    await exchange.send(_head(200, {"content-type": "application/json", "transfer-encoding": "chunked"}))
+    block = b" " * 65_536
+    for _ in range(BIG_BYTES // len(block)):
+        await exchange.chunk(block)
+    await exchange.end_stream()
+
+
+# ---- Broken streams ----------------------------------------------------------------------------------------------
+
+
+async def begin(exchange: Exchange, count: int) -> None:
+    """A stream's first ``count`` words."""
+    await exchange.start_stream()
+    await exchange.chunk(opening(exchange))
+    for piece in words(count):
+        await exchange.chunk(delta(exchange, {"content": piece}))
+
+
+async def cut_after(exchange: Exchange, count: int) -> None:
+    await begin(exchange, count)
+    raise Cut
+
+
+async def reset_after(exchange: Exchange, count: int) -> None:
+    await begin(exchange, count)
+    await asyncio.sleep(0.05)  # an RST overtakes bytes that the reader has not taken yet
+    raise Reset
+
+
+async def stall_after(exchange: Exchange, count: int) -> None:
+    await begin(exchange, count)
+    await asyncio.sleep(FOREVER_S)
+
+
+async def bad_event_after(exchange: Exchange, count: int) -> None:
+    await begin(exchange, count)
+    await exchange.chunk(b'data: {"id":"chatcmpl-fake","choi\n\n')
+    await exchange.end_stream()
+
+
+async def error_after(exchange: Exchange, count: int) -> None:
+    await begin(exchange, count)
+    await exchange.chunk(
+        b'data: {"error":{"message":"The server is overloaded","type":"overloaded_error","code":503}}\n\n'
+    )
+    await exchange.end_stream()
+
+
+async def error_first_event(exchange: Exchange) -> None:
+    await exchange.start_stream()
+    await exchange.chunk(
+        b'data: {"error":{"message":"Rate limit reached","type":"requests","code":"rate_limit_exceeded"}}\n\n'
+    )
+    await exchange.end_stream()
+
+
+async def no_first_byte(exchange: Exchange) -> None:
+    """Headers at once, and then nothing."""
+    await exchange.start_stream()
+    await asyncio.sleep(FOREVER_S)
+
+
+async def no_done(exchange: Exchange) -> None:
+    await play(exchange, stream_of(exchange, words(ANSWER_TOKENS), usage_json(ANSWER_TOKENS))[:-1])
+
+
+async def done_without_blank_line(exchange: Exchange) -> None:
+    events = stream_of(exchange, words(ANSWER_TOKENS), usage_json(ANSWER_TOKENS))
+    await play(exchange, [*events[:-1], b"data: [DONE]"])
+
+
+async def rewritten(exchange: Exchange, rewrite: Callable[[bytes], Sequence[bytes]]) -> None:
+    """The usual stream, as other bytes that mean the same."""
+    if not exchange.stream:
+        await ok(exchange, UNICODE)
+        return
+    whole = b"".join(stream_of(exchange, UNICODE, usage_json(len(UNICODE))))
+    await play(exchange, rewrite(whole), 0)
+
+
+def _one_byte_slices(stream: bytes) -> list[bytes]:
+    return [stream[place : place + 1] for place in range(len(stream))]
+
+
+def _crlf(stream: bytes) -> list[bytes]:
+    return [stream.replace(b"\n", b"\r\n")]
+
+
+def _cr(stream: bytes) -> list[bytes]:
+    return [stream.replace(b"\n", b"\r")]
+
+
+def _comments(stream: bytes) -> list[bytes]:
+    return [b": PROCESSING\n\n" + stream.replace(b"data: ", b": keep-alive\nevent: message\nid: 7\ndata: ")]
+
+
+def _multi_line(stream: bytes) -> list[bytes]:
+    return [stream.replace(b',"created"', b',\ndata: "created"')]
+
+
+# ---- The table ---------------------------------------------------------------------------------------------------
+
+_SIMPLE: dict[str, Script] = {
+    "ok": ok,
+    "tools": tools,
+    "unicode": lambda exchange: ok(exchange, UNICODE),
+    "cached": lambda exchange: ok(exchange, usage=CACHED),
+    "reasoning": lambda exchange: ok(exchange, usage=REASONED),
+    "deepseek-usage": lambda exchange: ok(exchange, usage=DEEPSEEK),
+    "groq-usage": groq_usage,
+    "no-usage": no_usage,
+    "400-context": context,
+    "redirect": redirect,
+    "html-200": html,
+    "empty-200": empty,
+    "bad-json-200": bad_json,
+    "short-200": short,
+    "no-choices-200": no_choices,
+    "error-200": error_in_200,
+    "gzip-200": gzipped,
+    "not-gzip-200": not_gzipped,
+    "json-for-stream": json_for_stream,
+    "close-before-headers": close_before_headers,
+    "rst-before-headers": reset_before_headers,
+    "drip-headers": drip_headers,
+    "not-http": not_http,
+    "hang": hang,
+    "big-body": big_body,
+    "error-first-event": error_first_event,
+    "no-first-byte": no_first_byte,
+    "no-done": no_done,
+    "done-without-blank-line": done_without_blank_line,
+    "one-byte-slices": lambda exchange: rewritten(exchange, _one_byte_slices),
+    "crlf": lambda exchange: rewritten(exchange, _crlf),
+    "cr": lambda exchange: rewritten(exchange, _cr),
+    "comments": lambda exchange: rewritten(exchange, _comments),
+    "multi-line": lambda exchange: rewritten(exchange, _multi_line),
+}
+
+_TIMES = {"once": 1, "twice": 2}
+
+Make = Callable[[Sequence[str]], Script]  # the numbers in the name → what to do
+
+_PATTERNS: tuple[tuple[str, Make], ...] = (
+    (r"ok-(\d+)-tokens", lambda given: lambda exchange: ok(exchange, words(int(given[0])))),
+    (
+        r"paced-(\d+)-tokens-(\d+)-ms",
+        lambda given: lambda exchange: ok(exchange, words(int(given[0])), pause_s=int(given[1]) / 1000),
+    ),
+    (r"429-retry-after-(.+)", lambda given: lambda exchange: limited(exchange, given[0])),
+    (r"(\d{3})-(once|twice)", lambda given: lambda exchange: fails_first(exchange, int(given[0]), _TIMES[given[1]])),
+    (r"(\d{3})", lambda given: lambda exchange: status(exchange, int(given[0]))),
+    (r"slow-first-([\d.]+)s", lambda given: lambda exchange: slow_first(exchange, float(given[0]))),
+    (r"cut-after-(\d+)", lambda given: lambda exchange: cut_after(exchange, int(given[0]))),
+    (r"rst-after-(\d+)", lambda given: lambda exchange: reset_after(exchange, int(given[0]))),
+    (r"stall-after-(\d+)", lambda given: lambda exchange: stall_after(exchange, int(given[0]))),
+    (r"error-after-(\d+)", lambda given: lambda exchange: error_after(exchange, int(given[0]))),
+    (r"bad-event-after-(\d+)", lambda given: lambda exchange: bad_event_after(exchange, int(given[0]))),
+)
+
+
+def script_of(model: str) -> Script:
+    if model in _SIMPLE:
+        return _SIMPLE[model]
+    for pattern, make in _PATTERNS:
+        if (match := re.fullmatch(pattern, model)) is not None:
+            return make(*match.groups())
+    return lambda exchange: exchange.error(404, f"The model `{exchange.model}` does not exist.", "model_not_found")
+
+
+_COUNTED = re.compile(r"(?:ok|paced)-(\d+)-tokens.*")
+
+
+def known_usage(model: str) -> Usage:
+    """What a script that answers in full reports; for those that fail, nothing is reported."""
+    counted = _COUNTED.fullmatch(model)
+    return Usage(
+        input_tokens=PROMPT_TOKENS,
+        output_tokens=int(counted.group(1)) if counted else ANSWER_TOKENS,
+        cache_read_tokens={"cached": 7, "deepseek-usage": 6}.get(model, 0),
+        reasoning_tokens=3 if model == "reasoning" else 0,
+        source="provider",
+    )
