@@ -1,0 +1,336 @@
+"""The stack as a whole: the gateway first, each component as soon as it is there, and everything down again in order."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+from gatewayz import __version__
+from gatewayz.stack.build import Builder, BuildStep, describe
+from gatewayz.stack.components import (
+    STOP_ORDER,
+    Component,
+    Site,
+    chosen,
+    gateway_environment,
+    gateway_launch,
+    port_uses,
+)
+from gatewayz.stack.errors import StackError
+from gatewayz.stack.files import component_files
+from gatewayz.stack.locate import Found, locate
+from gatewayz.stack.lock import FileLock
+from gatewayz.stack.options import StackOptions
+from gatewayz.stack.part import Part, PartPolicy
+from gatewayz.stack.ports import Ports, check_ports
+from gatewayz.stack.process import run_tool
+from gatewayz.stack.spec import BuildSpec, read_spec
+from gatewayz.stack.state import ComponentState, StateFile, holder_of_state
+from gatewayz.stack.view import Progress, Row, SilentView, State, View
+
+GATEWAY = "gateway"
+
+
+class Stack:
+    """The gateway and its components as children of this process.
+
+    ``async with Stack(StackOptions(data_dir=…, ports=Ports.free())) as stack:`` returns once everything is ready, and leaves no
+    process behind. Use it from the event loop of the main thread: on Linux the children die with the thread that started them.
+
+    Component names are those of ``components.COMPONENT_NAMES``, and ``gateway``.
+    """
+
+    def __init__(self, options: StackOptions, view: View | None = None) -> None:
+        self.options = options
+        self.first_key_notice = ""
+        """What `gatewayz keys ensure-first` said: the first key and a request to paste; empty if there were keys."""
+        self._view: View = view or SilentView()
+        self._data = options.data_dir.absolute()
+        self._lock = FileLock(self._data / "stack.lock")
+        self._parts: dict[str, Part] = {}
+        self._state_file: StateFile | None = None
+        self._phase: Literal["starting", "running", "stopping", "stopped"] = "stopped"
+        self._lost: asyncio.Event = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._kill = asyncio.Event()
+
+    # What there is to know
+
+    @property
+    def ports(self) -> Ports:
+        return self.options.ports
+
+    @property
+    def logs(self) -> Path:
+        """Directory of the logs, one ``NAME.log`` each."""
+        return self._data / "logs"
+
+    @property
+    def urls(self) -> Mapping[str, str]:
+        return {name: part.launch.url for name, part in self._parts.items() if part.launch is not None}
+
+    @property
+    def pids(self) -> Mapping[str, int]:
+        """Process ids of what runs now."""
+        return {name: part.pid for name, part in self._parts.items() if part.pid is not None}
+
+    @property
+    def states(self) -> Mapping[str, State]:
+        return {name: part.state for name, part in self._parts.items()}
+
+    def rows(self) -> list[Row]:
+        """The closing table."""
+        return [
+            Row(
+                part.name,
+                part.state,
+                (part.launch.shown_url or part.launch.url) if part.launch else "",
+                part.version,
+                part.source,
+            )
+            for part in self._parts.values()
+        ]
+
+    # Up
+
+    async def start(self) -> None:
+        """Check the ports, start the gateway, then each component as soon as its program exists; return when all are ready.
+
+        Raises StackError, after stopping what had been started: a busy port, a failed build, a part that dies before it is
+        ready. The same on cancellation.
+        """
+        self._claim()
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    def _claim(self) -> None:
+        try:
+            self.logs.mkdir(parents=True, exist_ok=True)
+            free = self._lock.try_acquire()
+        except OSError as error:
+            raise StackError(
+                f"{self._data} cannot be used for data: {(error.strerror or str(error)).lower()}. Choose another directory with "
+                "--data-dir or GATEWAYZ_DATA_DIR."
+            ) from None
+        if not free:
+            raise StackError(
+                f"Another stack{holder_of_state(self._data)} is running with the data in {self._data}: stop it, or choose "
+                "another directory with --data-dir or GATEWAYZ_DATA_DIR."
+            )
+
+    async def _start(self) -> None:
+        options = self.options
+        site = Site(options, component_files(options.files_dir), self._data)
+        components = chosen(options)
+        specs = {component.name: read_spec(site.files / component.folder) for component in components}
+        check_ports(port_uses(options))
+        gateway = gateway_launch(site)
+        self._state_file = StateFile(self._data, gateway.url if options.gateway else "", options.ports)
+        self._phase = "starting"
+        if options.gateway:
+            self._add(GATEWAY, restart=False).version = __version__
+        for component in components:
+            self._add(component.name, restart=options.restart).version = specs[component.name].version
+
+        located = asyncio.gather(
+            *(locate(c.name, specs[c.name], site.files, options.cache_dir, options.environment) for c in components)
+        )
+        try:
+            if options.gateway:
+                # Alone at first: it answers within seconds only if nothing else wants the processor.
+                await self._parts[GATEWAY].start(gateway)
+            found = dict(zip((c.name for c in components), await located, strict=True))
+        except BaseException:
+            located.cancel()
+            await asyncio.gather(located, return_exceptions=True)
+            raise
+        await self._bring_up(components, specs, found, site)
+        self._view.settled()
+        self._phase = "running"
+        self._write_state()
+
+    async def _bring_up(
+        self,
+        components: tuple[Component, ...],
+        specs: Mapping[str, BuildSpec],
+        found: Mapping[str, Found | None],
+        site: Site,
+    ) -> None:
+        options = self.options
+        builder = Builder(options.cache_dir, options.environment, self.logs, options.jobs)
+        missing = [component for component in components if found[component.name] is None]
+        tasks: list[asyncio.Task[None]] = []
+        try:
+            if missing:
+                plan = await builder.plan([specs[c.name] for c in missing])
+                for line in describe(
+                    plan, [specs[c.name].title for c in missing], options.cache_dir, options.environment
+                ):
+                    self._view.note(line)
+            if options.first_key and options.gateway:
+                # Shown at once if there is a build to wait for: the gateway can be used meanwhile.
+                tasks.append(asyncio.create_task(self._ask_for_first_key(site, show=bool(missing))))
+            for component in components:
+                work = self._bring_up_one(component, specs[component.name], found[component.name], builder, site)
+                tasks.append(asyncio.create_task(work, name=f"bring up {component.name}"))
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await builder.close()
+
+    async def _bring_up_one(
+        self, component: Component, spec: BuildSpec, found: Found | None, builder: Builder, site: Site
+    ) -> None:
+        part = self._parts[component.name]
+        if found is None:
+            part.state = "building"
+            self._write_state()
+            found = await builder.build(component.name, spec, self._reporter(component.name))
+        part.source = found.source
+        await part.start(component.launch(site, found.program))
+
+    def _reporter(self, name: str) -> Callable[[BuildStep], None]:
+        def report(step: BuildStep) -> None:
+            text = f"{step.phase}: {step.text}" if step.text else step.phase
+            self._view.progress(Progress(name, "building", text, step.done, step.total))
+
+        return report
+
+    async def _ask_for_first_key(self, site: Site, *, show: bool) -> None:
+        status, out, err = await run_tool(
+            [sys.executable, "-m", "gatewayz", "keys", "ensure-first"], environment=gateway_environment(site)
+        )
+        if status != 0:
+            reason = err[-1] if err else f"exit status {status}"
+            self._view.note(
+                f"The first API key could not be made ({reason}). Make one with `gatewayz keys create NAME`."
+            )
+            return
+        self.first_key_notice = "\n".join(out).strip()
+        if show and self.first_key_notice:
+            self._view.note(self.first_key_notice)
+            self.first_key_notice = ""
+
+    async def lost(self) -> None:
+        """Returns when the gateway has died: without it the rest is of no use."""
+        await self._lost.wait()
+
+    # Down
+
+    async def stop(self) -> None:
+        """Gateway, Collector, stores, in the order in which data flows; no process is left afterwards. May be called again."""
+        if self._phase == "stopped" and not self._parts:
+            self._lock.release()
+            return
+        self._phase = "stopping"
+        self._view.settled()
+        self._write_state()
+        scrape_due = all(self.states.get(name) == "ready" for name in (GATEWAY, "collector", "prometheus"))
+        await self._stop_parts(GATEWAY)
+        if scrape_due and self.options.last_scrape_s > 0 and not self._hurry.is_set():
+            # What the Collector has counted and Prometheus has not yet fetched is gone when it ends (collector.md, kill -9).
+            self._view.note(
+                f"Waiting {self.options.last_scrape_s:.0f} s until Prometheus has the last requests (Ctrl-C again to skip) …"
+            )
+            await self._pause(self.options.last_scrape_s)
+        await self._stop_parts("collector")
+        for names in STOP_ORDER:
+            await self._stop_parts(*names)
+        self._phase = "stopped"
+        self._write_state()
+        self._lock.release()
+
+    def hurry(self) -> None:
+        """First call: no more waiting for the last scrape. Second: KILL whatever is left."""
+        if self._hurry.is_set():
+            self._kill.set()
+        self._hurry.set()
+
+    async def _stop_parts(self, *names: str) -> None:
+        parts = [self._parts[name] for name in names if name in self._parts]
+        stopping = asyncio.gather(*(part.stop(at_once=self._kill.is_set()) for part in parts))
+        impatient = asyncio.create_task(self._kill.wait())
+        try:
+            await asyncio.wait({asyncio.ensure_future(stopping), impatient}, return_when=asyncio.FIRST_COMPLETED)
+            if not stopping.done():
+                for part in parts:
+                    part.signal(signal.SIGKILL)
+            await stopping
+        finally:
+            impatient.cancel()
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._hurry.wait(), seconds)
+        except TimeoutError:
+            return
+
+    async def __aenter__(self) -> Stack:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    # One part
+
+    async def stop_component(self, name: str, number: signal.Signals = signal.SIGTERM) -> None:
+        """Signal it, wait for its end (KILL after its grace); it stays down until ``start_component``."""
+        await self._part(name).stop(number)
+
+    async def start_component(self, name: str) -> None:
+        """Start it again as it was, and return when it is ready. Raises StackError with its last log lines."""
+        await self._part(name).start()
+
+    async def restart_component(self, name: str) -> None:
+        await self.stop_component(name)
+        await self.start_component(name)
+
+    def signal_component(self, name: str, number: signal.Signals) -> None:
+        """Just the signal. If it dies of it, it is started again like one that crashed (``options.restart``)."""
+        self._part(name).signal(number)
+
+    def _part(self, name: str) -> Part:
+        part = self._parts.get(name)
+        if part is None:
+            raise StackError(f"There is no {name} in this stack; there is {', '.join(self._parts)}.")
+        return part
+
+    def _add(self, name: str, *, restart: bool) -> Part:
+        policy = PartPolicy(self.options.ready_timeout_s, restart)
+        part = Part(name, self.logs / f"{name}.log", policy, self._view, self._write_state, self._gave_up)
+        self._parts[name] = part
+        return part
+
+    def _gave_up(self, name: str) -> None:
+        if name == GATEWAY:
+            self._lost.set()
+
+    def _write_state(self) -> None:
+        if self._state_file is None:
+            return
+        components = {
+            part.name: ComponentState(
+                pid=part.pid,
+                state=part.state,
+                url=part.launch.url if part.launch else "",
+                ready_url=part.launch.ready_url if part.launch else "",
+                version=part.version,
+                source=part.source,
+                log=str(part.log),
+            )
+            for part in self._parts.values()
+        }
+        self._state_file.write(self._phase, components)
