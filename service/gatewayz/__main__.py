@@ -1,0 +1,5 @@
+"""``python -m gatewayz``."""
+
+from gatewayz.cli import main
+
+main()

@@ -1,0 +1,176 @@
+"""The application: the data plane first, the control plane behind it, and every resource opened and closed in one place."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import threading
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from types import FrameType
+from typing import Literal
+
+import httpx
+from fastapi import FastAPI
+from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
+from opentelemetry.instrumentation.redis import RedisInstrumentor
+from opentelemetry.metrics import NoOpMeterProvider
+
+from gatewayz import __version__
+from gatewayz.accounts.keys import Keys
+from gatewayz.config import Settings
+from gatewayz.controlplane.application import create_control_plane
+from gatewayz.controlplane.checks import database_check, redis_check
+from gatewayz.controlplane.deps import Services, attach
+from gatewayz.controlplane.health import Check, Dependency, HealthMonitor
+from gatewayz.dataplane.endpoint import BodyLimits, Endpoint
+from gatewayz.dataplane.http import Receive, Scope, Send
+from gatewayz.dataplane.routes import find_route
+from gatewayz.errors import ConfigurationError
+from gatewayz.gateway import Gateway
+from gatewayz.providers.base import Providers
+from gatewayz.providers.catalog import load_providers
+from gatewayz.storage.cache import Cache
+from gatewayz.storage.database import Database
+from gatewayz.telemetry.setup import Telemetry, open_telemetry
+
+logger = logging.getLogger(__name__)
+
+DATA_PLANE = "/v1/"
+# Asked every few seconds by machines: a span for each would bury the requests that people look for.
+UNTRACED_PATHS = "health,health/live,health/ready,metrics"
+
+
+class App:
+    """The ASGI application. Nothing is module-global: two of these with different settings can live in one process."""
+
+    def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._environment = environment
+        self._endpoint: Endpoint | None = None
+        self._control_plane: FastAPI | None = None
+        self._health: HealthMonitor | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        assert self._endpoint is not None  # noqa: S101 - the server opens the lifespan before it accepts
+        assert self._control_plane is not None  # noqa: S101
+        if scope["type"] == "http" and scope["path"].startswith(DATA_PLANE):
+            await self._endpoint(scope, receive, send)
+        else:
+            await self._control_plane(scope, receive, send)
+
+    @contextmanager
+    def _draining_on_sigterm(self) -> Generator[None, None, None]:
+        """Readiness says no as soon as the process is asked to leave, while open requests go on. The server's own handler
+        is called behind ours; it is in place by now, in every worker."""
+        if threading.current_thread() is not threading.main_thread():
+            yield  # embedded, as in tests: whoever runs the loop handles signals
+            return
+        previous = signal.getsignal(signal.SIGTERM)
+
+        def handle(number: int, frame: FrameType | None) -> None:
+            if self._health is not None:
+                self._health.drain()
+            if callable(previous):
+                previous(number, frame)
+
+        signal.signal(signal.SIGTERM, handle)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, previous)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        started = False
+        try:
+            async with self._opened():
+                started = True
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+        except ConfigurationError as error:
+            if started:
+                raise
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.shutdown.complete"})
+
+    @asynccontextmanager
+    async def _opened(self) -> AsyncGenerator[None, None]:
+        """Opens everything, innermost last; what was opened first is closed last, so telemetry outlives what it reports on."""
+        settings = self._settings
+        async with AsyncExitStack() as stack:
+            telemetry = open_telemetry(settings, self._environment)
+            stack.push_async_callback(asyncio.to_thread, telemetry.close, settings.flush_s)
+            telemetry.watch_loop(asyncio.get_running_loop())
+            database = await Database.open(settings.database, on_query=telemetry.record_db)
+            stack.push_async_callback(database.close)
+            await database.migrate()
+            keys = await Keys.open(database, settings)
+            stack.push_async_callback(keys.close)
+            providers = load_providers(settings, self._environment)
+            stack.push_async_callback(providers.close)
+            _observe_state(telemetry, keys, providers)
+            client = await stack.enter_async_context(_instrumented_client(telemetry))
+            checks: dict[Dependency, Check] = {
+                "database": database_check(database),
+                "providers": _providers_check(providers),
+            }
+            if settings.redis_url is not None:
+                cache = Cache.open(settings.redis_url)
+                stack.push_async_callback(cache.close)
+                RedisInstrumentor.instrument_client(cache.client, tracer_provider=telemetry.tracer_provider)
+                checks["redis"] = redis_check(cache)
+            health = self._health = await HealthMonitor.open(checks, redis_required=settings.redis_required)
+            stack.push_async_callback(health.close)
+            gateway = Gateway(providers, max_upstream_bytes=settings.max_upstream_bytes)
+            self._endpoint = Endpoint(
+                find_route(gateway), keys, telemetry, BodyLimits(settings.max_body_bytes, settings.body_timeout_s)
+            )
+            self._control_plane = create_control_plane()
+            attach(self._control_plane, Services(settings, health, telemetry.exposition, client))
+            FastAPIInstrumentor.instrument_app(
+                self._control_plane,
+                tracer_provider=telemetry.tracer_provider,
+                meter_provider=NoOpMeterProvider(),  # request series come from spans (architecture.md, decision 1)
+                excluded_urls=UNTRACED_PATHS,
+                exclude_spans=["receive", "send"],
+            )
+            stack.enter_context(self._draining_on_sigterm())
+            logger.info("gateway ready", extra={"version": __version__, "providers": list(providers)})
+            yield
+
+
+@asynccontextmanager
+async def _instrumented_client(telemetry: Telemetry) -> AsyncGenerator[httpx.AsyncClient, None]:
+    """The control plane's HTTP client: Collector, Prometheus, Tempo, Loki. Never on the hot path."""
+    async with httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=5.0) as client:
+        HTTPXClientInstrumentor.instrument_client(
+            client, tracer_provider=telemetry.tracer_provider, meter_provider=NoOpMeterProvider()
+        )
+        yield client
+
+
+def _observe_state(telemetry: Telemetry, keys: Keys, providers: Providers) -> None:
+    def active_keys() -> Iterable[tuple[float, Mapping[str, str]]]:
+        return [(keys.active, {})]
+
+    telemetry.observe("gatewayz.api_keys.active", active_keys)
+    telemetry.observe("gatewayz.provider.available", providers.availability)
+
+
+def _providers_check(providers: Providers) -> Check:
+    async def check() -> Literal["healthy", "unhealthy"]:
+        return "healthy" if providers else "unhealthy"
+
+    return check
+
+
+def create_app(settings: Settings, environment: Mapping[str, str]) -> App:
+    """The application for these settings. ``environment`` holds provider keys and the standard ``OTEL_*`` variables."""
+    return App(settings, environment)

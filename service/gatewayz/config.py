@@ -1,0 +1,173 @@
+"""What can be set, where each default comes from, and what is said when a value is wrong.
+
+Settings come from the environment (prefix ``GATEWAYZ_``) and nothing else reads it for them; the standard ``OTEL_*``
+variables are read by the OpenTelemetry SDK, and provider keys by the catalogue, under the names that each provider gives them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from gatewayz.errors import ConfigurationError
+from gatewayz.records import IncomingTrace
+
+PREFIX = "GATEWAYZ_"
+STACK_PREFIX = "GATEWAYZ_STACK_"
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Port = Annotated[int, Field(ge=1, le=65_535)]
+
+
+class Settings(BaseSettings):
+    """Every setting of the gateway. Times are seconds, sizes bytes."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    # Where it listens
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 in a container.")
+    port: Port = Field(8000, description="Port to listen on.")
+    workers: Annotated[int, Field(ge=1, le=256)] = Field(
+        1, description="Worker processes; one per core is a good start."
+    )
+
+    # Where it keeps things
+    data_dir: Path = Field(
+        Path("data"), description="Directory for the database, the key pepper, logs and the stack's data."
+    )
+    database_url: str | None = Field(
+        None, description="SQLAlchemy address of the database; unset: SQLite in the data directory."
+    )
+    redis_url: str | None = Field(
+        None, description="Redis, as redis://host:6379/0; unset: what workers could share stays in each of them."
+    )
+    redis_required: bool = Field(
+        False, description="Count a Redis that is down as unhealthy (503 on /health) instead of as degraded."
+    )
+
+    # Keys
+    key_pepper: SecretStr | None = Field(
+        None, description="Secret mixed into key hashes; unset: made once and kept in the data directory."
+    )
+    key_cache_s: Seconds = Field(
+        10,
+        description="How long a verified key is believed without asking the database; bounds how long a revoked key still works.",
+    )
+    create_first_key: bool = Field(True, description="Create and print one key when the database holds none.")
+    incoming_trace: IncomingTrace = Field(
+        "continue", description="An authenticated caller's trace: continue it, link to it, or ignore it."
+    )
+
+    # Limits on input
+    max_body_bytes: Annotated[int, Field(ge=1024)] = Field(
+        10_000_000, description="Largest request body; ten megabytes hold a long prompt with images."
+    )
+    body_timeout_s: Seconds = Field(30, description="Time in which a request body must have arrived.")
+
+    # Timeouts upstream
+    connect_timeout_s: Seconds = Field(5, description="TCP and TLS handshake with a provider.")
+    first_byte_timeout_s: Seconds = Field(
+        60, description="Request sent to first byte of the answer; a long unary answer is all first byte."
+    )
+    first_chunk_timeout_s: Seconds = Field(
+        15,
+        description="Request sent to first byte of a streamed answer: one that has not begun by then is stuck.",
+    )
+    idle_timeout_s: Seconds = Field(30, description="Longest silence inside an answer.")
+    total_timeout_s: Seconds = Field(600, description="Longest an attempt may take in all.")
+    upstream_connections: Annotated[int, Field(ge=1)] = Field(512, description="Connections per provider and worker.")
+    max_upstream_bytes: Annotated[int, Field(ge=1024)] = Field(
+        64_000_000, description="Largest unary answer read from a provider."
+    )
+
+    # Shutdown
+    drain_s: Seconds = Field(20, description="How long open requests may go on after SIGTERM.")
+    flush_s: Seconds = Field(5, description="How long telemetry may take to leave after the last request.")
+
+    # Telemetry
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    telemetry_queue_bytes: Annotated[int, Field(ge=1_000_000)] = Field(
+        100_000_000,
+        description="Telemetry kept per worker and signal while the Collector is away: about 32,768 spans. "
+        "Beyond it the oldest is dropped and counted.",
+    )
+    collector_metrics_url: str | None = Field(
+        None, description="The Collector's Prometheus exposition, relayed as /metrics; unset: the worker's own metrics."
+    )
+    metrics_token: SecretStr | None = Field(None, description="Bearer token that /metrics asks for; unset: open.")
+
+    # The demo provider
+    demo_pace_s: Annotated[float, Field(ge=0, le=60)] = Field(
+        0.02, description="Pause between the chunks of a streamed demo answer."
+    )
+    demo_enabled: bool = Field(True, description="Offer the built-in demo provider.")
+
+    @field_validator("log_level")
+    @classmethod
+    def _known_level(cls, value: str) -> str:
+        level = value.upper()
+        if level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+            raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
+        return level
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy address in force."""
+        return self.database_url or f"sqlite+aiosqlite:///{(self.data_dir / 'gatewayz.db').absolute()}"
+
+
+class StackSettings(BaseSettings):
+    """Ports of `gatewayz up`; the gateway's own is GATEWAYZ_PORT. Every component listens on 127.0.0.1."""
+
+    model_config = SettingsConfigDict(env_prefix=STACK_PREFIX, extra="ignore", frozen=True)
+
+    otlp_grpc_port: Port = Field(default=4317, description="Collector: OTLP over gRPC.")
+    otlp_http_port: Port = Field(default=4318, description="Collector: OTLP over HTTP.")
+    collector_metrics_port: Port = Field(default=8888, description="Collector: its own metrics.")
+    collector_series_port: Port = Field(
+        default=8889, description="Collector: the gateway's series, for Prometheus and /metrics."
+    )
+    collector_health_port: Port = Field(default=13133, description="Collector: health.")
+    prometheus_port: Port = Field(default=9090, description="Prometheus.")
+    alertmanager_port: Port = Field(default=9093, description="Alertmanager.")
+    tempo_port: Port = Field(default=3200, description="Tempo: queries.")
+    tempo_grpc_port: Port = Field(default=9097, description="Tempo: gRPC between its own parts.")
+    tempo_otlp_port: Port = Field(default=4418, description="Tempo: OTLP over HTTP, from the Collector.")
+    loki_port: Port = Field(default=3100, description="Loki: queries and OTLP over HTTP, from the Collector.")
+    loki_grpc_port: Port = Field(default=9096, description="Loki: gRPC between its own parts.")
+    redis_exporter_port: Port = Field(default=9121, description="redis_exporter; it runs only with GATEWAYZ_REDIS_URL.")
+
+    def ports(self) -> dict[str, int]:
+        """Port numbers by name: ``prometheus``, ``otlp_grpc``, …"""
+        return {name.removesuffix("_port"): number for name, number in self.model_dump().items()}
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings from the environment, with ``overrides`` (from command-line options) on top.
+
+    Raises ConfigurationError with one line per wrong value: its variable, what is wrong, what was given.
+    """
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        raise _explained(error, PREFIX) from None
+
+
+def load_stack_settings() -> StackSettings:
+    """The stack's settings from the environment. Raises ConfigurationError like ``load_settings``."""
+    try:
+        return StackSettings()
+    except ValidationError as error:
+        raise _explained(error, STACK_PREFIX) from None
+
+
+def _explained(error: ValidationError, prefix: str) -> ConfigurationError:
+    lines: list[str] = []
+    for item in error.errors(include_url=False):
+        name = ".".join(str(part) for part in item["loc"])
+        shown = "" if "pepper" in name or "token" in name else f" (given: {item['input']!r})"
+        lines.append(f"{prefix}{name.upper()}: {item['msg']}{shown}")
+    return ConfigurationError("\n".join(lines))

@@ -1,0 +1,204 @@
+"""One data-plane request from its first header to its last byte: admit, serve, answer, record.
+
+Whatever happens (bad key, bad body, provider gone, caller gone, a bug of ours) the request ends here, once, with one answer
+at the most and exactly one record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from secrets import token_hex
+from time import time_ns
+
+from gatewayz.accounts.credentials import credential_of
+from gatewayz.accounts.keys import Keys
+from gatewayz.dataplane.http import Exchange, Receive, Scope, Send
+from gatewayz.dataplane.openai_errors import answer_error
+from gatewayz.errors import CallerCancelled, GatewayError, Internal, MethodNotAllowed, NotFound, Unauthenticated
+from gatewayz.records import ErrorType, HttpRequest, KeyIdentity, RequestEnd, RequestOutcome
+from gatewayz.telemetry.requests import RequestTelemetry
+from gatewayz.telemetry.setup import Telemetry
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Served:
+    """What a handler has to tell the record; it fills this in as it learns it, so that a failure keeps what was known."""
+
+    key: KeyIdentity | None
+    model: str | None = None
+    stream: bool = False
+    provider: str | None = None
+    error: GatewayError | None = None
+    """A failure after the answer had begun: the status on the wire says 200, the record must not."""
+
+
+Handler = Callable[[Exchange, Served, RequestTelemetry], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A path template and what it answers to."""
+
+    template: str
+    handlers: Mapping[str, Handler]
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """How large a request body may be, and how long it may take to arrive."""
+
+    max_bytes: int
+    timeout_s: float
+
+
+class Endpoint:
+    """Serves requests of the data plane. ``find`` maps a path to its route, or to None."""
+
+    def __init__(
+        self, find: Callable[[str], Route | None], keys: Keys, telemetry: Telemetry, limits: BodyLimits
+    ) -> None:
+        self._find = find
+        self._keys = keys
+        self._telemetry = telemetry
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        received_at_ns = time_ns()
+        exchange = Exchange(scope, receive, send)
+        route = self._find(scope["path"])
+        key, error = await self._admit(exchange)
+        telemetry = self._telemetry.start_request(_http_request(exchange, route, key, received_at_ns))
+        exchange.common_headers = [
+            (b"x-request-id", telemetry.request_id.encode()),
+            (b"traceresponse", telemetry.traceresponse),
+        ]
+        served = Served(key)
+        try:
+            if error is None:
+                error = await self._serve(exchange, route, served, telemetry)
+            if error is not None and not exchange.status and not isinstance(error, CallerCancelled):
+                await answer_error(exchange, error)
+        finally:
+            telemetry.end(_request_end(exchange, served, error or served.error, telemetry.attempts))
+
+    async def _admit(self, exchange: Exchange) -> tuple[KeyIdentity | None, GatewayError | None]:
+        # Before the span, because whose trace this is depends on who is calling (telemetry.md, "Incoming context").
+        try:
+            credential = credential_of(exchange.scope["headers"])
+            if credential is None:
+                return None, Unauthenticated(
+                    "You didn't provide an API key. Send it as 'Authorization: Bearer gz_…' "
+                    "(with the OpenAI SDK: api_key=…)."
+                )
+            return self._keys.cached(credential) or await self._keys.authenticate(credential), None
+        except GatewayError as error:
+            return None, error
+
+    async def _serve(
+        self, exchange: Exchange, route: Route | None, served: Served, telemetry: RequestTelemetry
+    ) -> GatewayError | None:
+        """Runs the handler. Its failure is returned, not raised: the caller has one place in which to answer it."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - the server runs each request in a task
+        left = False
+        watcher: asyncio.Task[None] | None = None
+
+        async def watch() -> None:
+            nonlocal left
+            await exchange.wait_for_disconnect()
+            if not exchange.complete:
+                left = True
+                task.cancel()
+
+        try:
+            handler = _handler(route, exchange.scope["method"])
+            if exchange.scope["method"] == "POST":
+                await exchange.read_body(limit=self._limits.max_bytes, timeout_s=self._limits.timeout_s)
+                watcher = asyncio.create_task(watch())
+            await handler(exchange, served, telemetry)
+        except GatewayError as error:
+            return error
+        except asyncio.CancelledError:
+            if not left:
+                raise  # the server itself is stopping
+            task.uncancel()
+            return CallerCancelled("The caller closed the connection.")
+        except Exception:
+            logger.exception("unexpected error while serving a request")
+            return Internal("The gateway failed to serve this request; the fault is on its side.")
+        finally:
+            if watcher is not None:
+                watcher.cancel()
+        return None
+
+
+def _handler(route: Route | None, method: str) -> Handler:
+    if route is None:
+        raise NotFound("Unknown request URL: see GET /v1/models, or POST /v1/chat/completions.", code="unknown_url")
+    handler = route.handlers.get(method)
+    if handler is None:
+        allowed = ", ".join(route.handlers)
+        raise MethodNotAllowed(f"{route.template} answers {allowed}.", param=allowed)
+    return handler
+
+
+def _http_request(exchange: Exchange, route: Route | None, key: KeyIdentity | None, received_at_ns: int) -> HttpRequest:
+    scope = exchange.scope
+    client = scope.get("client")
+    server = scope.get("server")
+    agent = exchange.header(b"user-agent")
+    return HttpRequest(
+        method=scope["method"],
+        route=route.template if route else None,
+        path=scope["path"],
+        scheme=scope["scheme"],
+        http_version=scope["http_version"],
+        headers=scope["headers"],
+        request_id=f"req_{token_hex(12)}",
+        received_at_ns=received_at_ns,
+        client_address=client[0] if client else None,
+        server_address=server[0] if server else None,
+        server_port=server[1] if server else None,
+        user_agent=agent.decode("latin-1") if agent else None,
+        key=key,
+    )
+
+
+def _request_end(exchange: Exchange, served: Served, error: GatewayError | None, attempts: int) -> RequestEnd:
+    # A caller who left got 499, whatever is on the wire: nobody read it.
+    status = error.status if isinstance(error, CallerCancelled) else exchange.status or 500
+    return RequestEnd(
+        status=status,
+        outcome=_outcome(error.error_type if error else None, status),
+        error_type=error.error_type if error else None,
+        request_body_size=len(exchange.body),
+        response_body_size=exchange.sent_bytes,
+        model=served.model,
+        stream=served.stream,
+        provider=served.provider,
+        attempts=attempts,
+    )
+
+
+def _outcome(error_type: ErrorType | None, status: int) -> RequestOutcome:
+    """Whose fault it was, in one word. A request that the provider refused is its sender's to mend."""
+    if error_type is None:
+        return "ok" if status < 500 else "gateway_error"
+    if error_type == "caller_cancelled":
+        return "cancelled"
+    if error_type == "provider_bad_request":
+        return "caller_error"
+    match error_type.partition("_")[0]:
+        case "caller":
+            return "caller_error"
+        case "policy":
+            return "refused"
+        case "provider":
+            return "provider_error"
+        case _:
+            return "gateway_error"

@@ -1,0 +1,28 @@
+"""The paths of the data plane."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gatewayz.dataplane.chat import ChatCompletions
+from gatewayz.dataplane.endpoint import Route
+from gatewayz.dataplane.models import PREFIX, Models
+from gatewayz.gateway import Gateway
+
+
+def find_route(gateway: Gateway) -> Callable[[str], Route | None]:
+    """A function from path to route. Exact paths are one dictionary look-up; the model name in a path may hold slashes."""
+    models = Models(gateway.providers)
+    exact = {
+        "/v1/chat/completions": Route("/v1/chat/completions", {"POST": ChatCompletions(gateway).post}),
+        "/v1/models": Route("/v1/models", {"GET": models.list, "HEAD": models.list}),
+    }
+    one_model = Route("/v1/models/{model}", {"GET": models.retrieve, "HEAD": models.retrieve})
+
+    def find(path: str) -> Route | None:
+        route = exact.get(path)
+        if route is None and path.startswith(PREFIX) and len(path) > len(PREFIX):
+            return one_model
+        return route
+
+    return find

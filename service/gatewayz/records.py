@@ -1,0 +1,196 @@
+"""The vocabulary: what a call is, who may answer it, and how it ended.
+
+Everything here is frozen, slotted and free of I/O, so that any layer may hold one and none can change it.
+Times ending in ``_ns`` are integers: wall-clock ones (``*_at_ns``) count from the Unix epoch, so that a span can use
+them as they are; durations ending in ``_s`` are seconds measured on the monotonic clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+Operation = Literal["chat", "text_completion", "embeddings", "generate_content"]
+"""``gen_ai.operation.name``: the words of the GenAI semantic conventions."""
+
+AttemptReason = Literal["first", "retry", "fallback"]
+"""Why an attempt was made (``gatewayz.attempt.reason``)."""
+
+UsageSource = Literal["provider", "estimate", "none"]
+"""Where token counts come from (``gatewayz.usage.source``): an estimate is never passed off as the provider's word."""
+
+RequestOutcome = Literal["ok", "caller_error", "refused", "provider_error", "gateway_error", "cancelled"]
+"""How a request ended for the caller (``gatewayz.outcome``)."""
+
+IncomingTrace = Literal["continue", "link", "ignore"]
+"""What happens to an authenticated caller's trace context."""
+
+ErrorType = Literal[
+    "caller_invalid_request",
+    "caller_unauthenticated",
+    "caller_forbidden",
+    "caller_not_found",
+    "caller_payload_too_large",
+    "caller_cancelled",
+    "policy_rate_limited",
+    "policy_credit_exhausted",
+    "policy_model_not_allowed",
+    "provider_connect_timeout",
+    "provider_first_chunk_timeout",
+    "provider_idle_timeout",
+    "provider_connection_error",
+    "provider_rate_limited",
+    "provider_overloaded",
+    "provider_auth_error",
+    "provider_bad_request",
+    "provider_server_error",
+    "provider_stream_cut",
+    "provider_malformed_response",
+    "gateway_overloaded",
+    "gateway_no_candidate",
+    "gateway_internal",
+    "_OTHER",
+]
+"""``error.type``: a closed list, prefixed by whose fault it was. ``_OTHER`` alarms: it means the list has a hole."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyIdentity:
+    """Who is calling: what may be said about an API key without saying the key."""
+
+    key_id: str
+    name: str
+    customer_id: str | None = None
+    incoming_trace: IncomingTrace = "continue"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one attempt. ``input_tokens`` includes cached ones, ``output_tokens`` includes reasoning
+    (GenAI conventions v1.41)."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    source: UsageSource = "none"
+
+
+NO_USAGE = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class RequestParameters:
+    """Sampling parameters a span may carry; ``None`` where the caller was silent. Never message content."""
+
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: float | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    seed: int | None = None
+    choice_count: int | None = None
+    stop_sequences: tuple[str, ...] = ()
+
+
+NO_PARAMETERS = RequestParameters()
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """The HTTP side of one request, as it arrived; ``headers`` are lower-case names in the order of arrival."""
+
+    method: str
+    route: str | None
+    """The route template (``/v1/chat/completions``), ``None`` where no route matched. Never user text."""
+    path: str
+    scheme: str
+    http_version: str
+    headers: Sequence[tuple[bytes, bytes]]
+    request_id: str
+    received_at_ns: int
+    client_address: str | None = None
+    server_address: str | None = None
+    server_port: int | None = None
+    user_agent: str | None = None
+    key: KeyIdentity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What the caller asks for, on any wire, after admission and parsing."""
+
+    operation: Operation
+    model: str
+    """The model as the caller named it (``demo/fast`` or ``gpt-4o``)."""
+    stream: bool
+    fields: Mapping[str, bytes]
+    """The body's top-level members, each value the raw JSON bytes: what is not understood passes through untouched."""
+    body: bytes
+    include_usage: bool = False
+    """The caller asked for ``stream_options.include_usage``; if not, the usage event is for our meter only."""
+    parameters: RequestParameters = NO_PARAMETERS
+    total_timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One call to one provider, about to be made."""
+
+    operation: Operation
+    provider: str
+    """Our name of the provider: the key of its catalogue entry."""
+    otel_provider: str
+    """``gen_ai.provider.name``: the convention's word for it where there is one."""
+    model: str
+    """The model name sent upstream."""
+    server_address: str
+    server_port: int
+    stream: bool
+    number: int = 1
+    reason: AttemptReason = "first"
+    customer_id: str | None = None
+    parameters: RequestParameters = NO_PARAMETERS
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one attempt ended. Streaming and unary calls fold into the same record."""
+
+    status: int | None
+    """HTTP status of the provider's answer; ``None`` if none arrived."""
+    known_model: str
+    """The model as metrics may name it: one the catalogue knows, or ``other``."""
+    usage: Usage = NO_USAGE
+    error_type: ErrorType | None = None
+    response_id: str | None = None
+    response_model: str | None = None
+    finish_reasons: tuple[str, ...] = ()
+    time_to_first_chunk_s: float | None = None
+    """Seconds from sending to the first chunk that carries content; streams only."""
+    chunks: int = 0
+    """Content-bearing chunks of a stream; 0 for a unary answer."""
+    stream_s: float | None = None
+    """Seconds from the first chunk to the last; streams only."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestEnd:
+    """How a request ended for the caller."""
+
+    status: int
+    outcome: RequestOutcome
+    error_type: ErrorType | None = None
+    request_body_size: int = 0
+    response_body_size: int = 0
+    model: str | None = None
+    """The model as the caller named it, cut to a sane length."""
+    stream: bool = False
+    provider: str | None = None
+    """The provider that answered; ``None`` if none did."""
+    attempts: int = 0
+    skipped: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Candidates passed over, with the reason (``no_key``, ``model_not_served``): span events."""

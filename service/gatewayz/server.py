@@ -1,0 +1,109 @@
+"""How the application is served: uvicorn with uvloop and httptools, one process or several behind one socket."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import errno
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from gatewayz.accounts.commands import ensure_first_key
+from gatewayz.app import App, create_app
+from gatewayz.config import Settings, load_settings
+from gatewayz.errors import ConfigurationError
+
+BACKLOG = 2048
+PR_SET_PDEATHSIG = 1
+"""prctl(2): the signal that a process gets when its parent dies."""
+KEEP_ALIVE_S = 75
+"""Longer than the idle time after which HTTP clients drop pooled connections themselves (aiohttp 15 s, httpx 5 s, nginx
+60 s): the side that closes first must be the one that knows whether a request is on its way."""
+
+
+def run_server(settings: Settings) -> int:
+    """Serves until a signal ends it; the exit status. Raises ConfigurationError before anything listens.
+
+    The settings must be in the environment already: each worker process reads them there for itself.
+    """
+    listener = _listen(settings.host, settings.port)
+    with listener:
+        if settings.create_first_key:
+            credential = asyncio.run(ensure_first_key(settings))
+            if credential is not None:
+                print(first_key_notice(credential, settings), flush=True)  # noqa: T201 - the one time that a key is shown
+        config = uvicorn.Config(
+            "gatewayz.server:create_worker",
+            factory=True,
+            workers=settings.workers,
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            log_config=None,  # telemetry formats every logger's lines
+            access_log=False,  # the completed record says more
+            proxy_headers=False,  # nobody's X-Forwarded-For is believed
+            server_header=False,
+            backlog=BACKLOG,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=max(1, int(settings.drain_s)),
+        )
+        if settings.workers > 1:
+            Multiprocess(config, sockets=[listener]).run()
+            return 0
+        server = uvicorn.Server(config)
+        server.run(sockets=[listener])
+        return 0 if server.started else 1
+
+
+def create_worker() -> App:
+    """What each worker process calls: everything that ``gatewayz serve`` decided is in its environment."""
+    # The HTTP instrumentors emit pre-2024 attribute names unless told otherwise, and read this only once.
+    os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http,database,gen_ai_latest_experimental")
+    supervisor = multiprocessing.parent_process()
+    if supervisor is not None and sys.platform == "linux":
+        # Even a supervisor that is killed outright leaves no worker holding its port.
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    return create_app(load_settings(), os.environ)
+
+
+def first_key_notice(credential: str, settings: Settings) -> str:
+    """The first key with a request to paste; it is not shown again."""
+    host = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104 - compared, not bound
+    return (
+        f"Your first API key (shown this once; more with `gatewayz keys create NAME`):\n\n"
+        f"  {credential}\n\n"
+        f"Try it:\n\n"
+        f"  curl http://{host}:{settings.port}/v1/chat/completions \\\n"
+        f"    -H 'Authorization: Bearer {credential}' -H 'Content-Type: application/json' \\\n"
+        f"""    -d '{{"model": "demo/fast", "messages": [{{"role": "user", "content": "Hello"}}]}}'\n"""
+    )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except socket.gaierror as error:
+        raise ConfigurationError(f"GATEWAYZ_HOST: {host!r} is no address of this machine ({error.strerror}).") from None
+    listener = socket.socket(family, kind, protocol)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            reason = f"port {port} is in use: stop what listens there, or choose another with --port or GATEWAYZ_PORT"
+        elif error.errno == errno.EACCES:
+            reason = f"port {port} may not be opened by this user: choose one above 1023 with --port or GATEWAYZ_PORT"
+        else:
+            reason = f"cannot listen on {host} port {port} ({error.strerror}): check --host or GATEWAYZ_HOST"
+        raise ConfigurationError(f"{reason[0].upper()}{reason[1:]}.") from None
+    listener.set_inheritable(True)
+    return listener
