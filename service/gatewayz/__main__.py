@@ -2,4 +2,6 @@
 
 from gatewayz.cli import main
 
-main()
+# Guarded, because worker processes are spawned and read this file again.
+if __name__ == "__main__":
+    main()

@@ -12,10 +12,14 @@ from typing import Annotated, Any
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from gatewayz.errors import ConfigurationError
 from gatewayz.records import IncomingTrace
 
 PREFIX = "GATEWAYZ_"
+
+
+class ConfigurationError(Exception):
+    """A setting or a file is wrong. The message names it, says what is wrong with it and what to do."""
+
 STACK_PREFIX = "GATEWAYZ_STACK_"
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]

@@ -40,11 +40,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from gatewayz.config import ConfigurationError as ConfigurationError
 from gatewayz.records import ErrorType
-
-
-class ConfigurationError(Exception):
-    """A setting or a file is wrong. The message names it, says what is wrong with it and what to do."""
 
 
 class GatewayError(Exception):
@@ -69,6 +66,8 @@ class GatewayError(Exception):
         self.message = message
         self.param = param
         self.retry_after_s = retry_after_s
+        self.provider: str | None = None
+        """Who failed, once that is known; the gateway fills it in."""
         if code is not None:
             self.code = code
 
@@ -105,6 +104,10 @@ class NotFound(CallerError):
 class MethodNotAllowed(CallerError):
     status = 405
     code = "method_not_allowed"
+
+    def __init__(self, message: str, *, allowed: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.allowed = allowed
 
 
 class RequestTimeout(CallerError):

@@ -95,6 +95,7 @@ class Gateway:
                 response.close()
                 raise
         except GatewayError as error:
+            error.provider = provider.name
             record.settle(error.error_type)
             raise
         except BaseException as error:

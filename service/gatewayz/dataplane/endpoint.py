@@ -142,8 +142,8 @@ def _handler(route: Route | None, method: str) -> Handler:
         raise NotFound("Unknown request URL: see GET /v1/models, or POST /v1/chat/completions.", code="unknown_url")
     handler = route.handlers.get(method)
     if handler is None:
-        allowed = ", ".join(route.handlers)
-        raise MethodNotAllowed(f"{route.template} answers {allowed}.", param=allowed)
+        allowed = tuple(route.handlers)
+        raise MethodNotAllowed(f"{route.template} answers {' and '.join(allowed)} only.", allowed=allowed)
     return handler
 
 

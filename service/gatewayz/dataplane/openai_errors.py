@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import ceil
 
 from gatewayz.dataplane.http import JSON, Exchange, Headers
-from gatewayz.errors import GatewayError, MethodNotAllowed, ProviderError, Unauthenticated
+from gatewayz.errors import GatewayError, MethodNotAllowed, Unauthenticated
 from gatewayz.wires.chat import error_body
 
 
@@ -18,7 +18,8 @@ async def answer_error(exchange: Exchange, error: GatewayError) -> None:
         headers.append((b"retry-after", b"%d" % ceil(error.retry_after_s)))
     if isinstance(error, Unauthenticated):
         headers.append((b"www-authenticate", b'Bearer realm="gatewayz"'))
-    if isinstance(error, MethodNotAllowed) and error.param:
-        headers.append((b"allow", error.param.encode()))
-    body = error.body if isinstance(error, ProviderError) and error.body is not None else error_body(error)
-    await exchange.answer(error.status, headers, body)
+    if isinstance(error, MethodNotAllowed):
+        headers.append((b"allow", ", ".join(error.allowed).encode()))
+    if error.provider is not None:
+        headers.append((b"x-gatewayz-provider", error.provider.encode()))
+    await exchange.answer(error.status, headers, error_body(error))
