@@ -1,0 +1,47 @@
+"""One live gateway for all contract tests, with the scripted upstream in the place of OpenAI, and clients of the official SDK."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator
+
+import openai
+import pytest
+import pytest_asyncio
+
+from tests.gateway import LiveGateway, running_gateway
+from tests.upstream import FakeLLM
+
+PROVIDER_KEY = "sk-scripted-provider-key"
+
+
+@pytest.fixture(scope="package")
+def upstream() -> Generator[FakeLLM]:
+    with FakeLLM.in_thread() as fake:
+        yield fake
+
+
+@pytest.fixture(scope="package")
+def gateway(tmp_path_factory: pytest.TempPathFactory, upstream: FakeLLM) -> Generator[LiveGateway]:
+    environment = {
+        "OPENAI_BASE_URL": upstream.base_url,
+        "OPENAI_API_KEY": PROVIDER_KEY,
+        "GATEWAYZ_DEMO_PACE_S": "0.001",
+        # Short enough to wait for in a test, long enough for a busy machine.
+        "GATEWAYZ_FIRST_BYTE_TIMEOUT_S": "4",
+        "GATEWAYZ_FIRST_CHUNK_TIMEOUT_S": "2",
+        "GATEWAYZ_IDLE_TIMEOUT_S": "2",
+    }
+    with running_gateway(tmp_path_factory.mktemp("contract"), environment) as live:
+        yield live
+
+
+@pytest.fixture
+def client(gateway: LiveGateway) -> Generator[openai.OpenAI]:
+    with openai.OpenAI(base_url=gateway.openai_url, api_key=gateway.api_key, max_retries=0) as one:
+        yield one
+
+
+@pytest_asyncio.fixture
+async def async_client(gateway: LiveGateway) -> AsyncGenerator[openai.AsyncOpenAI]:
+    async with openai.AsyncOpenAI(base_url=gateway.openai_url, api_key=gateway.api_key, max_retries=0) as one:
+        yield one
