@@ -1,0 +1,79 @@
+"""What an API key looks like, how one is made, and where a request carries it.
+
+``gz_<public id>_<secret>``: the public id may be shown, logged and looked up; the secret is seen once, by its owner.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import string
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+_ALPHABET = string.ascii_letters + string.digits
+_ID_LENGTH = 12  # 71 bits: no two keys meet
+_SECRET_LENGTH = 43  # 256 bits: nobody guesses one
+
+_SHAPE = re.compile(rf"gz_([0-9A-Za-z]{{{_ID_LENGTH}}})_[0-9A-Za-z]{{{_SECRET_LENGTH}}}")
+_ID_SHAPE = re.compile(rf"[0-9A-Za-z]{{{_ID_LENGTH}}}")
+
+CREDENTIAL_LENGTH = len("gz_") + _ID_LENGTH + len("_") + _SECRET_LENGTH
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A key as its owner sends it, known to have the right shape and nothing more."""
+
+    key_id: str
+    """The public id."""
+    value: str = field(repr=False)
+
+    @property
+    def digest(self) -> bytes:
+        """Of the whole credential: what caches are keyed by, so that a right id with a wrong secret finds nothing."""
+        return digest(self.value)
+
+
+def digest(value: str) -> bytes:
+    """SHA-256. Enough in memory, where it only names an entry; what is stored is hashed with the pepper."""
+    return sha256(value.encode("utf-8", "surrogatepass")).digest()
+
+
+def new_credential() -> Credential:
+    """A key that never was before."""
+    key_id = "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))
+    secret = "".join(secrets.choice(_ALPHABET) for _ in range(_SECRET_LENGTH))
+    return Credential(key_id, f"gz_{key_id}_{secret}")
+
+
+def parse(value: str) -> Credential | None:
+    """``None`` for anything that cannot be a key of ours, decided without a look into the database."""
+    # The length first: a pattern never sees a megabyte.
+    if len(value) != CREDENTIAL_LENGTH:
+        return None
+    match = _SHAPE.fullmatch(value)
+    return Credential(match.group(1), value) if match else None
+
+
+def is_key_id(value: str) -> bool:
+    """Whether ``value`` has the shape of a public id."""
+    return _ID_SHAPE.fullmatch(value) is not None
+
+
+def credential_of(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    """The key that a request carries: ``Authorization: Bearer`` (OpenAI's clients), else ``x-api-key`` (Anthropic's).
+
+    ``headers`` as ASGI gives them: lower-case names. ``None`` if there is none; an empty one counts as none.
+    """
+    api_key: bytes | None = None
+    for name, value in headers:
+        if name == b"authorization":
+            if value[:7].lower() == b"bearer ":
+                token = value[7:].strip()
+                if token:
+                    return token.decode("latin-1")
+        elif name == b"x-api-key" and api_key is None:
+            api_key = value.strip()
+    return api_key.decode("latin-1") if api_key else None
