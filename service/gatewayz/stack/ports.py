@@ -165,18 +165,25 @@ def holder_of(number: int) -> str | None:
     inodes = _listening_inodes(number)
     if not inodes:
         return None
+    wanted = {f"socket:[{inode}]" for inode in inodes}
     for process in Path("/proc").iterdir():
         if not process.name.isdecimal():
             continue
         try:
-            links = [str(link.readlink()) for link in (process / "fd").iterdir()]
-            if any(link.startswith("socket:[") and link[8:-1] in inodes for link in links):
+            if any(_target(link) in wanted for link in (process / "fd").iterdir()):
                 words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
                 shown = " ".join([Path(words[0]).name, *words[1:3]]).strip() or (process / "comm").read_text().strip()
                 return f"{shown[:80]!r} (process {process.name})"
         except OSError:
             continue  # another user's process, or one that has just ended
     return None
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:
+        return ""  # closed meanwhile
 
 
 def _listening_inodes(number: int) -> set[str]:

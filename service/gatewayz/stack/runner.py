@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -175,6 +174,11 @@ class Stack:
                     plan, [specs[c.name].title for c in missing], options.cache_dir, options.environment
                 ):
                     self._view.note(line)
+                if options.gateway:
+                    self._view.note(
+                        f"The gateway answers already, at {self.urls[GATEWAY]}; it keeps its telemetry until the Collector "
+                        "is there."
+                    )
             if options.first_key and options.gateway:
                 # Shown at once if there is a build to wait for: the gateway can be used meanwhile.
                 tasks.append(asyncio.create_task(self._ask_for_first_key(site, show=bool(missing))))
@@ -208,7 +212,7 @@ class Stack:
 
     async def _ask_for_first_key(self, site: Site, *, show: bool) -> None:
         status, out, err = await run_tool(
-            [sys.executable, "-m", "gatewayz", "keys", "ensure-first"], environment=gateway_environment(site)
+            [*self.options.program, "keys", "ensure-first"], environment=gateway_environment(site)
         )
         if status != 0:
             reason = err[-1] if err else f"exit status {status}"
@@ -218,7 +222,7 @@ class Stack:
             return
         self.first_key_notice = "\n".join(out).strip()
         if show and self.first_key_notice:
-            self._view.note(self.first_key_notice)
+            self._view.note(f"\n{self.first_key_notice}\n")
             self.first_key_notice = ""
 
     async def lost(self) -> None:
