@@ -18,6 +18,8 @@ from gatewayz.accounts.commands import ensure_first_key
 from gatewayz.app import App, create_app
 from gatewayz.config import Settings, load_settings
 from gatewayz.errors import ConfigurationError
+from gatewayz.providers.catalog import load_providers
+from gatewayz.telemetry.setup import check_environment
 
 BACKLOG = 2048
 PR_SET_PDEATHSIG = 1
@@ -32,6 +34,9 @@ def run_server(settings: Settings) -> int:
 
     The settings must be in the environment already: each worker process reads them there for itself.
     """
+    # Here, where a mistake ends in one sentence; a worker could only fail, and its supervisor start the next one.
+    check_environment(os.environ)
+    load_providers(settings, os.environ)
     listener = _listen(settings.host, settings.port)
     with listener:
         if settings.create_first_key:
