@@ -272,14 +272,20 @@ def gateway_launch(site: Site) -> Launch:
 def gateway_environment(site: Site) -> dict[str, str]:
     """Settings by which ``gatewayz serve`` and ``gatewayz keys`` mean the same gateway."""
     options = site.options
-    return dict(options.environment) | {
-        "GATEWAYZ_HOST": options.host,
-        "GATEWAYZ_PORT": str(site.ports.gateway),
-        "GATEWAYZ_WORKERS": str(options.workers),
-        "GATEWAYZ_DATA_DIR": str(site.data),
-        # The runner asks for the first key itself, to show it where a person looks and not between log lines.
-        "GATEWAYZ_CREATE_FIRST_KEY": "false",
-    }
+    # REDIS_URL alone is enough for the exporter, so it is for the gateway.
+    redis = {"GATEWAYZ_REDIS_URL": options.redis_url} if options.redis_url else {}
+    return (
+        dict(options.environment)
+        | redis
+        | {
+            "GATEWAYZ_HOST": options.host,
+            "GATEWAYZ_PORT": str(site.ports.gateway),
+            "GATEWAYZ_WORKERS": str(options.workers),
+            "GATEWAYZ_DATA_DIR": str(site.data),
+            # The runner asks for the first key itself, to show it where a person looks and not between log lines.
+            "GATEWAYZ_CREATE_FIRST_KEY": "false",
+        }
+    )
 
 
 def port_uses(options: StackOptions) -> list[PortUse]:

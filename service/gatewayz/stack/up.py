@@ -54,7 +54,7 @@ def run(options: UpOptions) -> int:
         explain(error, errors)
         return 2 if isinstance(error, StackError) else 1
     view: View = TerminalView(console) if console.is_terminal else PlainView(_write_plain)
-    return asyncio.run(_run(Stack(chosen, view), view, console, errors))
+    return asyncio.run(run_stack(Stack(chosen, view), view, console, errors))
 
 
 def stack_options(options: UpOptions) -> StackOptions:
@@ -92,7 +92,8 @@ def _names(option: str, given: Iterable[str]) -> frozenset[ComponentName]:
     return frozenset(names)
 
 
-async def _run(stack: Stack, view: View, console: Console, errors: Console) -> int:
+async def run_stack(stack: Stack, view: View, console: Console, errors: Console) -> int:
+    """``run`` for a stack that is made already: start, table, wait for a signal, stop; the exit status."""
     loop = asyncio.get_running_loop()
     asked: asyncio.Future[signal.Signals] = loop.create_future()
 
