@@ -30,9 +30,16 @@ QUICK = Plan(SHAPES, (16,), SUBJECTS, starts=1, runs=1, seconds=1.1, warm_up_s=0
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status: 0, or 1 if a row is void or nothing could be measured. Missed targets are marked, not failed."""
     options = _parse(arguments)
+    if options.command == "profile" and "bare" in (options.subject or ()):
+        print("profile looks into the gateway: --subject on or --subject off.", file=sys.stderr)
+        return 2
     try:
         if options.command == "profile":
-            print(profile(options.shape[0], options.profile_connections, options.profile_s, options.lines))
+            plan = _plan(options)
+            subject = plan.subjects[-1]  # telemetry on, unless something else was asked for
+            shape = plan.shapes[0]
+            connections = 16 if options.connections is None else plan.connections[0]
+            print(profile(shape, subject, connections, plan.seconds, options.clock, options.lines))
             return 0
         return _measure(options)
     except BenchmarkFailed as error:
@@ -76,12 +83,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--runs", type=int, help="runs per start")
     parser.add_argument("--seconds", type=float, help="length of a run, or of the profiled load")
     parser.add_argument("--lines", type=int, default=40, help="profile: functions to list")
-    options = parser.parse_args(arguments)
-    options.profile_connections = (options.connections or [16])[0]
-    options.profile_s = options.seconds or 5.0
-    if options.command == "profile":
-        options.shape = options.shape or ["unary"]
-    return options
+    parser.add_argument("--clock", choices=("cpu", "wall"), default="cpu", help="profile: time used, or time passed")
+    return parser.parse_args(arguments)
 
 
 def _plan(options: argparse.Namespace) -> Plan:

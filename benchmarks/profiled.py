@@ -1,4 +1,4 @@
-"""The gateway as one worker under cProfile. Run as ``python -m benchmarks.profiled PORT STATS_FILE``.
+"""The gateway as one worker under cProfile. Run as ``python -m benchmarks.profiled PORT STATS_FILE cpu|wall``.
 
 ``GET /benchmarks/profile/start`` begins, ``GET /benchmarks/profile/stop`` ends and writes: the event loop's thread to
 STATS_FILE, all other threads (the exporters) to STATS_FILE.threads. Both live in front of the application, here and
@@ -11,12 +11,18 @@ import cProfile
 import os
 import sys
 import threading
+import time
+from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
 
-from gatewayz.app import App, create_app_from_environment
+from gatewayz.app import App, create_app
+from gatewayz.config import load_settings
 from gatewayz.dataplane.http import Receive, Scope, Send
+
+CLOCKS = {"cpu": time.thread_time, "wall": time.perf_counter}
+Clock = Callable[[], float]
 
 
 class ThreadProfiles:
@@ -26,7 +32,8 @@ class ThreadProfiles:
     calls something, until it is on.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self.wanted = False
         self.profiles: list[cProfile.Profile] = []
 
@@ -36,7 +43,7 @@ class ThreadProfiles:
     def _look(self, frame: FrameType, event: str, argument: object) -> None:
         if not self.wanted:
             return
-        profile = cProfile.Profile()
+        profile = cProfile.Profile(self._clock)
         self.profiles.append(profile)
         profile.enable()
 
@@ -44,11 +51,11 @@ class ThreadProfiles:
 class Profiled:
     """The application, with the two switches in front."""
 
-    def __init__(self, app: App, stats: str) -> None:
+    def __init__(self, app: App, stats: str, clock: Clock) -> None:
         self._app = app
         self._stats = stats
-        self._loop = cProfile.Profile()
-        self._threads = ThreadProfiles()
+        self._loop = cProfile.Profile(clock)
+        self._threads = ThreadProfiles(clock)
         self._threads.install()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,11 +82,12 @@ async def _answer(send: Send) -> None:
 if __name__ == "__main__":
     os.environ["GATEWAYZ_PORT"] = sys.argv[1]
     uvicorn.run(
-        Profiled(create_app_from_environment(), sys.argv[2]),
+        Profiled(create_app(load_settings(), os.environ), sys.argv[2], CLOCKS[sys.argv[3]]),
         host="127.0.0.1",
         port=int(sys.argv[1]),
         loop="uvloop",
         http="httptools",
         access_log=False,
         log_config=None,
+        proxy_headers=False,
     )

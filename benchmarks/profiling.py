@@ -1,7 +1,8 @@
 """``python -m benchmarks profile``: which functions of the gateway a request's CPU time goes to.
 
 cProfile makes every Python call dearer and no C call, so shares are to be read and not sums; the figure in the first
-line, taken beside it without the profiler, is the true one.
+line, taken beside it without the profiler, is the true one. The ``cpu`` clock counts what a thread itself used; the
+``wall`` clock shows where it waited, for the interpreter lock above all.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 
 from benchmarks.measure import Bench, measure_run, warm_up
 from benchmarks.processes import choose_cores
 from benchmarks.shapes import Shape
-from benchmarks.subjects import ROOT, gateway_environment, start_gateway
+from benchmarks.subjects import ROOT, SubjectName, gateway_environment, label, start_gateway
 from benchmarks.tool import Server, build, get
 
 WARM_UP_S = 1.0
@@ -35,8 +36,10 @@ class Cost(NamedTuple):
     total_s: float
 
 
-def profile(shape: Shape, connections: int, seconds: float, lines: int) -> str:
-    """Load the gateway with telemetry on, first as it is, then under cProfile; the report as text."""
+def profile(
+    shape: Shape, subject: SubjectName, connections: int, seconds: float, clock: Literal["cpu", "wall"], lines: int
+) -> str:
+    """Load the gateway, first as it is, then under cProfile; the report as text."""
     cores = choose_cores()
     program = build()
     with tempfile.TemporaryDirectory(prefix="gatewayz-profile-") as directory, ExitStack() as stack:
@@ -49,21 +52,24 @@ def profile(shape: Shape, connections: int, seconds: float, lines: int) -> str:
             home = scratch / name
             home.mkdir()
             stats = home / "stats" if name == "profiled" else None
-            environment = gateway_environment(home, upstream.address, sink.address)
+            environment = gateway_environment(home, upstream.address, sink.address if subject == "on" else None)
+            profiled = [str(stats), clock] if stats else []
             with start_gateway(
-                "on", core=cores.measured, scratch=home, environment=environment, profile_into=stats
+                subject, core=cores.measured, scratch=home, environment=environment, profiled=profiled
             ) as gateway:
                 warm_up(bench, gateway, shape, WARM_UP_S)
-                if stats is not None:
+                if stats:
                     get(gateway.address, "/benchmarks/profile/start")
                 run = measure_run(bench, gateway, shape, connections, seconds, 1)
-                if stats is not None:
+                if stats:
                     get(gateway.address, "/benchmarks/profile/stop")
             note = f"  VOID: {run.void}" if run.void else ""
-            reports.append(f"{shape}, {connections} connections, {name}: {run.cpu_us:.0f} µs per request{note}")
-            if stats is not None:
-                reports += [_report("event loop", [stats], run.requests, lines)]
-                reports += [_report("other threads", sorted(home.glob("stats.thread*")), run.requests, lines)]
+            reports.append(
+                f"{label(subject)}, {shape}, {connections} connections, {name}: {run.cpu_us:.0f} µs per request{note}"
+            )
+            if stats:
+                reports.append(_report("event loop", [stats], run.requests, lines))
+                reports.append(_report("other threads", sorted(home.glob("stats.thread*")), run.requests, lines))
         return "\n\n".join(reports)
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, assert_never
@@ -105,15 +105,15 @@ def _start_bare(core: int, scratch: Path) -> Subject:
 
 
 def start_gateway(
-    name: SubjectName, *, core: int, scratch: Path, environment: Mapping[str, str], profile_into: Path | None = None
+    name: SubjectName, *, core: int, scratch: Path, environment: Mapping[str, str], profiled: Sequence[str] = ()
 ) -> Subject:
-    """The gateway as users start it, or one worker of it under the profiler. Its data is in ``scratch``."""
+    """The gateway as users start it; with ``profiled`` (the profiler's own arguments), one worker of it under the profiler.
+    Its data is in ``scratch``."""
     key = create_key(environment)
     port = free_port()
-    if profile_into is None:
-        command = [sys.executable, "-m", "gatewayz", "serve", "--port", str(port)]
-    else:
-        command = [sys.executable, "-m", "benchmarks.profiled", str(port), str(profile_into)]
+    command = [sys.executable, "-m", "gatewayz", "serve", "--port", str(port)]
+    if profiled:
+        command = [sys.executable, "-m", "benchmarks.profiled", str(port), *profiled]
     child = Child(command, core=core, log=scratch / "log", environment=environment)
     paths: dict[Shape, str] = dict.fromkeys(SHAPES, "/v1/chat/completions")
     return _ready(name, child, port, "/health", write_requests(scratch, paths, key))
