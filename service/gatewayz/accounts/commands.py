@@ -38,17 +38,17 @@ async def revoke_key(settings: Settings, key_id: str) -> KeyRecord:
         return await keys.revoke(key_id)
 
 
-async def ensure_first_key(settings: Settings) -> str | None:
-    """The credential of a first key, if the database held none. Migrates it, too."""
-    async with _keys(settings) as keys:
+async def ensure_first_key(settings: Settings, patience_s: float = 30) -> str | None:
+    """The credential of a first key, if the database held none. For a start of the gateway: waits for the database."""
+    async with _keys(settings, patience_s) as keys:
         return await keys.ensure_first()
 
 
 @asynccontextmanager
-async def _keys(settings: Settings) -> AsyncGenerator[Keys]:
+async def _keys(settings: Settings, patience_s: float = _PATIENCE_S) -> AsyncGenerator[Keys]:
     database = await Database.open(settings.database)
     try:
-        await database.migrate(patience_s=_PATIENCE_S)
+        await database.migrate(patience_s)
         keys = await Keys.open(database, settings)
         try:
             yield keys

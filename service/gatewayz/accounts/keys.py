@@ -83,7 +83,7 @@ class Keys:
     async def authenticate(self, credential: str | None) -> KeyIdentity:
         """Whose key this is; ``None`` stands for a request without one.
 
-        Raises Unauthenticated, or Unavailable if it cannot be known at the moment.
+        Raises Unauthenticated, or Unavailable or Overloaded if it cannot be known at the moment.
         """
         return await self._verifier.authenticate(credential)
 

@@ -13,6 +13,7 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -21,7 +22,7 @@ from gatewayz.accounts.credentials import CREDENTIAL_LENGTH, Credential, digest,
 from gatewayz.accounts.key_store import KeyStore, StoredKey
 from gatewayz.accounts.pepper import Pepper
 from gatewayz.accounts.records import KeyRecord
-from gatewayz.errors import Unauthenticated, Unavailable
+from gatewayz.errors import Overloaded, Unauthenticated, Unavailable
 from gatewayz.records import IncomingTrace, KeyIdentity
 from gatewayz.storage.database import StorageUnavailable
 
@@ -33,6 +34,8 @@ _STALE_S = 15 * 60  # a database that is away longer than this is an outage that
 _RETRY_S = 1.0  # while the database is away it is asked this often, so it is back in use a second after it is back
 _PATIENCE_S = 2.0  # a look-up takes a millisecond; whoever waits this long waits for a database that is away
 _REFUSED_S = 5.0  # a wrong key in a client's retry loop costs one query per this time
+_STRANGERS_AT_ONCE = 4  # of the database's connections: the others are for keys we know, whatever the world sends us
+_STRANGERS_WAITING = 1_000  # a second's worth of look-ups
 _CACHED_KEYS = 10_000  # about 4 MB, and as much again for refused ones
 
 
@@ -86,6 +89,7 @@ class Verifier:
         self._lookups: dict[bytes, asyncio.Task[_Verdict | None]] = {}
         self._used_at: dict[str, datetime] = {}
         self._retry_at = 0.0
+        self._strangers = asyncio.Semaphore(_STRANGERS_AT_ONCE)
         # What a miss is compared with, so that it takes the time of a hit.
         self._nobody = secrets.token_bytes(32)
         self.database_away = False
@@ -115,7 +119,7 @@ class Verifier:
         return entry.identity
 
     async def authenticate(self, credential: str | None) -> KeyIdentity:
-        """Whose key this is. Raises Unauthenticated, or Unavailable if that cannot be known at the moment."""
+        """Whose key this is. Raises Unauthenticated, or Unavailable or Overloaded if that cannot be known at the moment."""
         if credential is None:
             raise Unauthenticated(
                 "No API key was given. Send one in the Authorization header: 'Authorization: Bearer gz_...'."
@@ -163,6 +167,9 @@ class Verifier:
 
     async def _ask(self, key: bytes, presented: Credential) -> _Verdict | None:
         """The database's word, else what was known before, else ``None``."""
+        known = key in self._verified
+        if not known and key not in self._lookups and len(self._lookups) >= _STRANGERS_WAITING:
+            raise Overloaded("Too many unknown API keys at once. Try again shortly.", retry_after_s=_RETRY_S)
         if self.database_away:
             stale = self._stale(key)
             if stale is not None:
@@ -176,7 +183,9 @@ class Verifier:
         # Not cancelled with its waiter, nor by the clock: others wait for it, and its answer is worth keeping.
         done, _ = await asyncio.wait({task}, timeout=self._patience_s)
         if not done:
-            self._no_answer("no answer in time")
+            # A stranger may have waited for other strangers; that says nothing about the database.
+            if known:
+                self._no_answer("no answer in time")
             return self._stale(key)
         return task.result() or self._stale(key)
 
@@ -195,6 +204,11 @@ class Verifier:
             logger.error("key look-up failed", exc_info=task.exception())
 
     async def _find(self, key: bytes, presented: Credential) -> _Verdict | None:
+        """One look-up. Keys that we know do not queue behind those that we do not."""
+        async with nullcontext() if key in self._verified else self._strangers:
+            return await self._find_now(key, presented)
+
+    async def _find_now(self, key: bytes, presented: Credential) -> _Verdict | None:
         asked_at = self._clock()  # before the query: a key revoked while it runs is believed no longer than any other
         try:
             stored = await self._store.find(presented.key_id)

@@ -144,8 +144,8 @@ class Database:
         others wait and find it done.
 
         Waits up to ``patience_s`` for a database that does not answer yet, since they are often started together.
-        Raises StorageUnavailable after that; ConfigurationError when waiting would not help (a wrong password, a
-        schema that is newer than this version).
+        Raises ConfigurationError after that, and at once when waiting would not help (a wrong password, a schema that is
+        newer than this version).
         """
         deadline = time.monotonic() + patience_s
         while True:
@@ -157,7 +157,7 @@ class Database:
                 if isinstance(error.__cause__, _REFUSALS):
                     raise ConfigurationError(f"The database {self.address} refuses us ({error.reason}).") from None
                 if time.monotonic() >= deadline:
-                    raise
+                    raise ConfigurationError(f"The database {self.address} does not answer ({error.reason}).") from None
                 await asyncio.sleep(0.2)
 
     @asynccontextmanager

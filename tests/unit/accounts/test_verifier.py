@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import timeit
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +14,7 @@ from gatewayz.accounts.key_store import KeyStore, StoredKey
 from gatewayz.accounts.pepper import Pepper
 from gatewayz.accounts.records import KeyRecord
 from gatewayz.accounts.verifier import Verifier
-from gatewayz.errors import Unauthenticated
+from gatewayz.errors import Overloaded, Unauthenticated
 from gatewayz.storage.database import Database
 
 PEPPER = Pepper(b"the pepper of these tests")
@@ -118,6 +119,24 @@ async def test_memory_is_bounded_and_keeps_what_is_used(database: Database, monk
             await verifier.authenticate(new_credential().value)
     assert verifier.size == 3
     assert len(vars(verifier)["_refused"]) == 3
+
+
+async def test_flood_of_made_up_keys_keeps_no_good_one_out(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_STRANGERS_WAITING", 50)
+    store, clock = KeyStore(database), Clock()
+    verifier = verifier_of(store, clock)
+    known = (await stored(store)).value
+    await verifier.authenticate(known)
+    flood = [asyncio.create_task(verifier.authenticate(new_credential().value)) for _ in range(200)]
+    await asyncio.sleep(0)
+    clock.passed_s = 10  # the known key must be looked up again
+    good = asyncio.create_task(verifier.authenticate(known))
+    await good
+    # It did not stand in the strangers' queue.
+    assert not all(task.done() for task in flood)
+    ends = {type(error) for error in await asyncio.gather(*flood, return_exceptions=True)}
+    assert ends == {Unauthenticated, Overloaded}
+    assert not verifier.database_away
 
 
 async def test_memory_holds_no_key(database: Database) -> None:

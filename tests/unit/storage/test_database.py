@@ -201,7 +201,7 @@ async def test_server_that_is_not_there_is_waited_for(postgres: PostgresServer) 
     url = postgres.create_database()
     postgres.stop()
     async with opened(url) as database:
-        with pytest.raises(StorageUnavailable):
+        with pytest.raises(ConfigurationError, match="does not answer"):
             await database.migrate(patience_s=0.3)
         waiting = asyncio.create_task(database.migrate(patience_s=30))
         await asyncio.to_thread(postgres.start)
