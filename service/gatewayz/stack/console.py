@@ -28,12 +28,13 @@ PLAIN_EVERY_S = 20
 
 
 class TerminalView:
-    """One moving line for each part of the stack, notes above them."""
+    """One moving line for each part while the stack comes up, notes above them; afterwards a line for each event."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._bars: Bars | None = None
         self._tasks: dict[str, TaskID] = {}
+        self._settled = False
 
     def note(self, text: str, details: Sequence[str] = ()) -> None:
         self._console.print(Text(text), soft_wrap=True)
@@ -41,6 +42,10 @@ class TerminalView:
             self._console.print(Text(f"    {line}", style="dim"), soft_wrap=True)
 
     def progress(self, progress: Progress) -> None:
+        if self._settled:
+            style = COLOURS[progress.state]
+            self._console.print(Text(f"{progress.name:<15} ").append(describe(progress), style=style), soft_wrap=True)
+            return
         if self._bars is None:
             self._bars = Bars(
                 TextColumn("{task.fields[name]:<15}", markup=False),
@@ -51,7 +56,6 @@ class TerminalView:
                 transient=True,
             )
             self._bars.start()
-            self._tasks.clear()
         ready = progress.state == "ready"
         total = 1 if ready else progress.total or None
         done = 1 if ready else progress.done
@@ -63,6 +67,7 @@ class TerminalView:
             self._bars.update(task, total=total, completed=done, name=name, text=text)
 
     def settled(self) -> None:
+        self._settled = True
         bars, self._bars = self._bars, None
         if bars is not None:
             bars.stop()

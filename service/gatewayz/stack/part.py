@@ -35,6 +35,11 @@ class PartPolicy:
     """Start it again when it dies after it was ready."""
 
 
+def shortened(line: str, length: int = 160) -> str:
+    """A log line among other things on a screen."""
+    return line if len(line) <= length else line[: length - 1] + "…"
+
+
 class Part:
     """The gateway or a component: started, polled until ready, watched, started again, stopped.
 
@@ -143,7 +148,8 @@ class Part:
                 self._deaths.popleft()
             last = not self._policy.restart or len(self._deaths) > MAX_DEATHS
             what = "It is not started again" if last else "Starting it again"
-            lines = child.last_lines(5)
+            # An orderly end needs no long explanation; somebody has asked for it.
+            lines = tuple(shortened(line) for line in child.last_lines(5 if status else 1))
             where = f"Its log is {self.log}{'; the last lines:' if lines else '.'}"
             self._view.note(f"{self.name} has ended ({describe_exit(status)}). {what}. {where}", lines)
             if last:

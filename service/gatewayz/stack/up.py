@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterable
@@ -124,7 +125,9 @@ async def run_stack(stack: Stack, view: View, console: Console, errors: Console)
     print_table(stack.rows(), console)
     if stack.first_key_notice:
         view.note(f"\n{stack.first_key_notice}")
-    view.note(f"\nLogs are in {_near(stack.logs)}. `gatewayz doctor` checks every hop. Ctrl-C stops everything.")
+    view.note(
+        f"\nLogs are in {_near(stack.logs)}. `{doctor_command(stack)}` checks every hop. Ctrl-C stops everything."
+    )
 
     lost = asyncio.create_task(stack.lost())
     await asyncio.wait({lost, asked}, return_when=asyncio.FIRST_COMPLETED)
@@ -141,6 +144,16 @@ async def run_stack(stack: Stack, view: View, console: Console, errors: Console)
         return 1
     view.note("Stopped.")
     return 0
+
+
+def doctor_command(stack: Stack) -> str:
+    """How the doctor is called from here, so that it can be pasted: the program may not be on PATH, the data elsewhere."""
+    called = Path(sys.argv[0])
+    if called.name != "gatewayz":
+        called = Path(sys.executable).with_name("gatewayz")
+    command = "gatewayz" if shutil.which("gatewayz") == str(called) else _near(called)
+    data = stack.options.data_dir
+    return f"{command} doctor" + ("" if data == StackOptions().data_dir else f" --data-dir {_near(data)}")
 
 
 def explain(error: Exception, console: Console) -> None:

@@ -42,7 +42,7 @@ class View(Protocol):
     def progress(self, progress: Progress) -> None: ...
 
     def settled(self) -> None:
-        """No more progress is to come for now."""
+        """The start is over, one way or the other: what comes now are single events."""
         ...
 
 

@@ -35,6 +35,9 @@ def test_terminal_keeps_notes_and_clears_its_moving_lines() -> None:
     view.progress(Progress("tempo", "ready", "ready after 1.0 s"))
     view.settled()
     view.settled()
+    before = len(screen.getvalue())
+    view.progress(Progress("tempo", "stopped"))
+    assert screen.getvalue()[before:] == "tempo           stopped\n"
     assert "compiling (3 of 100 packages)" in screen.getvalue()
     assert "Not [markup] but text." in screen.getvalue()
 
