@@ -28,7 +28,7 @@ from gatewayz.controlplane.health import Check, Dependency, HealthMonitor
 from gatewayz.dataplane.endpoint import BodyLimits, Endpoint
 from gatewayz.dataplane.http import Receive, Scope, Send
 from gatewayz.dataplane.routes import find_route
-from gatewayz.errors import ConfigurationError
+from gatewayz.errors import ConfigurationError, GatewayError
 from gatewayz.gateway import Gateway
 from gatewayz.providers.base import Providers
 from gatewayz.providers.catalog import load_providers
@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 DATA_PLANE = "/v1/"
 # Asked every few seconds by machines: a span for each would bury the requests that people look for.
-UNTRACED_PATHS = "health,health/live,health/ready,metrics"
+UNTRACED_PATHS = "health,health/live,health/ready"
 
 
 class App:
@@ -93,7 +93,7 @@ class App:
                 started = True
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
-        except ConfigurationError as error:
+        except (ConfigurationError, GatewayError) as error:
             if started:
                 raise
             await send({"type": "lifespan.startup.failed", "message": str(error)})
@@ -115,7 +115,7 @@ class App:
             stack.push_async_callback(keys.close)
             providers = load_providers(settings, self._environment)
             stack.push_async_callback(providers.close)
-            _observe_state(telemetry, keys, providers)
+            _observe_state(telemetry, database, keys, providers)
             client = await stack.enter_async_context(_instrumented_client(telemetry))
             checks: dict[Dependency, Check] = {
                 "database": database_check(database),
@@ -156,10 +156,18 @@ async def _instrumented_client(telemetry: Telemetry) -> AsyncGenerator[httpx.Asy
         yield client
 
 
-def _observe_state(telemetry: Telemetry, keys: Keys, providers: Providers) -> None:
+def _observe_state(telemetry: Telemetry, database: Database, keys: Keys, providers: Providers) -> None:
     def active_keys() -> Iterable[tuple[float, Mapping[str, str]]]:
         return [(keys.active, {})]
 
+    def connections() -> Iterable[tuple[float, Mapping[str, str]]]:
+        counts = database.connections()
+        return [
+            (count, {"db.system.name": database.system, "db.client.connection.state": state})
+            for state, count in counts.items()
+        ]
+
+    telemetry.observe("db.client.connection.count", connections)
     telemetry.observe("gatewayz.api_keys.active", active_keys)
     telemetry.observe("gatewayz.provider.available", providers.availability)
 

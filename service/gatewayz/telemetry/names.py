@@ -50,6 +50,7 @@ PROTOCOL_VERSION: Final = "network.protocol.version"
 ERROR_TYPE: Final = "error.type"
 DB_SYSTEM: Final = "db.system.name"
 DB_OPERATION: Final = "db.operation.name"
+DB_CONNECTION_STATE: Final = "db.client.connection.state"
 
 OPERATION: Final = "gen_ai.operation.name"
 GEN_AI_PROVIDER: Final = "gen_ai.provider.name"
@@ -313,7 +314,7 @@ INSTRUMENTS: Final = (
     Instrument("gatewayz.cache.size", "gauge", "By", "Size of the answer cache.", observable=True, emitted=False),
     Instrument("gatewayz.subscriptions", "gauge", "{subscription}", "Active subscriptions.", observable=True, emitted=False),
     Instrument("gatewayz.trials.active", "gauge", "{trial}", "Active trials.", observable=True, emitted=False),
-    Instrument("db.client.connection.count", "updown", "{connection}", "Connections of a pool.", (DB_SYSTEM, "state"), observable=True, emitted=False),
+    Instrument("db.client.connection.count", "updown", "{connection}", "Connections of a pool.", (DB_SYSTEM, DB_CONNECTION_STATE), observable=True),
 )  # fmt: skip
 
 
