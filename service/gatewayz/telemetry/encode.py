@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, SpanContext
+from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode
 from opentelemetry.trace.span import TraceState
+
+from gatewayz.telemetry.names import REQUEST_ID, RESPONSE_ID
 
 _fixed64 = struct.Struct("<Q").pack
 _fixed32 = struct.Struct("<I").pack
@@ -24,11 +26,16 @@ _double = struct.Struct("<d").pack
 
 _VARINTS = tuple(bytes((n,)) if n < 128 else bytes((n & 127 | 128, n >> 7)) for n in range(16384))
 _CACHE_LIMIT = 4096
+UNIQUE = frozenset({REQUEST_ID, RESPONSE_ID})
+"""Never the same twice: not worth a place in the cache."""
 _CACHED_VALUE_LIMIT = 48
 """Longer strings are ids and user agents: not worth a place in the cache."""
 
-_FLAGS_LOCAL = 0x100
-_FLAGS_REMOTE = 0x300
+_KINDS = {kind: b"\x30" + bytes((kind.value + 1,)) for kind in SpanKind}
+_STATUS_CODES = {code: b"\x18" + bytes((code.value,)) if code.value else b"" for code in StatusCode}
+
+_FLAGS_LOCAL = _fixed32(0x100)
+_FLAGS_REMOTE = _fixed32(0x300)
 """SpanFlags: "it is known whether the parent is remote", and "it is"."""
 
 
@@ -65,37 +72,50 @@ class LogItem(NamedTuple):
 
 
 class Attributes:
-    """Encodes key-value pairs, remembering keys and short values: most of them come again with the next span."""
+    """Encodes key-value pairs as fields ``tag``, remembering keys and short values: most come again with the next span."""
 
-    __slots__ = ("_keys", "_pairs")
+    __slots__ = ("_integers", "_keys", "_tag", "_texts")
 
-    def __init__(self) -> None:
+    def __init__(self, tag: bytes) -> None:
+        self._tag = tag
         self._keys: dict[str, bytes] = {}
-        self._pairs: dict[tuple[str, str], bytes] = {}
+        # Apart, since 1 == True == 1.0 as keys of one dictionary.
+        self._texts: dict[tuple[str, str], bytes] = {}
+        self._integers: dict[tuple[str, int], bytes] = {}
 
-    def fields(self, tag: bytes, attributes: Mapping[str, object] | None) -> list[bytes]:
-        """One field ``tag`` per attribute. A value that OTLP has no type for is left out, as the SDK does."""
+    def fields(self, attributes: Mapping[str, Any] | None) -> list[bytes]:
+        """One field per attribute (Any: they are of many types). What OTLP has no type for is left out, as in the SDK."""
         parts: list[bytes] = []
-        if attributes:
-            for key, value in attributes.items():
-                if type(value) is str and len(value) <= _CACHED_VALUE_LIMIT:
-                    pair = self._pairs.get((key, value))
-                    if pair is None:
-                        pair = self._remember(key, value)
-                else:
-                    try:
-                        pair = self._pair(key, value)
-                    except (TypeError, ValueError):
-                        continue
-                parts.append(tag)
-                parts.append(pair)
+        if not attributes:
+            return parts
+        texts, integers, add = self._texts, self._integers, parts.append
+        for key, value in attributes.items():
+            kind: type = type(value)
+            encoded = None
+            if kind is str:
+                encoded = texts.get((key, value))
+            elif kind is int:
+                encoded = integers.get((key, value))
+            if encoded is None:
+                try:
+                    encoded = self._field(key, value)
+                except (TypeError, ValueError):
+                    continue
+            add(encoded)
         return parts
 
-    def _remember(self, key: str, value: str) -> bytes:
-        if len(self._pairs) >= _CACHE_LIMIT:
-            self._pairs.clear()
-        pair = self._pairs[key, value] = self._pair(key, value)
-        return pair
+    def _field(self, key: str, value: object) -> bytes:
+        encoded = self._tag + self._pair(key, value)
+        if key not in UNIQUE:
+            if type(value) is str and len(value) <= _CACHED_VALUE_LIMIT:
+                if len(self._texts) >= _CACHE_LIMIT:
+                    self._texts.clear()
+                self._texts[key, value] = encoded
+            elif type(value) is int and 0 <= value < 65536:
+                if len(self._integers) >= _CACHE_LIMIT:
+                    self._integers.clear()
+                self._integers[key, value] = encoded
+        return encoded
 
     def _pair(self, key: str, value: object) -> bytes:
         """A KeyValue with its length in front."""
@@ -146,8 +166,7 @@ class Encoder:
     """What both signals share: the request's frame around encoded items. Used by one thread."""
 
     def __init__(self, resource: Resource) -> None:
-        self._attributes = Attributes()
-        body = b"".join(self._attributes.fields(b"\x0a", cast("Mapping[str, object]", resource.attributes)))
+        body = b"".join(Attributes(b"\x0a").fields(resource.attributes))
         self._resource = field(b"\x0a", body)
         self._resource_schema = _string(b"\x1a", resource.schema_url)
         self._scopes: dict[InstrumentationScope | None, tuple[bytes, bytes]] = {}
@@ -169,9 +188,7 @@ class Encoder:
             body = b""
             if scope is not None:
                 body = _string(b"\x0a", scope.name) + _string(b"\x12", scope.version)
-                body += b"".join(
-                    self._attributes.fields(b"\x1a", cast("Mapping[str, object] | None", scope.attributes))
-                )
+                body += b"".join(Attributes(b"\x1a").fields(scope.attributes))
             known = (field(b"\x0a", body), _string(b"\x1a", scope.schema_url if scope is not None else None))
             self._scopes[scope] = known
         return known
@@ -179,6 +196,12 @@ class Encoder:
 
 class SpanEncoder(Encoder):
     """ReadableSpan → one ``spans`` field of ScopeSpans."""
+
+    def __init__(self, resource: Resource) -> None:
+        super().__init__(resource)
+        self._span_attributes = Attributes(b"\x4a")
+        self._event_attributes = Attributes(b"\x1a")
+        self._link_attributes = Attributes(b"\x22")
 
     def item(self, span: ReadableSpan) -> tuple[InstrumentationScope | None, bytes]:
         context = span.get_span_context()
@@ -198,12 +221,12 @@ class SpanEncoder(Encoder):
             parts.append(b"\x22\x08" + parent.span_id.to_bytes(8, "big"))
         if name:
             parts.append(field(b"\x2a", name))
-        parts.append(b"\x30" + varint(span.kind.value + 1))
+        parts.append(_KINDS[span.kind])
         if span.start_time:
             parts.append(b"\x39" + _fixed64(span.start_time))
         if span.end_time:
             parts.append(b"\x41" + _fixed64(span.end_time))
-        parts += self._attributes.fields(b"\x4a", cast("Mapping[str, object] | None", span.attributes))
+        parts += self._span_attributes.fields(span.attributes)
         if span.dropped_attributes:
             parts.append(b"\x50" + varint(span.dropped_attributes))
         for event in span.events:
@@ -215,15 +238,14 @@ class SpanEncoder(Encoder):
         if span.dropped_links:
             parts.append(b"\x70" + varint(span.dropped_links))
         status = span.status
-        code = status.status_code.value
-        parts.append(field(b"\x7a", _string(b"\x12", status.description) + (b"\x18" + varint(code) if code else b"")))
+        parts.append(field(b"\x7a", _string(b"\x12", status.description) + _STATUS_CODES[status.status_code]))
         parts.append(b"\x85\x01" + _span_flags(parent))
         return span.instrumentation_scope, field(b"\x12", b"".join(parts))
 
     def _event(self, event: Event) -> bytes:
         parts = [b"\x09" + _fixed64(event.timestamp)] if event.timestamp else []
         parts.append(_string(b"\x12", event.name))
-        parts += self._attributes.fields(b"\x1a", cast("Mapping[str, object] | None", event.attributes))
+        parts += self._event_attributes.fields(event.attributes)
         if event.dropped_attributes:
             parts.append(b"\x20" + varint(event.dropped_attributes))
         return b"".join(parts)
@@ -232,7 +254,7 @@ class SpanEncoder(Encoder):
         context = link.context
         # Like the stock encoder, without the link's tracestate.
         parts = [b"\x0a\x10" + context.trace_id.to_bytes(16, "big") + b"\x12\x08" + context.span_id.to_bytes(8, "big")]
-        parts += self._attributes.fields(b"\x22", cast("Mapping[str, object] | None", link.attributes))
+        parts += self._link_attributes.fields(link.attributes)
         if link.dropped_attributes:
             parts.append(b"\x28" + varint(link.dropped_attributes))
         parts.append(b"\x35" + _span_flags(context))
@@ -245,6 +267,7 @@ class LogEncoder(Encoder):
     def __init__(self, resource: Resource, scope: InstrumentationScope) -> None:
         super().__init__(resource)
         self._log_scope = scope
+        self._attributes = Attributes(b"\x32")
         self._severities: dict[tuple[int, str], bytes] = {}
 
     def item(self, log: LogItem) -> tuple[InstrumentationScope | None, bytes]:
@@ -254,7 +277,7 @@ class LogEncoder(Encoder):
             self._severities[log.severity_number, log.severity_text] = severity
         time = _fixed64(log.time_ns)
         parts = [b"\x09", time, severity, field(b"\x2a", field(b"\x0a", log.line))]
-        parts += self._attributes.fields(b"\x32", {"level": log.level, "logger": log.logger})
+        parts += self._attributes.fields({"level": log.level, "logger": log.logger})
         if log.trace_id:
             parts += (
                 b"\x45\x01\x00\x00\x00\x4a\x10",
@@ -275,4 +298,4 @@ def _trace_state(state: TraceState) -> bytes:
 
 
 def _span_flags(context: SpanContext | None) -> bytes:
-    return _fixed32(_FLAGS_REMOTE if context is not None and context.is_remote else _FLAGS_LOCAL)
+    return _FLAGS_REMOTE if context is not None and context.is_remote else _FLAGS_LOCAL

@@ -98,6 +98,7 @@ class Exporter(Generic[Raw]):
         self._queue.close()
         self._transport.abort()
         self._thread.join(0.5)
+        self._transport.close()
 
     def _run(self) -> None:
         while not self._closing.is_set():

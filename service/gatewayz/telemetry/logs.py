@@ -77,11 +77,8 @@ class Lines:
         self._stdout = stdout
         self._otlp = otlp
 
-    def write(
-        self, fields: Mapping[str, Any], time_ns: int, severity: int, logger: str, span: SpanContext | None
-    ) -> None:
-        """Serialise ``fields``, take secrets out, hand the line on. ``severity`` is a level of ``logging``."""
-        line = redact_line(_dumps(fields))
+    def write(self, line: bytes, time_ns: int, severity: int, logger: str, span: SpanContext | None) -> None:
+        """``line`` is free of secrets; ``severity`` is a level of ``logging``."""
         self._stdout(line)
         if self._otlp is None or logger.startswith(KEPT_FROM_OTLP):
             return
@@ -108,7 +105,8 @@ class RequestLog:
         request: str,
         fields: Mapping[str, Any],
     ) -> None:
-        """``ids`` are the span's, in hex; ``fields`` without those that have no value."""
+        """``ids`` are the span's, in hex; ``fields`` hold only what has a value, and no text from outside that was not
+        cleaned: the search through the whole line is spared here."""
         if level < self._level:
             return
         now_ns = time.time_ns()
@@ -122,7 +120,7 @@ class RequestLog:
             "request_id": request,
         }
         record.update(fields)
-        self._lines.write(record, now_ns, level, logger, span)
+        self._lines.write(_dumps(record), now_ns, level, logger, span)
 
 
 class JsonHandler(logging.Handler):
@@ -138,16 +136,21 @@ class JsonHandler(logging.Handler):
             now_ns = int(record.created * 1e9)
             span = get_current_span().get_span_context()
             context = span if span.is_valid else None
-            self._lines.write(self._fields(record, now_ns, context), now_ns, record.levelno, record.name, context)
+            line = redact_line(_dumps(self._fields(record, now_ns, context)))
+            self._lines.write(line, now_ns, record.levelno, record.name, context)
         except Exception:  # noqa: BLE001 - logging must not fail what it reports on
             self.handleError(record)
 
     def handleError(self, record: logging.LogRecord) -> None:
         """Say that a record could not be written, without the record: it may be what cannot be written."""
-        self._lines.write(
-            {"level": "error", "message": "a log record could not be written", "logger": record.name},
-            time.time_ns(), logging.ERROR, "gatewayz.telemetry.logs", None,
-        )  # fmt: skip
+        now_ns = time.time_ns()
+        fields = {
+            "timestamp": self._clock.rfc3339(now_ns),
+            "level": "error",
+            "message": "a log record could not be written",
+            "logger": record.name,
+        }
+        self._lines.write(_dumps(fields), now_ns, logging.ERROR, record.name, None)
 
     def _fields(self, record: logging.LogRecord, now_ns: int, span: SpanContext | None) -> dict[str, Any]:
         fields: dict[str, Any] = {

@@ -40,9 +40,17 @@ class OwnMetrics:
 
     def added_to(self, data: MetricsData) -> MetricsData:
         now_ns = time.time_ns()
-        own = ScopeMetrics(self._scope, list(self._all(now_ns)), self._scope.schema_url or "")
         first, *others = data.resource_metrics
-        return MetricsData([replace(first, scope_metrics=[*first.scope_metrics, own]), *others])
+        metrics = list(self._all(now_ns))
+        scopes: list[ScopeMetrics] = []
+        for scope in first.scope_metrics:
+            if scope.scope == self._scope:
+                # One entry per scope: of two equal ones the SDK's encoder keeps the last.
+                metrics = [*scope.metrics, *metrics]
+            else:
+                scopes.append(scope)
+        scopes.append(ScopeMetrics(self._scope, metrics, self._scope.schema_url or ""))
+        return MetricsData([replace(first, scope_metrics=scopes), *others])
 
     def _all(self, now_ns: int) -> Iterator[Metric]:
         for producer in self._producers:
@@ -75,6 +83,7 @@ class OtlpReader(MetricReader):
         self._thread.join(max(0.0, self._deadline - time.monotonic()))
         self._transport.abort()
         self._thread.join(0.5)
+        self._transport.close()
 
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
         pass  # Telemetry.close does it, within its own deadline

@@ -1,14 +1,17 @@
 """The last line of defence against secrets in telemetry, and the knife for texts that somebody else wrote.
 
 Nobody is meant to log a key. Should it happen, this finds what is shaped like one. The test that runs on every line is a
-few substring searches (about 0.3 µs); the expressions run only where one of them hits.
+few substring searches (about 3 µs for half a kilobyte); the expressions run only where one of them hits.
 """
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 MASK = "[redacted]"
+REMEMBERED_LENGTH = 256
+"""Longer texts are not kept for the next time."""
 
 _HINTS = (
     b"gz_",
@@ -22,6 +25,8 @@ _HINTS = (
     b"pi-key",
     b"pi_key",
 )
+
+_TEXT_HINTS = tuple(hint.decode() for hint in _HINTS)
 
 _PATTERNS = (
     # Our own keys: prefix, public id, secret. The public id stays, so that the key can be found and revoked.
@@ -60,13 +65,26 @@ def redact(text: str) -> str:
     return text
 
 
+def clean(text: str) -> str:
+    """``redact`` for short texts that are seldom seen twice: the very same object if there is nothing."""
+    for hint in _TEXT_HINTS:
+        if hint in text:
+            return redact(text)
+    return text
+
+
 def cut(text: str, limit: int) -> str:
     """At most ``limit`` characters of a text from outside, redacted first, so that no half key survives the cut."""
-    if len(text) > limit * 4:
-        text = text[: limit * 4]
-    if "_" in text or "-" in text or " " in text or "AIza" in text:
-        text = redact(text)
+    # Models, user agents and paths come again and again.
+    return _cut_short(text, limit) if len(text) <= REMEMBERED_LENGTH else _cut(text, limit)
+
+
+def _cut(text: str, limit: int) -> str:
+    text = clean(text[: limit * 4])
     return text if len(text) <= limit else text[:limit]
+
+
+_cut_short = lru_cache(maxsize=1024)(_cut)
 
 
 def error_message(text: str, limit: int = 200) -> str:

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from opentelemetry import context as otel_context
-from opentelemetry.trace import Span, Tracer, set_span_in_context
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.trace import Span, set_span_in_context
 
 from gatewayz.records import Attempt, HttpRequest, Outcome, RequestEnd
 from gatewayz.telemetry import logs, names, spans
 from gatewayz.telemetry.instruments import Instruments
-from gatewayz.telemetry.redact import cut
+from gatewayz.telemetry.recorded import SpanSource, silent_span
+from gatewayz.telemetry.redact import clean, cut
 
 _REQUEST_LOGGER = "gatewayz.request"
 _ATTEMPT_LOGGER = "gatewayz.attempt"
@@ -28,7 +30,7 @@ _ATTEMPT_LOGGER = "gatewayz.attempt"
 class Means:
     """What every request's telemetry works with; one per worker."""
 
-    tracer: Tracer
+    spans: SpanSource
     instruments: Instruments
     log: logs.RequestLog
 
@@ -55,7 +57,7 @@ class RequestTelemetry:
     def __init__(self, means: Means, http: HttpRequest) -> None:
         self._means = means
         self._http = http
-        self.request_id = http.request_id
+        self.request_id = clean(http.request_id)
         self._method = spans.known_method(http.method)
         # One wall clock reading per request; everything after it is monotonic, so that no clock step makes a duration
         # negative or puts an attempt outside its request.
@@ -65,10 +67,10 @@ class RequestTelemetry:
         self._input_tokens = self._output_tokens = 0
         self._ended = False
         try:
-            self.span: Span = spans.start_request_span(means.tracer, http)
+            self.span: Span = spans.start_request_span(means.spans, http)
         except Exception:  # noqa: BLE001 - never into a request
             means.instruments.failed("start")
-            self.span = spans.silent_span()
+            self.span = silent_span(RandomIdGenerator())
         context = self.span.get_span_context()
         self.trace_id = f"{context.trace_id:032x}"
         self.span_id = f"{context.span_id:016x}"
@@ -76,7 +78,7 @@ class RequestTelemetry:
         # Never detached: each request is served in a task of its own, and the task's context ends with it. Detaching in
         # another task (a stream's, say) is an error of its own.
         otel_context.attach(set_span_in_context(self.span))
-        logs.request_id.set(http.request_id)
+        logs.request_id.set(self.request_id)
         means.instruments.in_flight[self._method, http.route] += 1
 
     def now_ns(self) -> int:
@@ -89,6 +91,11 @@ class RequestTelemetry:
             self.span.add_event(name, attributes, self.now_ns())
         except Exception:  # noqa: BLE001 - never into a request
             self._means.instruments.failed("event")
+
+    @property
+    def attempts(self) -> int:
+        """How many calls to providers this request has taken so far."""
+        return len(self._attempts)
 
     def count_tokens(self, input_tokens: int, output_tokens: int) -> None:
         """An attempt of this request has used so many."""
@@ -106,10 +113,11 @@ class RequestTelemetry:
         if self._ended:
             return
         self._ended = True
-        means, http, end_ns = self._means, self._http, self.now_ns()
-        model = None if end.model is None else cut(end.model, spans.MODEL_LIMIT)
+        means, http, end_ns, model = self._means, self._http, self.now_ns(), None
         try:
             means.instruments.in_flight[self._method, http.route] -= 1
+            if end.model is not None:
+                model = cut(end.model, spans.MODEL_LIMIT)
             duration_ns = max(0, end_ns - http.received_at_ns)
             context = self.span.get_span_context()
             means.instruments.request_ended(
@@ -126,7 +134,7 @@ class RequestTelemetry:
                 _REQUEST_LOGGER,
                 context,
                 (self.trace_id, self.span_id),
-                http.request_id,
+                self.request_id,
                 self._fields(end, model, duration_ns),
             )
         except Exception:  # noqa: BLE001 - never into a request
@@ -191,10 +199,10 @@ class AttemptTelemetry:
         self.end_ns: int | None = None
         self._ended = False
         try:
-            self.span: Span = spans.start_attempt_span(means.tracer, request.span, attempt, self.start_ns)
+            self.span: Span = spans.start_attempt_span(means.spans, request.span, attempt, self.start_ns)
         except Exception:  # noqa: BLE001 - never into a request
             means.instruments.failed("start")
-            self.span = spans.silent_span()
+            self.span = silent_span(RandomIdGenerator())
         self.traceparent = spans.header(self.span.get_span_context())
         if attempt.stream:
             means.instruments.streams_open[attempt.provider] += 1

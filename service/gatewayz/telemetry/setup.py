@@ -18,7 +18,7 @@ from opentelemetry.metrics import MeterProvider, NoOpMeterProvider
 from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, TraceBasedExemplarFilter
 from opentelemetry.sdk.metrics import MeterProvider as SdkMeterProvider
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, SpanLimits
+from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SynchronousMultiSpanProcessor
 from opentelemetry.sdk.trace import TracerProvider as SdkTracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
@@ -35,14 +35,12 @@ from gatewayz.telemetry.logs import JsonHandler, Lines, RequestLog
 from gatewayz.telemetry.loop_lag import LoopLag
 from gatewayz.telemetry.metrics import OtlpReader, OwnMetrics, PrometheusReader
 from gatewayz.telemetry.queues import Account
+from gatewayz.telemetry.recorded import VALUE_LIMIT, RecordedSpans, SilentSpans, SpanSource
 from gatewayz.telemetry.requests import Means, RequestTelemetry
 from gatewayz.telemetry.resource import make_resource
-from gatewayz.telemetry.spans import SilentTracer
 from gatewayz.telemetry.stdout import LineWriter
 from gatewayz.telemetry.transport import open_transport
 
-ATTRIBUTE_LIMIT = 4096
-"""Characters of one span attribute: no single text may make a span that the Collector refuses."""
 STDOUT_BYTES = 8_000_000
 METRIC_INTERVAL_MS = 5000
 """As often as Prometheus reads the Collector."""
@@ -86,14 +84,16 @@ class Telemetry:
             self._otlp_metrics = OtlpReader(own, transport, interval_s=interval_s, timeout_s=metrics.timeout_s)
         self.meter_provider: MeterProvider = NoOpMeterProvider()
         self.tracer_provider: TracerProvider = NoOpTracerProvider()
-        tracer = SilentTracer()
+        spans: SpanSource = SilentSpans()
         if not disabled:
             readers = [reader for reader in (self._prometheus, self._otlp_metrics) if reader is not None]
             self.meter_provider = _meter_provider(resource, readers, exemplars=exemplars)
-            self.tracer_provider = provider = _tracer_provider(resource, environment, self.meter_provider)
+            # Ours, to be shared by both kinds of span: the provider's and our own cheaper ones.
+            processor = SynchronousMultiSpanProcessor()
             if self._spans is not None:
-                provider.add_span_processor(QueueingProcessor(self._spans))
-            tracer = provider.get_tracer(names.SCOPE, __version__, names.SCHEMA_URL)
+                processor.add_span_processor(QueueingProcessor(self._spans))
+            self.tracer_provider = _tracer_provider(resource, environment, processor, self.meter_provider)
+            spans = RecordedSpans(resource, self._scope, processor)
         self._observables = Observables(
             self.meter_provider.get_meter(names.SCOPE, __version__, names.SCHEMA_URL), self._instruments.failed
         )
@@ -101,7 +101,7 @@ class Telemetry:
 
         lines = Lines(self._stdout.put, self._logs)
         level = logging.getLevelNamesMapping()[settings.log_level]
-        self._means = Means(tracer, self._instruments, RequestLog(lines, level))
+        self._means = Means(spans, self._instruments, RequestLog(lines, level))
         self._restore_logging = _take_over_logging(JsonHandler(lines, level), level)
         for part in (self._stdout, self._spans, self._logs, self._otlp_metrics):
             if part is not None:
@@ -168,6 +168,13 @@ def open_telemetry(settings: Settings, environment: Mapping[str, str], *, stdout
     return Telemetry(settings, environment, _stdout_descriptor() if stdout is None else stdout)
 
 
+def check_environment(environment: Mapping[str, str]) -> None:
+    """Raises ConfigurationError for an OTEL_* variable that ``open_telemetry`` could not use. Opens nothing."""
+    _destinations(environment)
+    otlp.milliseconds(environment, "OTEL_METRIC_EXPORT_INTERVAL", METRIC_INTERVAL_MS)
+    otlp.milliseconds(environment, "OTEL_BSP_SCHEDULE_DELAY", SPAN_DELAY_MS)
+
+
 def _stdout_descriptor() -> int:
     try:
         return sys.stdout.fileno()
@@ -198,14 +205,23 @@ def _meter_provider(resource: Resource, readers: list[Any], *, exemplars: bool) 
     return SdkMeterProvider(readers, resource, exemplar_filter, shutdown_on_exit=False)
 
 
-def _tracer_provider(resource: Resource, environment: Mapping[str, str], meters: MeterProvider) -> SdkTracerProvider:
+def _tracer_provider(
+    resource: Resource, environment: Mapping[str, str], processor: SynchronousMultiSpanProcessor, meters: MeterProvider
+) -> SdkTracerProvider:
+    """For instrumentation libraries, on the control plane."""
     text = environment.get("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT") or environment.get(
         "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"
     )
-    limits = SpanLimits(max_span_attribute_length=int(text) if text and text.isdecimal() else ATTRIBUTE_LIMIT)
+    longest = int(text) if text and text.isdecimal() else VALUE_LIMIT
+    limits = SpanLimits(max_attribute_length=longest, max_span_attribute_length=longest)
     # Everything is sampled, whatever OTEL_TRACES_SAMPLER or a caller's flag says: the request series are made of spans.
     return SdkTracerProvider(
-        sampler=ALWAYS_ON, resource=resource, shutdown_on_exit=False, span_limits=limits, meter_provider=meters
+        sampler=ALWAYS_ON,
+        resource=resource,
+        shutdown_on_exit=False,
+        active_span_processor=processor,
+        span_limits=limits,
+        meter_provider=meters,
     )
 
 

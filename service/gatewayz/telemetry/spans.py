@@ -6,27 +6,14 @@ are cut and cleaned of secrets before they get here.
 
 from __future__ import annotations
 
-from opentelemetry.context import Context
-from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
-from opentelemetry.trace import (
-    Link,
-    NonRecordingSpan,
-    NoOpTracer,
-    Span,
-    SpanContext,
-    SpanKind,
-    Status,
-    StatusCode,
-    Tracer,
-    get_current_span,
-    set_span_in_context,
-)
+from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 
 from gatewayz.records import NO_PARAMETERS, NO_USAGE, Attempt, HttpRequest, Outcome, RequestEnd, RequestParameters
 from gatewayz.telemetry import names
 from gatewayz.telemetry.incoming import caller_context
-from gatewayz.telemetry.redact import cut
+from gatewayz.telemetry.recorded import SpanSource
+from gatewayz.telemetry.redact import clean, cut
 
 Attributes = dict[str, AttributeValue]
 
@@ -38,39 +25,31 @@ METHOD_LIMIT = 32
 STOP_SEQUENCES = 4
 STOP_LIMIT = 64
 
-_ROOT = Context()
-
 
 def known_method(method: str) -> str:
     """The method as metrics and span names may have it."""
     return method if method in names.KNOWN_METHODS else names.OTHER_METHOD
 
 
-def start_request_span(tracer: Tracer, http: HttpRequest) -> Span:
+def start_request_span(source: SpanSource, http: HttpRequest) -> Span:
     """The SERVER span, from the request's arrival.
 
     An authenticated caller's trace is continued, linked or ignored as his key says; an anonymous caller's is linked from a
     trace of our own, so that nobody can write into somebody else's trace.
     """
-    parent = _ROOT
+    parent: SpanContext | None = None
     links: tuple[Link, ...] = ()
     policy = http.key.incoming_trace if http.key is not None else "link"
     if policy != "ignore":
         caller = caller_context(http.headers)
         if caller is not None and policy == "continue":
-            parent = set_span_in_context(NonRecordingSpan(caller), _ROOT)
+            parent = caller
         elif caller is not None:
             links = (Link(caller),)
     # The convention's word for a method that HTTP does not know, since the method itself is the caller's text.
     method = http.method if http.method in names.KNOWN_METHODS else "HTTP"
-    return tracer.start_span(
-        method if http.route is None else f"{method} {http.route}",
-        context=parent,
-        kind=SpanKind.SERVER,
-        attributes=_request_attributes(http),
-        links=links,
-        start_time=http.received_at_ns,
-    )
+    name = method if http.route is None else f"{method} {http.route}"
+    return source.start(name, SpanKind.SERVER, parent, _request_attributes(http), links, http.received_at_ns)
 
 
 def _request_attributes(http: HttpRequest) -> Attributes:
@@ -80,7 +59,7 @@ def _request_attributes(http: HttpRequest) -> Attributes:
         names.URL_PATH: cut(http.path, PATH_LIMIT),
         names.URL_SCHEME: http.scheme,
         names.PROTOCOL_VERSION: http.http_version,
-        names.REQUEST_ID: http.request_id,
+        names.REQUEST_ID: clean(http.request_id),
     }
     if method == names.OTHER_METHOD:
         attributes[names.HTTP_METHOD_ORIGINAL] = cut(http.method, METHOD_LIMIT)
@@ -128,7 +107,7 @@ def end_request_span(span: Span, end: RequestEnd, model: str | None, end_ns: int
     span.end(end_ns)
 
 
-def start_attempt_span(tracer: Tracer, request: Span, attempt: Attempt, start_ns: int) -> Span:
+def start_attempt_span(source: SpanSource, request: Span, attempt: Attempt, start_ns: int) -> Span:
     """The CLIENT span. It gets its full name at the end, when it is known whether the catalogue knows the model."""
     attributes: Attributes = {
         names.OPERATION: attempt.operation,
@@ -146,13 +125,7 @@ def start_attempt_span(tracer: Tracer, request: Span, attempt: Attempt, start_ns
         attributes[names.CUSTOMER_ID] = attempt.customer_id
     if attempt.parameters is not NO_PARAMETERS:
         _add_parameters(attributes, attempt.parameters)
-    return tracer.start_span(
-        attempt.operation,
-        context=set_span_in_context(request, _ROOT),
-        kind=SpanKind.CLIENT,
-        attributes=attributes,
-        start_time=start_ns,
-    )
+    return source.start(attempt.operation, SpanKind.CLIENT, request.get_span_context(), attributes, (), start_ns)
 
 
 def _add_parameters(attributes: Attributes, parameters: RequestParameters) -> None:
@@ -203,21 +176,6 @@ def end_attempt_span(span: Span, attempt: Attempt, outcome: Outcome, end_ns: int
         span.set_status(Status(StatusCode.ERROR, outcome.error_type))
     span.update_name(f"{attempt.operation} {outcome.known_model}")
     span.end(end_ns)
-
-
-class SilentTracer(NoOpTracer):
-    """What traces when telemetry is switched off: spans with ids, so that callers and logs still have one to name, which
-    record nothing and go nowhere."""
-
-    def start_span(self, name: str, context: Context | None = None, *args: object, **kwargs: object) -> Span:
-        parent = get_current_span(context).get_span_context()
-        return silent_span(parent.trace_id if parent.is_valid else None)
-
-
-def silent_span(trace_id: int | None = None) -> Span:
-    """A span with ids that records nothing."""
-    ids = RandomIdGenerator()
-    return NonRecordingSpan(SpanContext(trace_id or ids.generate_trace_id(), ids.generate_span_id(), is_remote=False))
 
 
 def header(context: SpanContext) -> bytes:

@@ -71,6 +71,10 @@ class Transport(Protocol):
         """End a ``send`` that another thread waits in, and whatever would follow."""
         ...
 
+    def close(self) -> None:
+        """Let go of the connection, when no thread sends any more."""
+        ...
+
 
 def open_transport(destination: Destination) -> Transport:
     if destination.protocol == "grpc":
@@ -98,6 +102,9 @@ class GrpcTransport:
 
     def abort(self) -> None:
         self._aborted = True
+        self._channel.close()
+
+    def close(self) -> None:
         self._channel.close()
 
     def _connect(self) -> None:
@@ -174,6 +181,9 @@ class HttpTransport:
         if sock is not None:
             with contextlib.suppress(OSError):  # already gone
                 sock.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._drop()
 
     def _try(self, payload: bytes, timeout_s: float) -> Answer | None:
         if self._aborted:
