@@ -107,12 +107,11 @@ class Builder:
                 workspace, go = await self._prepare(report)
                 entry = cache_entry(self._cache_dir, name, spec)
                 entry.parent.mkdir(parents=True, exist_ok=True)
-                with FileLock(entry.with_name(f".{entry.name}.lock")) as lock:
+                with FileLock(entry.with_name(f".{entry.name}.lock"), passing=True) as lock:
                     await lock.acquire(
                         lambda: report(BuildStep("waiting", text="for another gatewayz that builds the same"))
                     )
                     if (entry / spec.program).is_file():
-                        lock.release(remove=True)
                         return Found(entry / spec.program, "cache", spec.version)
                     draft = workspace.root / name
                     draft.mkdir()
@@ -120,7 +119,6 @@ class Builder:
                     if entry.exists():  # lacks a program: not of our making
                         remove_tree(entry)
                     draft.rename(entry)
-                    lock.release(remove=True)
                 if self._thrifty:
                     await workspace.clear()
         return Found(entry / spec.program, "built", spec.version)
@@ -240,7 +238,8 @@ REGISTRY_SIGNS = re.compile(
 def failure(name: str, lines: Sequence[str], environment: Mapping[str, str], log: Path) -> StackError:
     """What a failing ``go`` said, as one sentence with what to do; its own words below."""
     text = "\n".join(lines)
-    details = tuple(line[:400] for line in lines if line.strip() and not line.startswith("go: downloading"))[-8:]
+    said = dict.fromkeys(line[:400] for line in lines if line.strip() and not line.startswith("go: downloading"))
+    details = tuple(said)[-8:]
     if "no space left on device" in text:
         return StackError(
             f"The disk filled up while building {name}: free some space, or point XDG_CACHE_HOME to a larger disk.",

@@ -11,10 +11,14 @@ from types import TracebackType
 
 
 class FileLock:
-    """An exclusive lock on ``path``. Children do not inherit it (Python opens files close-on-exec)."""
+    """An exclusive lock on ``path``. Children do not inherit it (Python opens files close-on-exec).
 
-    def __init__(self, path: Path) -> None:
+    ``passing``: the file goes with the lock, since nobody will ask for it later.
+    """
+
+    def __init__(self, path: Path, *, passing: bool = False) -> None:
         self._path = path
+        self._passing = passing
         self._descriptor: int | None = None
 
     def try_acquire(self) -> bool:
@@ -46,11 +50,11 @@ class FileLock:
                 told = True
             await asyncio.sleep(0.5)
 
-    def release(self, *, remove: bool = False) -> None:
-        """Let go, and take the file away where nobody needs to find it again. Harmless if not held."""
+    def release(self) -> None:
+        """Let go. Harmless if not held."""
         if self._descriptor is None:
             return
-        if remove:
+        if self._passing:
             self._path.unlink(missing_ok=True)
         os.close(self._descriptor)
         self._descriptor = None

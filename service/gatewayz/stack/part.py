@@ -90,6 +90,10 @@ class Part:
             raise
         self._watcher = asyncio.create_task(self._watch(), name=f"watch {self.name}")
 
+    def fail(self) -> None:
+        """It will not come: its program could not be had."""
+        self._set("failed", "failed")
+
     async def stop(self, number: signal.Signals = signal.SIGTERM, *, at_once: bool = False) -> None:
         """Signal, wait, KILL after its grace (or ``at_once``). It stays down until ``start``."""
         watcher, self._watcher = self._watcher, None
@@ -102,7 +106,11 @@ class Part:
             if at_once:
                 number = signal.SIGKILL
             await child.stop(number, launch.grace_s)
-        if self.state != "failed":
+        if self.state == "failed":
+            return
+        if child is None:
+            self.state = "stopped"  # it never ran: nothing to tell
+        else:
             self._set("stopped")
 
     def signal(self, number: signal.Signals) -> None:

