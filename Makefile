@@ -46,8 +46,8 @@ clean: ## remove what was made here (not ./data, not the user cache)
 .tools/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "GatewayZ needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V). Set PYTHON=/path/to/python3.11." >&2; exit 1; }
 	@echo "Setting up: uv in .tools (once)"
-	@$(PYTHON) -m venv .tools >/dev/null 2>&1 && .tools/bin/python -m pip install -q 'uv>=0.9' \
-	  || { rm -rf .tools; $(PYTHON) -m pip install -q --target .tools 'uv>=0.9'; } \
+	@$(PYTHON) -m venv .tools >/dev/null 2>&1 && .tools/bin/python -m pip install -q --disable-pip-version-check 'uv>=0.9' \
+	  || { rm -rf .tools; $(PYTHON) -m pip install -q --disable-pip-version-check --target .tools 'uv>=0.9'; } \
 	  || { rm -rf .tools; echo "Could not install uv: is the Python package index reachable? (pip's message is above.)" >&2; exit 1; }
 
 $(BIN)/python: | $(UV)
