@@ -12,7 +12,7 @@ from typing import get_args
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from gatewayz.config import PREFIX, Settings
+from gatewayz.config import PREFIX, STACK_PREFIX, Settings, StackSettings
 from gatewayz.providers.catalog import DEMO, shipped_catalog
 from gatewayz.telemetry.reference import markdown as telemetry_reference
 
@@ -33,6 +33,10 @@ def configuration() -> str:
         f"| `{PREFIX}{name.upper()}` | {_default(field)} | {field.description} |"
         for name, field in Settings.model_fields.items()
     )
+    ports = "\n".join(
+        f"| `{STACK_PREFIX}{name.upper()}` | {_default(field)} | {field.description} |"
+        for name, field in StackSettings.model_fields.items()
+    )
     providers = "\n".join(
         f"| `{name}` | {', '.join(f'`{key}`' for key in entry.keys) or 'none'} | `{name.upper()}_BASE_URL` | {entry.base_url} |"
         for name, entry in shipped_catalog().items()
@@ -47,6 +51,11 @@ def configuration() -> str:
         "exported), `OTEL_EXPORTER_OTLP_PROTOCOL` (`grpc` or `http/protobuf`), `OTEL_EXPORTER_OTLP_HEADERS`, "
         "`OTEL_EXPORTER_OTLP_COMPRESSION`, "
         "`OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_METRIC_EXPORT_INTERVAL`, `OTEL_SDK_DISABLED`.\n\n"
+        "## Ports of `gatewayz up`\n\n"
+        "Each can be given as an option, too: `--port loki=3101`. All are on 127.0.0.1.\n\n"
+        f"| variable | default | meaning |\n|---|---|---|\n{ports}\n\n"
+        "`GATEWAYZ_BUILD_CACHE=DIRECTORY` keeps Go's module and build caches there after building the components; otherwise they "
+        "are private to the run and removed.\n\n"
         "## Providers\n\n"
         "A provider is offered once its key variable is set. Those without a key (`ollama`, `vllm`) are offered once "
         "their address is.\n\n"

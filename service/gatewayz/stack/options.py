@@ -53,5 +53,7 @@ class StackOptions:
     """How the gateway's own commands are called."""
     environment: Mapping[str, str] = field(default_factory=_process_environment)
     """What the children inherit; the runner's own variables come on top."""
+    build_environment: Mapping[str, str] = field(default_factory=_process_environment)
+    """What builds get: GOPROXY, proxies, certificates, GATEWAYZ_BUILD_CACHE."""
     cache_dir: Path = field(default_factory=user_cache)
     files_dir: Path | None = None
