@@ -190,7 +190,7 @@ def _borrowed(options: DoctorOptions, report: Report) -> Generator[str]:
             report.say("No key given: using one made for this request in the database beside us, and revoked at once.")
             yield key
     except ConfigurationError as error:
-        raise Broken(f"There is no key to ask with ({error}): give one with --key or GATEWAYZ_API_KEY.") from None
+        raise Broken(f"There is no key to ask with ({error}): give one with --api-key or GATEWAYZ_API_KEY.") from None
 
 
 def _quietly(look: Callable[[], Seen]) -> Seen | None:

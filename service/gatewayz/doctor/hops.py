@@ -44,7 +44,8 @@ def examine(hop: str, check: Callable[[], str], *, until: float) -> Finding:
     began = time.monotonic()
     while True:
         try:
-            return Finding(hop, "ok", time.monotonic() - began, check())
+            seen = check()
+            return Finding(hop, "ok", time.monotonic() - began, seen)
         except NotYet as reason:
             if time.monotonic() >= until:
                 return Finding(hop, "failed", time.monotonic() - began, str(reason))

@@ -125,7 +125,7 @@ def _refused(answer: requests.Response, model: str) -> Broken:
     match answer.status_code:
         case 401 | 403:
             return Broken(
-                f"The key was refused ({answer.status_code}, {said}): give a valid one with --key or GATEWAYZ_API_KEY; "
+                f"The key was refused ({answer.status_code}, {said}): give a valid one with --api-key or GATEWAYZ_API_KEY; "
                 "`gatewayz keys create` makes one."
             )
         case 404:

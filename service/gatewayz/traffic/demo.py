@@ -54,7 +54,7 @@ def run(options: TrafficOptions) -> int:
             return _run(options, addresses, api_key, console)
     except ConfigurationError as error:
         console.print(
-            f"There is no key to ask with ({error}): give one with --key or GATEWAYZ_API_KEY.",
+            f"There is no key to ask with ({error}): give one with --api-key or GATEWAYZ_API_KEY.",
             style="red",
             soft_wrap=True,
         )

@@ -46,13 +46,8 @@ class Tally:
         return self.counts.total()
 
 
-class _Choice(msgspec.Struct):
-    finish_reason: str | None = None
-
-
 class _Event(msgspec.Struct):
-    error: msgspec.Raw | None = None
-    choices: list[_Choice] = []  # msgspec copies a mutable default for each instance
+    error: msgspec.Raw = msgspec.Raw()
 
 
 async def send(session: aiohttp.ClientSession, url: str, api_key: str, planned: Planned) -> str:
@@ -79,7 +74,7 @@ async def _read_stream(answer: aiohttp.ClientResponse, leaves_after: int | None)
         if data == b"[DONE]":
             return "200"
         events += 1
-        if msgspec.json.decode(data, type=_Event).error is not None:
+        if bytes(msgspec.json.decode(data, type=_Event).error) not in (b"", b"null"):
             return "cut"
         if leaves_after is not None and events >= leaves_after:
             answer.close()
@@ -155,7 +150,10 @@ async def refusal(url: str, api_key: str) -> str | None:
     except (aiohttp.ClientError, TimeoutError, ValueError):
         return f"No gateway answers at {url}: start one with `gatewayz up`, or give its address with --gateway."
     if status == 401:
-        return "The gateway refused the key: give a valid one with --key or GATEWAYZ_API_KEY; `gatewayz keys create` makes one."
+        return (
+            "The gateway refused the key: give a valid one with --api-key or GATEWAYZ_API_KEY; "
+            "`gatewayz keys create` makes one."
+        )
     if status != 200:
         return f"The gateway at {url} answers {status} to GET /v1/models: is this really a gateway?"
     if b'"demo/fast"' not in body:

@@ -187,7 +187,7 @@ def test_no_key_and_no_database_beside_us_is_one_sentence(examine: Examine, tmp_
     examined = examine(api_key=None, data_dir=tmp_path)
 
     assert examined.marked("✗") == ["request answered"]
-    assert "--key" in examined.sentence("request answered")
+    assert "--api-key" in examined.sentence("request answered")
 
 
 def test_a_stream_without_its_end_is_not_an_answer(examine: Examine, pipeline: Pipeline) -> None:

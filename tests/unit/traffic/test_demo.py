@@ -47,4 +47,4 @@ def test_no_key_and_no_database_beside_us_is_one_sentence(tmp_path: Path, capsys
     status = traffic.run(TrafficOptions(environment={}, data_dir=tmp_path))
 
     assert status == 1
-    assert "--key" in capsys.readouterr().out
+    assert "--api-key" in capsys.readouterr().out

@@ -1,0 +1,61 @@
+"""One native stack for all tests here: two gateway workers, free ports, a temporary directory, the scripted upstream."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from gatewayz.stack.options import StackOptions
+from gatewayz.stack.ports import Ports
+from gatewayz.stack.runner import Stack
+from tests.gateway import clean_environment, create_key
+from tests.stack.known import Caller
+from tests.stack.series import Stores
+from tests.upstream import FakeLLM
+
+WORKERS = 2
+
+
+@pytest.fixture(scope="session")
+def upstream() -> Generator[FakeLLM]:
+    with FakeLLM.in_thread() as fake:
+        yield fake
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def stack(tmp_path_factory: pytest.TempPathFactory, upstream: FakeLLM) -> AsyncGenerator[Stack]:
+    options = StackOptions(
+        data_dir=tmp_path_factory.mktemp("stack"),
+        workers=WORKERS,
+        ports=Ports.free(),
+        last_scrape_s=0,
+        environment=clean_environment(
+            OPENAI_BASE_URL=upstream.base_url,
+            OPENAI_API_KEY="sk-scripted-provider-key",
+            GATEWAYZ_DEMO_PACE_S="0.005",
+        ),
+    )
+    async with Stack(options) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def api_key(stack: Stack) -> str:
+    return create_key(stack.options.data_dir)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def stores(stack: Stack) -> AsyncGenerator[Stores]:
+    async with httpx.AsyncClient(trust_env=False, timeout=10) as http:
+        yield Stores(http, stack.urls["prometheus"], stack.urls["tempo"], stack.urls["loki"])
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def caller(stack: Stack, api_key: str) -> AsyncGenerator[Caller]:
+    # No kept connections: each request may land on the other worker.
+    limits = httpx.Limits(max_keepalive_connections=0)
+    async with httpx.AsyncClient(base_url=stack.urls["gateway"], trust_env=False, timeout=30, limits=limits) as http:
+        yield Caller(http, api_key)

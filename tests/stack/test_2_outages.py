@@ -1,0 +1,113 @@
+"""Parts of the stack go away under traffic and come back: no request fails, and afterwards nothing is missing."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+
+from gatewayz.stack.runner import Stack
+from tests.stack.known import ANSWERED, EVERY_KIND, Caller, Kind, Ledger
+from tests.stack.series import (
+    ATTEMPT_LABELS,
+    ATTEMPTS,
+    REQUEST_LABELS,
+    REQUESTS,
+    TOKEN_LABELS,
+    TOKENS,
+    Counts,
+    Stores,
+    eventually,
+    minus,
+)
+
+pytestmark = [pytest.mark.stack, pytest.mark.asyncio(loop_scope="session")]
+
+COLLECTOR_AWAY_S = 20.0
+STORE_AWAY_S = 5.0
+RATE_PER_S = 10.0
+RECOVERY_S = 90.0
+"""For senders that wait longer with every failed try, and for a store that reads its log first."""
+
+
+class Books:
+    """What was sent since a moment without traffic, and whether the stores have it."""
+
+    def __init__(self, stores: Stores, since_s: float, tokens_before: Counts) -> None:
+        self.ledger = Ledger()
+        self._stores = stores
+        self._since_s = since_s
+        self._tokens_before = tokens_before
+
+    @classmethod
+    async def opened(cls, stores: Stores) -> Books:
+        await stores.pause()
+        return cls(stores, time.time() - 1, await stores.counts(TOKENS, TOKEN_LABELS))
+
+    async def assert_series(self) -> None:
+        stores, ledger = self._stores, self.ledger
+        assert await stores.increases(REQUESTS, REQUEST_LABELS, since_s=self._since_s) == dict(ledger.requests)
+        assert await stores.increases(ATTEMPTS, ATTEMPT_LABELS, since_s=self._since_s) == dict(ledger.attempts)
+        assert minus(await stores.counts(TOKENS, TOKEN_LABELS), self._tokens_before) == dict(ledger.tokens)
+
+    async def assert_traces(self) -> None:
+        await self._stores.assert_traces(self.ledger.spans)
+
+    async def assert_log_lines(self) -> None:
+        assert set(await self._stores.completed(since_s=self._since_s)) == set(self.ledger.kinds)
+
+    async def assert_balanced(self) -> None:
+        """Everything that was sent is everywhere, once."""
+        assert self.ledger.surprises == []
+        for look in (self.assert_series, self.assert_traces, self.assert_log_lines):
+            await eventually(look, patience_s=RECOVERY_S)
+        assert await self._stores.counts("gatewayz_telemetry_dropped_total", ("signal",)) == {}
+
+
+@asynccontextmanager
+async def traffic(caller: Caller, kinds: Sequence[Kind], ledger: Ledger) -> AsyncGenerator[None]:
+    """Steady requests for as long as the block lasts."""
+    stop = asyncio.Event()
+    sending = asyncio.create_task(caller.keep_sending(kinds, ledger, stop, rate_per_s=RATE_PER_S))
+    try:
+        yield
+    finally:
+        stop.set()
+        await sending
+
+
+async def test_a_collector_that_is_away_for_twenty_seconds_loses_nothing(
+    stack: Stack, caller: Caller, stores: Stores
+) -> None:
+    books = await Books.opened(stores)
+    await caller.send_all(ANSWERED, books.ledger)
+    # The stop falls into a pause of one flush and one scrape: what the Collector has counted is in Prometheus by then.
+    await stores.pause()
+    await books.assert_series()
+
+    await stack.stop_component("collector")
+    async with traffic(caller, EVERY_KIND, books.ledger):
+        await asyncio.sleep(COLLECTOR_AWAY_S)
+        await stack.start_component("collector")
+        await asyncio.sleep(1)
+
+    await books.assert_balanced()
+
+
+@pytest.mark.parametrize("store", ["tempo", "loki", "prometheus"])
+async def test_a_store_that_is_away_for_a_while_misses_nothing(
+    stack: Stack, caller: Caller, stores: Stores, store: str
+) -> None:
+    books = await Books.opened(stores)
+
+    async with traffic(caller, EVERY_KIND, books.ledger):
+        await asyncio.sleep(1)
+        await stack.stop_component(store)
+        await asyncio.sleep(STORE_AWAY_S)
+        await stack.start_component(store)
+        await asyncio.sleep(1)
+
+    await books.assert_balanced()
