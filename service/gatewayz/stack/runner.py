@@ -164,16 +164,15 @@ class Stack:
         site: Site,
     ) -> None:
         options = self.options
-        builder = Builder(options.cache_dir, options.environment, self.logs, options.jobs)
+        builder = Builder(options.cache_dir, options.build_environment, self.logs, options.jobs)
         missing = [component for component in components if found[component.name] is None]
         tasks: list[asyncio.Task[None]] = []
         first_key: asyncio.Task[None] | None = None
         try:
             if missing:
                 plan = await builder.plan([specs[c.name] for c in missing])
-                for line in describe(
-                    plan, [specs[c.name].title for c in missing], options.cache_dir, options.environment
-                ):
+                titles = [specs[c.name].title for c in missing]
+                for line in describe(plan, titles, options.cache_dir, options.build_environment):
                     self._view.note(line)
                 if options.gateway:
                     self._view.note(f"The gateway answers already, at {self.urls[GATEWAY]}.")
