@@ -72,7 +72,8 @@ class FakeLLM:
         self._port = port
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self.live: set[_Connection] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._live: set[_Connection] = set()
 
     @property
     def port(self) -> int:
@@ -83,7 +84,7 @@ class FakeLLM:
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._port}/v1"
 
     async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: _Connection(self), "127.0.0.1", self._port, ssl=self._tls)
         self._port = self._server.sockets[0].getsockname()[1]
         return self
@@ -93,10 +94,13 @@ class FakeLLM:
     ) -> None:
         if self._server is not None:
             self._server.close()
-        self.drop_connections()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        while self._live:
+            for connection in list(self._live):
+                connection.abort()
+            await asyncio.sleep(0)
 
     @classmethod
     @contextlib.contextmanager
@@ -122,9 +126,25 @@ class FakeLLM:
             loop.close()
 
     def drop_connections(self) -> None:
-        """Close every connection, as a provider does with idle ones."""
-        for connection in list(self.live):
+        """Close every connection, as a provider does with idle ones. May be called from any thread."""
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._drop)
+
+    def _drop(self) -> None:
+        for connection in list(self._live):
             connection.close()
+
+    def arrived(self, connection: _Connection) -> int:
+        """A new connection; its number."""
+        self._live.add(connection)
+        self.connections += 1
+        self.open_connections += 1
+        return self.connections
+
+    def left(self, connection: _Connection, *, early: bool) -> None:
+        self._live.discard(connection)
+        self.open_connections -= 1
+        self.aborted += early
 
     def answer(self, connection: _Connection, received: Received) -> asyncio.Task[None]:
         self.requests.append(received)
@@ -150,18 +170,14 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self._fake.connections += 1
-        self._fake.open_connections += 1
-        self._fake.live.add(self)
-        self._number = self._fake.connections
+        self._number = self._fake.arrived(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._fake.open_connections -= 1
-        self._fake.live.discard(self)
         self._writable.set()
-        if self._task is not None and not self._task.done():
-            self._fake.aborted += 1
+        early = self._task is not None and not self._task.done()
+        if early and self._task is not None:
             self._task.cancel()
+        self._fake.left(self, early=early)
 
     def pause_writing(self) -> None:
         self._writable.clear()
@@ -178,7 +194,16 @@ class _Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
     def _take_request(self) -> None:
+        if not self._buffer[:1].isalpha():  # not HTTP: TLS, most likely
+            assert self._transport is not None
+            self._transport.write(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
+            self._transport.close()
+            return
         head, separator, rest = bytes(self._buffer).partition(b"\r\n\r\n")
         if not separator:
             return

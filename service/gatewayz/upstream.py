@@ -11,10 +11,12 @@ when the timer comes due too early it is set again. A stream of a thousand chunk
 from __future__ import annotations
 
 import asyncio
+import io
+import os
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
@@ -47,6 +49,7 @@ KEEPALIVE_S = (
 DNS_CACHE_S = 30  # long enough to spare a look-up per connection, short enough to follow a provider's fail-over
 READ_BUFFER_BYTES = 2**17  # a reader that lags by twice this makes the provider wait instead of filling our memory
 MAX_HEADER_BYTES = 32_768  # some providers send content policies far beyond aiohttp's 8,190
+MAX_PLAIN_BODY_BYTES = 2**20  # aiohttp warns beyond it
 MAX_REMEMBERED = 1024  # header sets and addresses kept parsed; far more than providers, so that it never turns over
 
 
@@ -67,8 +70,8 @@ class UpstreamRequest:
     """One POST. ``headers`` is complete: nothing is added but Host and Content-Length."""
 
     url: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    body: bytes = field(repr=False)
     timeouts: Timeouts
     stream: bool
 
@@ -110,6 +113,7 @@ class _Watch:
 
     __slots__ = (
         "_cancelling",
+        "_due",
         "_handle",
         "_limit_at",
         "_phase",
@@ -147,7 +151,8 @@ class _Watch:
         self._phase = "connect"
         self._limit_at = now + timeouts.connect_s
         self._total_at = now + timeouts.total_s
-        self._handle: asyncio.TimerHandle | None = loop.call_at(min(self._limit_at, self._total_at), self._fire)
+        self._due = min(self._limit_at, self._total_at)
+        self._handle: asyncio.TimerHandle | None = loop.call_at(self._due, self._fire)
 
     def connected(self, connection: Connection) -> None:
         self.transport = connection.transport
@@ -156,14 +161,15 @@ class _Watch:
         if self.protocol is not None:
             self.protocol.answered = False
         self._phase = "first_byte"
-        self._limit_at = self.loop.time() + self.timeouts.first_byte_s
+        self._expect_within(self.timeouts.first_byte_s)
 
     def wait_idle(self) -> None:
         self._phase = "idle"
-        self._limit_at = self.loop.time() + self.timeouts.idle_s
+        self._expect_within(self.timeouts.idle_s)
 
     def pause(self) -> None:
         """Nobody is waiting for the provider: only the total counts."""
+        self._phase = "idle"
         self._limit_at = NEVER
 
     def stop(self) -> None:
@@ -188,9 +194,17 @@ class _Watch:
             return self.expired
         return None
 
+    def _expect_within(self, seconds: float) -> None:
+        self._limit_at = limit_at = self.loop.time() + seconds
+        if limit_at < self._due and self._handle is not None:  # seldom: the new phase is less patient than the last one
+            self._handle.cancel()
+            self._due = limit_at
+            self._handle = self.loop.call_at(limit_at, self._fire)
+
     def _fire(self) -> None:
         due = min(self._limit_at, self._total_at)
         if self.loop.time() < due:
+            self._due = due
             self._handle = self.loop.call_at(due, self._fire)
             return
         self._handle = None
@@ -336,6 +350,8 @@ class _AiohttpResponse:
             raise
         except (aiohttp.ClientError, OSError, RuntimeError) as error:
             self.close()
+            if watch.expired is not None:  # time ran out while nobody was reading, and the watch cut the line itself
+                raise watch.expired from None
             raise ProviderStreamCut(f"{watch.host} closed the connection in the middle of its answer.") from error
         except BaseException:
             self.close()
@@ -364,7 +380,7 @@ class AiohttpUpstream:
     async def send(self, request: UpstreamRequest) -> UpstreamResponse:
         session = self._session or self._open()
         url = self._urls.get(request.url) or self._parse(request.url)
-        watch = _Watch(session.loop, url.host or "", request.timeouts)
+        watch = _Watch(asyncio.get_running_loop(), url.host or "", request.timeouts)
         token = _WATCH.set(watch)
         try:
             try:
@@ -401,7 +417,9 @@ class AiohttpUpstream:
             headers = CIMultiDict(request.headers)
             if len(self._headers) < MAX_REMEMBERED:
                 self._headers[request.headers] = headers
-        return await session.post(url, data=request.body, headers=headers, allow_redirects=False)
+        # A body of megabytes is written piece by piece, so that other calls have their turn in between.
+        body = request.body if len(request.body) <= MAX_PLAIN_BODY_BYTES else io.BytesIO(request.body)
+        return await session.post(url, data=body, headers=headers, allow_redirects=False)
 
     def _parse(self, address: str) -> URL:
         url = URL(address)
@@ -447,7 +465,7 @@ def _translate(error: Exception, host: str) -> GatewayError:
         case aiohttp.ClientSSLError():
             return ProviderConnectionFailed(f"TLS with {host} failed.")
         case aiohttp.ClientConnectorError(os_error=cause):
-            return ProviderConnectionFailed(f"{host} could not be reached: {cause.strerror or type(cause).__name__}.")
+            return ProviderConnectionFailed(f"{host} could not be reached: {_reason(cause)}.")
         case aiohttp.ClientResponseError():
             return ProviderMalformedResponse(f"{host} answered with something that is not HTTP.")
         case aiohttp.ClientPayloadError():
@@ -456,3 +474,7 @@ def _translate(error: Exception, host: str) -> GatewayError:
             return ProviderConnectTimeout(f"No connection to {host}: the network timed out.")
         case _:
             return ProviderConnectionFailed(f"{host} closed the connection before it answered.")
+
+
+def _reason(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno else type(error).__name__

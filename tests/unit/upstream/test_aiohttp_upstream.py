@@ -1,0 +1,462 @@
+"""The HTTP client against a real server that misbehaves on demand: every way to fail has its own error, and none hangs."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
+
+import orjson
+import pytest
+
+from gatewayz.config import load_settings
+from gatewayz.errors import (
+    GatewayError,
+    Overloaded,
+    ProviderConnectionFailed,
+    ProviderConnectTimeout,
+    ProviderFirstChunkTimeout,
+    ProviderIdleTimeout,
+    ProviderMalformedResponse,
+    ProviderStreamCut,
+    Unavailable,
+)
+from gatewayz.upstream import AiohttpUpstream, Timeouts, UpstreamRequest, UpstreamResponse
+from tests.upstream import FakeLLM
+
+PATIENT = Timeouts(connect_s=5, first_byte_s=5, idle_s=5, total_s=10)
+HEADERS = (("content-type", "application/json"), ("authorization", "Bearer sk-test"), ("accept-encoding", "identity"))
+DEADLINE_S = 5
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeLLM]:
+    with FakeLLM.in_thread() as fake:  # so that one side's way of closing cannot hide the other's
+        yield fake
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[AiohttpUpstream]:
+    upstream = AiohttpUpstream(load_settings())
+    yield upstream
+    await upstream.close()
+
+
+def request_for(fake: FakeLLM, model: str, *, stream: bool = False, timeouts: Timeouts = PATIENT) -> UpstreamRequest:
+    body = orjson.dumps({"model": model, "messages": [{"role": "user", "content": "hi"}], "stream": stream})
+    return UpstreamRequest(f"{fake.base_url}/chat/completions", HEADERS, body, timeouts, stream)
+
+
+async def ask(upstream: AiohttpUpstream, request: UpstreamRequest) -> bytes:
+    response = await upstream.send(request)
+    try:
+        return await response.read(1_000_000)
+    finally:
+        response.close()
+
+
+async def pour(response: UpstreamResponse, into: bytearray) -> None:
+    async for chunk in response.chunks():
+        into += chunk
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        await asyncio.sleep(0.005)
+
+
+async def test_an_answer_arrives_whole_and_its_connection_is_used_again(
+    fake: FakeLLM, upstream: AiohttpUpstream
+) -> None:
+    for _ in range(3):
+        body = await ask(upstream, request_for(fake, "ok"))
+        assert orjson.loads(body)["usage"]["prompt_tokens"] == 11
+    assert fake.connections == 1
+
+
+async def test_nothing_is_added_to_the_headers(fake: FakeLLM, upstream: AiohttpUpstream) -> None:
+    await ask(upstream, request_for(fake, "ok"))
+    assert set(fake.requests[0].headers) == {"host", "content-length", *(name for name, _ in HEADERS)}
+
+
+async def test_headers_are_found_by_their_lower_case_name(fake: FakeLLM, upstream: AiohttpUpstream) -> None:
+    response = await upstream.send(request_for(fake, "429-retry-after-2"))
+    assert response.status == 429
+    assert response.headers["retry-after"] == "2"
+    response.close()
+
+
+async def test_cookies_are_not_kept(fake: FakeLLM, upstream: AiohttpUpstream) -> None:
+    for _ in range(2):
+        await ask(upstream, request_for(fake, "ok"))
+    assert "cookie" not in fake.requests[1].headers
+
+
+async def test_a_stream_arrives_as_it_is_sent(fake: FakeLLM, upstream: AiohttpUpstream) -> None:
+    response = await upstream.send(request_for(fake, "paced-5-tokens-20-ms", stream=True))
+    chunks = [chunk async for chunk in response.chunks()]
+    assert len(chunks) > 5
+    assert b"".join(chunks).endswith(b"data: [DONE]\n\n")
+
+
+async def test_a_redirect_is_handed_back_and_not_followed(fake: FakeLLM, upstream: AiohttpUpstream) -> None:
+    response = await upstream.send(request_for(fake, "redirect"))
+    assert response.status == 302
+    response.close()
+    assert len(fake.requests) == 1
+
+
+async def test_a_compressed_answer_is_decoded_although_none_was_asked_for(
+    fake: FakeLLM, upstream: AiohttpUpstream
+) -> None:
+    assert orjson.loads(await ask(upstream, request_for(fake, "gzip-200")))["id"] == "chatcmpl-fake"
+
+
+@pytest.mark.parametrize(
+    ("model", "error"),
+    [
+        ("close-before-headers", ProviderConnectionFailed),
+        ("rst-before-headers", ProviderConnectionFailed),
+        ("not-http", ProviderMalformedResponse),
+        ("short-200", ProviderStreamCut),
+        ("not-gzip-200", ProviderStreamCut),
+    ],
+)
+async def test_a_broken_answer_has_an_error_of_its_own(
+    fake: FakeLLM, upstream: AiohttpUpstream, model: str, error: type[GatewayError]
+) -> None:
+    with pytest.raises(error) as caught:
+        await ask(upstream, request_for(fake, model))
+    assert "127.0.0.1" in caught.value.message
+    assert "sk-test" not in repr(caught.value)
+    assert await ask(upstream, request_for(fake, "ok"))
+    assert len(fake.requests) == 2
+
+
+@pytest.mark.parametrize("model", ["cut-after-3", "rst-after-3"])
+async def test_a_stream_that_is_cut_fails_after_what_had_come(
+    fake: FakeLLM, upstream: AiohttpUpstream, model: str
+) -> None:
+    response = await upstream.send(request_for(fake, model, stream=True))
+    received = bytearray()
+    with pytest.raises(ProviderStreamCut):
+        await pour(response, received)
+    assert received.count(b"word") == 3
+
+
+async def test_a_closed_port_is_a_failed_connection_that_names_the_reason(upstream: AiohttpUpstream) -> None:
+    with FakeLLM.in_thread() as gone:
+        request = request_for(gone, "ok")
+    with pytest.raises(ProviderConnectionFailed, match=r"127\.0\.0\.1 could not be reached: .*refused"):
+        await upstream.send(request)
+
+
+async def test_a_name_that_does_not_resolve_is_a_failed_connection(fake: FakeLLM, upstream: AiohttpUpstream) -> None:
+    request = replace(request_for(fake, "ok"), url="http://nobody.invalid/v1/chat/completions")
+    with pytest.raises(ProviderConnectionFailed, match=r"nobody\.invalid could not be resolved"):
+        await upstream.send(request)
+
+
+async def test_plain_text_where_tls_was_expected_is_a_failed_connection(
+    fake: FakeLLM, upstream: AiohttpUpstream
+) -> None:
+    request = request_for(fake, "ok")
+    with pytest.raises(ProviderConnectionFailed, match="TLS with"):
+        await upstream.send(replace(request, url=request.url.replace("http:", "https:")))
+    assert fake.requests == []
+
+
+class TestTimeouts:
+    """Each deadline has an error of its own, and the connection is gone afterwards."""
+
+    async def test_no_headers_in_time(self, fake: FakeLLM, upstream: AiohttpUpstream) -> None:
+        with pytest.raises(ProviderFirstChunkTimeout, match=r"did not begin to answer within 0\.1 s"):
+            await upstream.send(request_for(fake, "hang", timeouts=replace(PATIENT, first_byte_s=0.1)))
+        await eventually(lambda: fake.open_connections == 0)
+
+    async def test_headers_that_drip(self, fake: FakeLLM, upstream: AiohttpUpstream) -> None:
+        with pytest.raises(ProviderFirstChunkTimeout):
+            await upstream.send(request_for(fake, "drip-headers", timeouts=replace(PATIENT, first_byte_s=0.5)))
+
+    async def test_headers_but_no_first_byte_of_the_stream(self, fake: FakeLLM, upstream: AiohttpUpstream) -> None:
+        timeouts = replace(PATIENT, first_byte_s=0.2, idle_s=30)
+        response = await upstream.send(request_for(fake, "no-first-byte", stream=True, timeouts=timeouts))
+        with pytest.raises(ProviderFirstChunkTimeout):
+            await anext(response.chunks())
+        await eventually(lambda: fake.open_connections == 0)
+
+    async def test_silence_in_the_middle(self, fake: FakeLLM, upstream: AiohttpUpstream) -> None:
+        response = await upstream.send(
+            request_for(fake, "stall-after-3", stream=True, timeouts=replace(PATIENT, idle_s=0.2))
+        )
+        received = bytearray()
+        with pytest.raises(ProviderIdleTimeout, match="silent"):
+            await pour(response, received)
+        assert received.count(b"word") == 3
+        await eventually(lambda: fake.open_connections == 0)
+
+    async def test_a_stream_longer_than_the_total(self, fake: FakeLLM, upstream: AiohttpUpstream) -> None:
+        request = request_for(fake, "paced-1000-tokens-10-ms", stream=True, timeouts=replace(PATIENT, total_s=0.3))
+        response = await upstream.send(request)
+        with pytest.raises(ProviderIdleTimeout, match=r"did not finish within 0\.3 s"):
+            async for _ in response.chunks():
+                pass
+        await eventually(lambda: fake.open_connections == 0)
+
+    async def test_a_total_shorter_than_the_first_byte(self, fake: FakeLLM, upstream: AiohttpUpstream) -> None:
+        with pytest.raises(ProviderFirstChunkTimeout, match=r"did not finish within 0\.1 s"):
+            await upstream.send(request_for(fake, "hang", timeouts=replace(PATIENT, total_s=0.1)))
+
+    async def test_a_slow_reader_is_not_a_silent_provider(self, fake: FakeLLM, upstream: AiohttpUpstream) -> None:
+        request = request_for(fake, "ok", stream=True, timeouts=replace(PATIENT, idle_s=0.1))
+        response = await upstream.send(request)
+        chunks = response.chunks()
+        await anext(chunks)
+        await asyncio.sleep(0.3)
+        assert b"[DONE]" in b"".join([chunk async for chunk in chunks]) or fake.open_connections == 1
+
+    async def test_a_slow_reader_still_ends_at_the_total(self, fake: FakeLLM, upstream: AiohttpUpstream) -> None:
+        request = request_for(fake, "stall-after-3", stream=True, timeouts=replace(PATIENT, total_s=0.2))
+        response = await upstream.send(request)
+        chunks = response.chunks()
+        await anext(chunks)
+        await eventually(lambda: fake.open_connections == 0)
+        with pytest.raises(ProviderIdleTimeout):
+            async for _ in chunks:
+                pass
+
+    async def test_steady_progress_outlives_every_deadline_but_the_total(
+        self, fake: FakeLLM, upstream: AiohttpUpstream
+    ) -> None:
+        timeouts = replace(PATIENT, connect_s=0.2, first_byte_s=0.2, idle_s=0.2)
+        response = await upstream.send(request_for(fake, "paced-30-tokens-20-ms", stream=True, timeouts=timeouts))
+        assert b"".join([chunk async for chunk in response.chunks()]).endswith(b"[DONE]\n\n")
+
+    async def test_a_server_that_accepts_and_never_speaks_tls(self, upstream: AiohttpUpstream) -> None:
+        async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()
+            writer.close()
+
+        server = await asyncio.start_server(silent, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        request = UpstreamRequest(
+            f"https://127.0.0.1:{port}/v1/chat/completions", HEADERS, b"{}", replace(PATIENT, connect_s=0.2), False
+        )
+        with pytest.raises(ProviderConnectTimeout, match=r"No connection to 127\.0\.0\.1 within 0\.2 s"):
+            await upstream.send(request)
+        server.close()
+        await server.wait_closed()
+
+    async def test_a_pool_that_stays_full_is_our_overload_and_no_fault_of_the_provider(self, fake: FakeLLM) -> None:
+        upstream = AiohttpUpstream(load_settings(upstream_connections=1))
+        first = await upstream.send(request_for(fake, "stall-after-3", stream=True))
+        with pytest.raises(Overloaded):
+            await upstream.send(request_for(fake, "ok", timeouts=replace(PATIENT, connect_s=0.1)))
+        first.close()
+        assert await ask(upstream, request_for(fake, "ok"))
+        await upstream.close()
+
+
+class TestLeaving:
+    """Whoever stops waiting takes the provider's connection with him, at once."""
+
+    async def test_cancelling_before_the_headers(self, fake: FakeLLM, upstream: AiohttpUpstream) -> None:
+        task = asyncio.create_task(upstream.send(request_for(fake, "hang")))
+        await eventually(lambda: len(fake.requests) == 1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await eventually(lambda: fake.open_connections == 0)
+        assert fake.aborted == 1
+
+    async def test_cancelling_in_the_middle_of_a_stream(self, fake: FakeLLM, upstream: AiohttpUpstream) -> None:
+        response = await upstream.send(request_for(fake, "stall-after-3", stream=True))
+
+        async def read_on() -> None:
+            async for _ in response.chunks():
+                pass
+
+        task = asyncio.create_task(read_on())
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await eventually(lambda: fake.open_connections == 0)
+
+    async def test_closing_an_answer_that_was_not_read(self, fake: FakeLLM, upstream: AiohttpUpstream) -> None:
+        response = await upstream.send(request_for(fake, "stall-after-3", stream=True))
+        response.close()
+        response.close()
+        await eventually(lambda: fake.open_connections == 0)
+        assert [chunk async for chunk in response.chunks()] == []
+
+    async def test_a_request_that_the_provider_does_not_take_is_dropped_with_its_unsent_bytes(
+        self, upstream: AiohttpUpstream
+    ) -> None:
+        """An orderly close would wait until all of it has been taken, which may be never."""
+        with socket.create_server(("127.0.0.1", 0)) as deaf:
+            url = f"http://127.0.0.1:{deaf.getsockname()[1]}/v1/chat/completions"
+            timeouts = replace(PATIENT, first_byte_s=0.2)
+            with pytest.raises(ProviderFirstChunkTimeout):
+                await upstream.send(UpstreamRequest(url, HEADERS, b" " * 20_000_000, timeouts, False))
+            connection, _ = deaf.accept()
+            await asyncio.sleep(0)  # the loop closes what was aborted in its next turn
+            with connection:
+                received = await asyncio.to_thread(_drain, connection)
+        assert received < 20_000_000
+
+    async def test_a_timeout_does_not_swallow_a_cancellation_from_outside(
+        self, fake: FakeLLM, upstream: AiohttpUpstream
+    ) -> None:
+        async def call() -> None:
+            await upstream.send(request_for(fake, "hang", timeouts=replace(PATIENT, first_byte_s=0.05)))
+
+        task = asyncio.create_task(call())
+        with pytest.raises(ProviderFirstChunkTimeout):
+            await task
+        assert task.cancelling() == 0
+
+    async def test_a_closed_client_refuses(self, fake: FakeLLM) -> None:
+        upstream = AiohttpUpstream(load_settings())
+        await upstream.close()
+        with pytest.raises(Unavailable):
+            await upstream.send(request_for(fake, "ok"))
+
+
+class TestSize:
+    async def test_a_request_of_megabytes_arrives(self, fake: FakeLLM, upstream: AiohttpUpstream) -> None:
+        request = request_for(fake, "ok")
+        body = request.body + b" " * 3_000_000
+        assert await ask(upstream, replace(request, body=body))
+        assert fake.requests[0].body == body
+
+    async def test_an_endless_answer_is_given_up_at_the_limit(self, fake: FakeLLM, upstream: AiohttpUpstream) -> None:
+        response = await upstream.send(request_for(fake, "big-body"))
+        with pytest.raises(ProviderMalformedResponse, match="more than 1000000 bytes"):
+            await response.read(1_000_000)
+        await eventually(lambda: fake.open_connections == 0)
+
+    async def test_an_announced_size_beyond_the_limit_is_not_read_at_all(
+        self, fake: FakeLLM, upstream: AiohttpUpstream
+    ) -> None:
+        response = await upstream.send(request_for(fake, "ok-200-tokens"))
+        with pytest.raises(ProviderMalformedResponse):
+            await response.read(100)
+
+    async def test_a_long_answer_within_the_limit(self, fake: FakeLLM, upstream: AiohttpUpstream) -> None:
+        body = await ask(upstream, request_for(fake, "ok-50000-tokens"))
+        assert orjson.loads(body)["usage"]["completion_tokens"] == 50_000
+
+
+class TestStaleConnections:
+    """A provider may close an idle connection in the very moment in which we use it."""
+
+    async def test_is_repeated_once_on_a_fresh_connection(self, upstream: AiohttpUpstream) -> None:
+        async with _Forgetful(b"") as server:
+            await server.ask(upstream)
+            await server.ask(upstream)
+        assert server.requests == [1, 1, 2]
+
+    async def test_a_reset_counts_too(self, upstream: AiohttpUpstream) -> None:
+        async with _Forgetful(b"", reset=True) as server:
+            await server.ask(upstream)
+            await server.ask(upstream)
+        assert server.requests == [1, 1, 2]
+
+    @pytest.mark.parametrize("reset", [False, True])
+    async def test_is_not_repeated_when_a_byte_had_come(self, upstream: AiohttpUpstream, reset: bool) -> None:
+        async with _Forgetful(b"HTTP/1.1 200", reset=reset) as server:
+            await server.ask(upstream)
+            with pytest.raises(ProviderConnectionFailed):
+                await server.ask(upstream)
+        assert server.requests == [1, 1]
+
+    async def test_a_fresh_connection_that_is_closed_is_not_repeated(
+        self, fake: FakeLLM, upstream: AiohttpUpstream
+    ) -> None:
+        with pytest.raises(ProviderConnectionFailed):
+            await upstream.send(request_for(fake, "close-before-headers"))
+        assert len(fake.requests) == 1
+
+    async def test_a_thousand_calls_over_connections_that_are_dropped_when_idle(
+        self, fake: FakeLLM, upstream: AiohttpUpstream
+    ) -> None:
+        for turn in range(300):
+            assert await ask(upstream, request_for(fake, "ok"))
+            if turn % 3 == 0:
+                fake.drop_connections()
+        assert len(fake.requests) == 300
+
+
+class _Forgetful:
+    """Answers the first request of its first connection, and at the second one says ``last_words`` and hangs up."""
+
+    ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
+
+    def __init__(self, last_words: bytes, *, reset: bool = False) -> None:
+        self.requests: list[int] = []
+        self._last_words = last_words
+        self._reset = reset
+        self._connections = 0
+        self._server: asyncio.Server | None = None
+
+    async def __aenter__(self) -> _Forgetful:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._server.close()
+
+    async def ask(self, upstream: AiohttpUpstream) -> None:
+        assert self._server is not None
+        port = self._server.sockets[0].getsockname()[1]
+        url = f"http://127.0.0.1:{port}/v1/chat/completions"
+        assert await ask(upstream, UpstreamRequest(url, HEADERS, b"{}", PATIENT, False)) == b"{}"
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._connections += 1
+        number = self._connections
+        answered = 0
+        while await self._request(reader):
+            self.requests.append(number)
+            if number == 1 and answered:
+                writer.write(self._last_words)
+                await writer.drain()
+                if self._reset:
+                    await asyncio.sleep(0.05)
+                    _reset(writer)
+                break
+            writer.write(self.ANSWER)
+            answered += 1
+        writer.close()
+
+    async def _request(self, reader: asyncio.StreamReader) -> bool:
+        try:
+            await reader.readuntil(b"\r\n\r\n{}")
+        except asyncio.IncompleteReadError:
+            return False
+        return True
+
+
+def _drain(connection: socket.socket) -> int:
+    """How much there is to read until the other side is gone."""
+    connection.settimeout(DEADLINE_S)
+    received = 0
+    try:
+        while data := connection.recv(65_536):
+            received += len(data)
+    except ConnectionResetError:
+        pass
+    return received
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    raw = writer.get_extra_info("socket")
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
