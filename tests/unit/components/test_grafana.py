@@ -19,9 +19,12 @@ def sources() -> dict[str, dict[str, Any]]:  # a foreign document
     return by_uid
 
 
+def dashboards() -> list[dict[str, Any]]:  # foreign documents
+    return [load(path) for path in sorted((ROOT / "grafana" / "dashboards").glob("*.json"))]
+
+
 def referred_uids(document: object) -> set[str]:
-    text = repr(document)
-    return set(re.findall(r"'datasourceUid': '([^']+)'", text))
+    return set(re.findall(r"'datasourceUid': '([^']+)'", repr(document)))
 
 
 def test_every_uid_that_a_link_names_is_provisioned() -> None:
@@ -62,3 +65,27 @@ def test_dashboards_are_mounted_where_the_provider_looks() -> None:
     (provider,) = load(ROOT / "grafana" / "provisioning" / "dashboards" / "files.yaml")["providers"]
     volumes = services()["grafana"]["volumes"]
     assert f"./grafana/dashboards:{provider['options']['path']}:ro" in volumes
+
+
+def test_every_dashboard_has_an_identity_of_its_own_and_no_number() -> None:
+    assert len({board["uid"] for board in dashboards()}) == len(dashboards()) > 0
+    assert len({board["title"] for board in dashboards()}) == len(dashboards())
+    assert not any("id" in board for board in dashboards())
+
+
+def test_every_panel_asks_a_source_that_is_provisioned() -> None:
+    for board in dashboards():
+        for panel in board["panels"]:
+            for query in [panel, *panel["targets"]]:
+                assert query["datasource"]["uid"] in sources(), panel["title"]
+                assert query["datasource"]["type"] == sources()[query["datasource"]["uid"]]["type"]
+
+
+def test_every_panel_reads_series_that_exist() -> None:
+    known = {sample for series in names.SERIES for sample in names.sample_names(series)}
+    for board in dashboards():
+        for panel in board["panels"]:
+            for query in panel["targets"]:
+                if query["datasource"]["uid"] == "prometheus":
+                    unknown = {name for name in metrics_in(query["expr"]) - known if not name.startswith("otelcol_")}
+                    assert not unknown, panel["title"]
