@@ -12,7 +12,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from gatewayz.stack.lock import FileLock
@@ -78,16 +78,17 @@ class Workspace:
 
 def remove_tree(directory: Path) -> None:
     """Remove a directory, read-only parts included; what cannot be removed stays."""
-
-    def allow(function: Callable[..., object], path: str, _: object) -> None:
-        try:
-            for place in (Path(path).parent, Path(path)):
-                place.chmod(place.stat().st_mode | stat.S_IRWXU)
-            function(path)
-        except OSError:
-            return
-
-    shutil.rmtree(directory, onerror=allow)
+    try:
+        shutil.rmtree(directory)
+    except FileNotFoundError:
+        return
+    except PermissionError:
+        # Go makes the directories of modules read-only unless it is told not to.
+        for parent, _, _ in os.walk(directory):
+            Path(parent).chmod(stat.S_IRWXU)
+        shutil.rmtree(directory, ignore_errors=True)
+    except OSError:
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _sweep(cache_dir: Path) -> None:
