@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 
 import uvicorn
@@ -21,8 +22,14 @@ from gatewayz.app import App, create_app
 from gatewayz.config import load_settings
 from gatewayz.dataplane.http import Receive, Scope, Send
 
-CLOCKS = {"cpu": time.thread_time, "wall": time.perf_counter}
 Clock = Callable[[], float]
+
+
+def own_clock(kind: str) -> Clock:
+    """The clock of the calling thread, which others may read too: a thread's profile is ended by another one."""
+    if kind == "wall":
+        return time.perf_counter
+    return partial(time.clock_gettime, time.pthread_getcpuclockid(threading.get_ident()))
 
 
 class ThreadProfiles:
@@ -32,7 +39,7 @@ class ThreadProfiles:
     calls something, until it is on.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: str) -> None:
         self._clock = clock
         self.wanted = False
         self.profiles: list[cProfile.Profile] = []
@@ -43,7 +50,7 @@ class ThreadProfiles:
     def _look(self, frame: FrameType, event: str, argument: object) -> None:
         if not self.wanted:
             return
-        profile = cProfile.Profile(self._clock)
+        profile = cProfile.Profile(own_clock(self._clock))
         self.profiles.append(profile)
         profile.enable()
 
@@ -51,10 +58,10 @@ class ThreadProfiles:
 class Profiled:
     """The application, with the two switches in front."""
 
-    def __init__(self, app: App, stats: str, clock: Clock) -> None:
+    def __init__(self, app: App, stats: str, clock: str) -> None:
         self._app = app
         self._stats = stats
-        self._loop = cProfile.Profile(clock)
+        self._loop = cProfile.Profile(own_clock(clock))
         self._threads = ThreadProfiles(clock)
         self._threads.install()
 
@@ -82,7 +89,7 @@ async def _answer(send: Send) -> None:
 if __name__ == "__main__":
     os.environ["GATEWAYZ_PORT"] = sys.argv[1]
     uvicorn.run(
-        Profiled(create_app(load_settings(), os.environ), sys.argv[2], CLOCKS[sys.argv[3]]),
+        Profiled(create_app(load_settings(), os.environ), sys.argv[2], sys.argv[3]),
         host="127.0.0.1",
         port=int(sys.argv[1]),
         loop="uvloop",

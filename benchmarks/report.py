@@ -91,6 +91,8 @@ def _machine(machine: Machine) -> str:
 
 def _plan(result: Result) -> str:
     plan = result.plan
+    if plan.starts * plan.runs == 1:
+        return f"One run of {plan.seconds:g} s each. CPU is µs of user and system time of the whole process tree."
     return (
         f"Median of {plan.starts * plan.runs} runs of {plan.seconds:g} s over {plan.starts} process starts, "
         "the programs taking turns. CPU is µs of user and system time of the whole process tree; "

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import cast
 
 import pytest
 from benchmarks.processes import Cores
@@ -42,7 +43,11 @@ def load(program: Path, cores: Cores, tmp_path: Path) -> Load:
 async def answering(*pieces: bytes, closes: bool = False) -> AsyncGenerator[str]:
     """A server that answers each request with these pieces, each in a write of its own, and may then hang up."""
 
+    serving: set[asyncio.Task[None]] = set()
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = cast("asyncio.Task[None]", asyncio.current_task())
+        serving.add(task)
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -58,11 +63,16 @@ async def answering(*pieces: bytes, closes: bool = False) -> AsyncGenerator[str]
             pass
         finally:
             writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+            serving.discard(task)
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
         host, port = server.sockets[0].getsockname()
         yield f"{host}:{port}"
+        # The client has gone, so each connection ends by itself; until then its socket is open.
+        await asyncio.gather(*serving)
 
 
 def chunked(*events: bytes) -> bytes:

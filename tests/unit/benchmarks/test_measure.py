@@ -52,3 +52,16 @@ def test_a_program_that_answers_otherwise_cannot_be_measured(
         wrong = replace(bare, address=bench.sink.address)
         with pytest.raises(BenchmarkFailed, match="bare does not answer unary: status 400"):
             warm_up(bench, wrong, "unary", 0.1)
+
+
+def test_the_gateway_delivers_every_span_and_record_of_a_run(program: Path, cores: Cores, tmp_path: Path) -> None:
+    plan = Plan(("unary", "burst"), (2,), ("off", "on"), starts=1, runs=1, seconds=0.3, warm_up_s=0.2)
+    runs, _ = measure(plan, program, cores, tmp_path, lambda line: None)
+
+    assert [(run.shape, run.subject, run.void) for run in runs] == [
+        ("unary", "off", None),
+        ("unary", "on", None),
+        ("burst", "off", None),
+        ("burst", "on", None),
+    ]
+    assert all(run.requests > 0 for run in runs)
