@@ -19,7 +19,7 @@ from gatewayz.accounts.temporary import borrow_key
 from gatewayz.addresses import Addresses, find_addresses
 from gatewayz.config import load_settings
 from gatewayz.errors import ConfigurationError
-from gatewayz.traffic.drive import Load, Tally, drive, refusal
+from gatewayz.traffic.drive import OUTCOMES, Load, Tally, drive, refusal
 from gatewayz.traffic.scenarios import SCENARIOS
 
 PLAIN_LINE_S = 10.0
@@ -83,23 +83,26 @@ def _run(options: TrafficOptions, addresses: Addresses, api_key: str, console: C
 
         finished = asyncio.run(drive(load, tally, tick))
     _print_tally(tally, addresses, console, interrupted=not finished)
-    return 0 if tally.answered and {outcome for _, outcome in tally.counts} != {"no answer"} else 1
+    return 0 if tally.answered and {outcome for _, outcome in tally.counts} != {"none"} else 1
 
 
 def _print_tally(tally: Tally, addresses: Addresses, console: Console, *, interrupted: bool) -> None:
     outcomes = sorted({outcome for _, outcome in tally.counts})
-    table = Table(title="Interrupted; until then" if interrupted else None)
-    table.add_column("request")
+    # Narrow, since eighty columns have to do.
+    table = Table(title="Interrupted; until then:" if interrupted else None, box=None, padding=(0, 1, 0, 0))
+    table.add_column("request", no_wrap=True)
     for column in ("sent", *outcomes):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     for scenario in SCENARIOS:
         row = [tally.counts[scenario.name, outcome] for outcome in outcomes]
         if any(row):
             table.add_row(scenario.name, str(sum(row)), *(str(count or "") for count in row))
     totals = [sum(count for (_, one), count in tally.counts.items() if one == outcome) for outcome in outcomes]
-    table.add_section()
     table.add_row("all", str(tally.answered), *map(str, totals))
     console.print(table)
+    words = [f"{outcome}: {OUTCOMES[outcome]}" for outcome in outcomes if outcome in OUTCOMES]
+    if words:
+        console.print("; ".join(words) + ".", soft_wrap=True)
     if tally.skipped:
         console.print(
             f"{tally.skipped} more were due while as many as --concurrency allows were open; they were not sent."

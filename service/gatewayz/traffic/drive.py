@@ -20,6 +20,14 @@ GIVE_UP_S = 20.0
 """A caller's own patience: longer than the gateway's for a first chunk, so that its answer is what is seen."""
 
 
+OUTCOMES = {
+    "cut": "the stream broke off with an error in it",
+    "left": "we hung up, as callers do",
+    "late": "we gave up waiting",
+    "none": "no answer: the connection failed",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Load:
     """How much is sent, to whom, and for how long."""
@@ -51,8 +59,8 @@ class _Event(msgspec.Struct):
 
 
 async def send(session: aiohttp.ClientSession, url: str, api_key: str, planned: Planned) -> str:
-    """Send one request; the outcome in one word: its status, or how it ended otherwise."""
-    key = "gz_0000000000000000_wrong" if planned.scenario.wrong_key else api_key
+    """Send one request; the outcome in one short word: its status, or how it ended otherwise (``OUTCOMES``)."""
+    key = "gwz_wrong" if planned.scenario.wrong_key else api_key
     try:
         async with session.post(url, json=planned.body, headers={"Authorization": f"Bearer {key}"}) as answer:
             if not planned.body.get("stream") or answer.status != 200:
@@ -60,9 +68,11 @@ async def send(session: aiohttp.ClientSession, url: str, api_key: str, planned: 
                 return str(answer.status)
             return await _read_stream(answer, planned.scenario.leaves_after)
     except TimeoutError:
-        return "timed out"
+        return "late"
+    except aiohttp.ClientPayloadError:
+        return "cut"
     except aiohttp.ClientError:
-        return "no answer"
+        return "none"
 
 
 async def _read_stream(answer: aiohttp.ClientResponse, leaves_after: int | None) -> str:
@@ -78,7 +88,7 @@ async def _read_stream(answer: aiohttp.ClientResponse, leaves_after: int | None)
             return "cut"
         if leaves_after is not None and events >= leaves_after:
             answer.close()
-            return "hung up"
+            return "left"
     return "cut"
 
 
