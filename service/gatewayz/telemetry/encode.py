@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
@@ -80,17 +80,17 @@ class Attributes:
         self._tag = tag
         self._keys: dict[str, bytes] = {}
         # Apart, since 1 == True == 1.0 as keys of one dictionary.
-        self._texts: dict[tuple[str, str], bytes] = {}
-        self._integers: dict[tuple[str, int], bytes] = {}
+        self._texts: dict[tuple[str, object], bytes] = {}
+        self._integers: dict[tuple[str, object], bytes] = {}
 
-    def fields(self, attributes: Mapping[str, Any] | None) -> list[bytes]:
-        """One field per attribute (Any: they are of many types). What OTLP has no type for is left out, as in the SDK."""
+    def fields(self, attributes: Mapping[str, object] | None) -> list[bytes]:
+        """One field per attribute. What OTLP has no type for is left out, as in the SDK."""
         parts: list[bytes] = []
         if not attributes:
             return parts
         texts, integers, add = self._texts, self._integers, parts.append
         for key, value in attributes.items():
-            kind: type = type(value)
+            kind = type(value)
             encoded = None
             if kind is str:
                 encoded = texts.get((key, value))

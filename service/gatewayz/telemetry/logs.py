@@ -34,9 +34,9 @@ KEPT_FROM_OTLP: Final = ("opentelemetry", "grpc", "urllib3", "gatewayz.telemetry
 _SEVERITIES: Final = {
     logging.DEBUG: ("debug", 5, "DEBUG"),
     logging.INFO: ("info", 9, "INFO"),
-    logging.WARNING: ("warning", 13, "WARN"),
+    logging.WARNING: ("warning", 13, "WARNING"),
     logging.ERROR: ("error", 17, "ERROR"),
-    logging.CRITICAL: ("critical", 21, "FATAL"),
+    logging.CRITICAL: ("critical", 21, "CRITICAL"),
 }
 
 _STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}

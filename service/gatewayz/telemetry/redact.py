@@ -38,8 +38,8 @@ _PATTERNS = (
     # Header values, however the header came to be printed.
     (
         re.compile(
-            r"\b((?:proxy-)?authorization|x-api-key|api[-_]key)(\\?[\"']?\s*[:=,]\s*b?\\?[\"']?)"
-            r"(?:(?:bearer|basic)\s+)?[^\s\"'\\,;}\])]+",
+            r"\b((?:proxy-)?authorization|x-api-key|api[-_]key)(\\?[\"']?\s*[:=,]\s*(?:b(?=\\?[\"']))?\\?[\"']?)"
+            r"(?!\[redacted)(?:(?:bearer|basic)\s+)?[^\s\"'\\,;}\])]+",
             re.IGNORECASE,
         ),
         rf"\1\2{MASK}",

@@ -28,7 +28,9 @@ def exporter() -> Iterator[Maker]:
     """Makes running exporters of log records and breaks them off afterwards."""
     alive: list[Exporter[LogItem]] = []
 
-    def make(sink: GrpcSink | HttpSink, capacity_bytes: int = 50_000_000, timeout_s: float = 5, **more: str) -> Exporter[LogItem]:  # fmt: skip
+    def make(
+        sink: GrpcSink | HttpSink, capacity_bytes: int = 50_000_000, timeout_s: float = 5, **more: str
+    ) -> Exporter[LogItem]:
         to = otlp.destination("logs", {**sink.environment, **more})
         assert to is not None
         encoder = LogEncoder(Resource({"service.name": "x"}), InstrumentationScope("s"))
@@ -121,8 +123,14 @@ def test_a_permanent_error_drops_the_batch_and_counts_it(exporter: Maker, sink: 
 
 
 @pytest.mark.parametrize(
-    "code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.INTERNAL]
-)  # fmt: skip
+    "code",
+    [
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.INTERNAL,
+    ],
+)
 def test_a_passing_error_keeps_the_batch_until_it_is_accepted(exporter: Maker, sink: GrpcSink, code: Any) -> None:
     sink.behave = lambda path, number: Behaviour(code=code if number <= 2 else None)
     sending = exporter(sink)

@@ -121,6 +121,7 @@ def test_every_attribute_and_instrument_that_is_emitted_is_in_the_table(opened: 
     request.end(RequestEnd(503, "refused", "gateway_overloaded", stream=True, skipped={"groq": "no_key"}))
     telemetry.record_db("sqlite", "SELECT", 0.001)
     telemetry.observe("gatewayz.api_keys.active", lambda: [(3, {})])
+    telemetry.observe("db.client.connection.count", lambda: [(3, {"db.client.connection.state": "idle"})])
     telemetry.observe("gatewayz.provider.available", lambda: [(1, {"gatewayz.provider.name": "demo"})])
     server, clients = delivered(telemetry, sink)
     known = {attribute.name for attribute in names.ATTRIBUTES if attribute.emitted}
@@ -218,8 +219,9 @@ def test_a_request_is_an_error_only_if_the_gateway_failed_it(
 
 
 @pytest.mark.parametrize(
-    ("error_type", "is_error"), [("provider_rate_limited", True), ("provider_idle_timeout", True), ("caller_cancelled", False), (None, False)]
-)  # fmt: skip
+    ("error_type", "is_error"),
+    [("provider_rate_limited", True), ("provider_idle_timeout", True), ("caller_cancelled", False), (None, False)],
+)
 def test_an_attempt_is_an_error_when_it_failed(
     opened: Opener, sink: GrpcSink, stdout: Stdout, error_type: ErrorType | None, is_error: bool
 ) -> None:
@@ -536,7 +538,8 @@ async def test_a_blocked_loop_shows(opened: Opener) -> None:
     time.sleep(0.35)  # noqa: ASYNC251 - blocking the loop is what is tested
 
     def lag() -> float:
-        (line,) = [one for one in telemetry.exposition("")[0].decode().splitlines() if one.startswith("gatewayz_event_loop_lag_seconds ")]  # fmt: skip
+        text = telemetry.exposition("")[0].decode()
+        (line,) = [one for one in text.splitlines() if one.startswith("gatewayz_event_loop_lag_seconds ")]
         return float(line.split()[1])
 
     assert lag() > 0.1  # while it lasts
