@@ -61,7 +61,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     reference cycle, so the collector need not look at them."""
 
 
-class KeyIdentity(Record):
+class KeyIdentity(Record, frozen=True):
     """Who is calling: what may be said about an API key without saying the key."""
 
     key_id: str
@@ -70,7 +70,7 @@ class KeyIdentity(Record):
     incoming_trace: IncomingTrace = "continue"
 
 
-class Usage(Record):
+class Usage(Record, frozen=True):
     """Tokens of one attempt. ``input_tokens`` includes cached ones, ``output_tokens`` includes reasoning
     (GenAI conventions v1.41)."""
 
@@ -85,7 +85,7 @@ class Usage(Record):
 NO_USAGE = Usage()
 
 
-class RequestParameters(Record):
+class RequestParameters(Record, frozen=True):
     """Sampling parameters a span may carry; ``None`` where the caller was silent. Never message content."""
 
     max_tokens: int | None = None
@@ -102,7 +102,7 @@ class RequestParameters(Record):
 NO_PARAMETERS = RequestParameters()
 
 
-class HttpRequest(Record):
+class HttpRequest(Record, frozen=True):
     """The HTTP side of one request, as it arrived; ``headers`` are lower-case names in the order of arrival."""
 
     method: str
@@ -121,7 +121,7 @@ class HttpRequest(Record):
     key: KeyIdentity | None = None
 
 
-class Call(Record):
+class Call(Record, frozen=True):
     """What the caller asks for, on any wire, after admission and parsing."""
 
     operation: Operation
@@ -137,7 +137,7 @@ class Call(Record):
     total_timeout_s: float | None = None
 
 
-class Attempt(Record):
+class Attempt(Record, frozen=True):
     """One call to one provider, about to be made."""
 
     operation: Operation
@@ -156,7 +156,7 @@ class Attempt(Record):
     parameters: RequestParameters = NO_PARAMETERS
 
 
-class Outcome(Record):
+class Outcome(Record, frozen=True):
     """How one attempt ended. Streaming and unary calls fold into the same record."""
 
     status: int | None
@@ -176,7 +176,7 @@ class Outcome(Record):
     """Seconds from the first chunk to the last; streams only."""
 
 
-class RequestEnd(Record):
+class RequestEnd(Record, frozen=True):
     """How a request ended for the caller."""
 
     status: int

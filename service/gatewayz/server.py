@@ -15,6 +15,7 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from gatewayz.accounts.commands import ensure_first_key
+from gatewayz.accounts.first_key import first_key_notice
 from gatewayz.app import App, create_app
 from gatewayz.config import Settings, load_settings
 from gatewayz.errors import ConfigurationError
@@ -76,19 +77,6 @@ def create_worker() -> App:
         # Even a supervisor that is killed outright leaves no worker holding its port.
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     return create_app(load_settings(), os.environ)
-
-
-def first_key_notice(credential: str, settings: Settings) -> str:
-    """The first key with a request to paste; it is not shown again."""
-    host = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104 - compared, not bound
-    return (
-        f"Your first API key (shown this once; more with `gatewayz keys create NAME`):\n\n"
-        f"  {credential}\n\n"
-        f"Try it:\n\n"
-        f"  curl http://{host}:{settings.port}/v1/chat/completions \\\n"
-        f"    -H 'Authorization: Bearer {credential}' -H 'Content-Type: application/json' \\\n"
-        f"""    -d '{{"model": "demo/fast", "messages": [{{"role": "user", "content": "Hello"}}]}}'\n"""
-    )
 
 
 def _listen(host: str, port: int) -> socket.socket:
