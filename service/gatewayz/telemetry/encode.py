@@ -92,10 +92,13 @@ class Attributes:
         for key, value in attributes.items():
             kind = type(value)
             encoded = None
-            if kind is str:
-                encoded = texts.get((key, value))
-            elif kind is int:
-                encoded = integers.get((key, value))
+            try:
+                if kind is str or kind is tuple:
+                    encoded = texts.get((key, value))
+                elif kind is int:
+                    encoded = integers.get((key, value))
+            except TypeError:
+                pass  # a tuple with something in it that has no hash
             if encoded is None:
                 try:
                     encoded = self._field(key, value)
@@ -107,7 +110,7 @@ class Attributes:
     def _field(self, key: str, value: object) -> bytes:
         encoded = self._tag + self._pair(key, value)
         if key not in UNIQUE:
-            if type(value) is str and len(value) <= _CACHED_VALUE_LIMIT:
+            if _short(value):
                 if len(self._texts) >= _CACHE_LIMIT:
                     self._texts.clear()
                 self._texts[key, value] = encoded
@@ -128,6 +131,14 @@ class Attributes:
         encoded = any_value(value)
         size = varint(len(encoded))
         return varint(len(encoded_key) + 1 + len(size) + len(encoded)) + encoded_key + b"\x12" + size + encoded
+
+
+def _short(value: object) -> bool:
+    """Is this a text, or a tuple of a few texts, that may well come again?"""
+    if isinstance(value, tuple):
+        items = cast("tuple[object, ...]", value)
+        return len(items) <= 4 and all(type(item) is str and len(item) <= _CACHED_VALUE_LIMIT for item in items)
+    return type(value) is str and len(value) <= _CACHED_VALUE_LIMIT
 
 
 def any_value(value: object) -> bytes:

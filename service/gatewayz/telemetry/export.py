@@ -25,6 +25,7 @@ from opentelemetry.sdk.trace import Span as SdkSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from gatewayz.telemetry.queues import Account, ByteQueue
+from gatewayz.telemetry.recorded import RecordedSpan
 from gatewayz.telemetry.transport import Answer, Transport
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ ENCODE_SLICE = 32
 FIRST_BACKOFF_S = 0.2
 LONGEST_BACKOFF_S = 5.0
 DOUBTFUL_TRIES = 5
-ITEM_OVERHEAD_BYTES = 120
+ITEM_OVERHEAD_BYTES = 180
 """What an encoded item costs in memory beyond its bytes: object headers and its place in the queue."""
 COMPLAINT_INTERVAL_S = 60.0
 
@@ -215,6 +216,8 @@ class QueueingProcessor(SpanProcessor):
 
 
 def span_bytes(span: ReadableSpan) -> int:
-    """What a span takes in memory until it is encoded, about: measured with tracemalloc on spans of 10 to 20 attributes."""
+    """What a span takes in memory until it is encoded, about: measured with tracemalloc, ours with 17 to 19 attributes, the
+    SDK's with 11."""
     attributes = span.attributes
-    return 1600 + 130 * len(attributes) if attributes is not None else 1600
+    count = len(attributes) if attributes is not None else 0
+    return 600 + 30 * count if isinstance(span, RecordedSpan) else 1600 + 130 * count

@@ -171,5 +171,5 @@ def _cut(value: Any) -> Any:
     if isinstance(value, str):
         return value[:VALUE_LIMIT]
     if isinstance(value, Sequence) and not isinstance(value, bytes):
-        return [_cut(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+        return tuple([_cut(item) for item in value])  # pyright: ignore[reportUnknownVariableType]
     return value

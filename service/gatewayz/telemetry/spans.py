@@ -21,7 +21,7 @@ PATH_LIMIT = 1024
 AGENT_LIMIT = 256
 MODEL_LIMIT = 256
 ID_LIMIT = 256
-METHOD_LIMIT = 32
+WORD_LIMIT = 32
 STOP_SEQUENCES = 4
 STOP_LIMIT = 64
 
@@ -62,7 +62,7 @@ def _request_attributes(http: HttpRequest) -> Attributes:
         names.REQUEST_ID: clean(http.request_id),
     }
     if method == names.OTHER_METHOD:
-        attributes[names.HTTP_METHOD_ORIGINAL] = cut(http.method, METHOD_LIMIT)
+        attributes[names.HTTP_METHOD_ORIGINAL] = cut(http.method, WORD_LIMIT)
     if http.route is not None:
         attributes[names.HTTP_ROUTE] = http.route
     if http.server_address is not None:
@@ -143,7 +143,9 @@ def _add_parameters(attributes: Attributes, parameters: RequestParameters) -> No
     if parameters.choice_count is not None and parameters.choice_count != 1:
         attributes[names.REQUEST_CHOICES] = parameters.choice_count
     if parameters.stop_sequences:
-        attributes[names.REQUEST_STOP] = [cut(text, STOP_LIMIT) for text in parameters.stop_sequences[:STOP_SEQUENCES]]
+        attributes[names.REQUEST_STOP] = tuple(
+            [cut(text, STOP_LIMIT) for text in parameters.stop_sequences[:STOP_SEQUENCES]]
+        )
 
 
 def end_attempt_span(span: Span, attempt: Attempt, outcome: Outcome, end_ns: int) -> None:
@@ -157,7 +159,7 @@ def end_attempt_span(span: Span, attempt: Attempt, outcome: Outcome, end_ns: int
     if outcome.response_model is not None:
         attributes[names.RESPONSE_MODEL] = cut(outcome.response_model, MODEL_LIMIT)
     if outcome.finish_reasons:
-        attributes[names.FINISH_REASONS] = [reason[:METHOD_LIMIT] for reason in outcome.finish_reasons[:16]]
+        attributes[names.FINISH_REASONS] = tuple([cut(reason, WORD_LIMIT) for reason in outcome.finish_reasons[:16]])
     if usage is not NO_USAGE and usage.source != "none":
         attributes[names.INPUT_TOKENS] = usage.input_tokens
         attributes[names.OUTPUT_TOKENS] = usage.output_tokens
