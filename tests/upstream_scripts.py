@@ -490,7 +490,7 @@ def script_of(model: str) -> Script:
         return _SIMPLE[model]
     for pattern, make in _PATTERNS:
         if (match := re.fullmatch(pattern, model)) is not None:
-            return make(*match.groups())
+            return make(match.groups())
     return lambda exchange: exchange.error(404, f"The model `{exchange.model}` does not exist.", "model_not_found")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -133,9 +134,14 @@ def returned_headers(headers: Mapping[str, str]) -> Iterator[tuple[bytes, bytes]
     """Those of a provider's headers that the caller may see: content type, and what says when to come back. Cookies and the
     names of our own organisation and account stay here."""
     for name, value in headers.items():
-        lower = name.lower()
-        if lower in _RETURNED or lower.startswith(_RETURNED_PREFIX):
-            yield lower.encode("ascii", "replace"), value.encode("latin-1", "replace")
+        if (returned := _returned_name(name)) is not None:
+            yield returned, value.encode("latin-1", "replace")
+
+
+@lru_cache(maxsize=512)  # providers send the same names with every answer
+def _returned_name(name: str) -> bytes | None:
+    lower = name.lower()
+    return lower.encode("ascii", "replace") if lower in _RETURNED or lower.startswith(_RETURNED_PREFIX) else None
 
 
 class Providers(Mapping[str, Provider]):

@@ -46,11 +46,10 @@ def load_providers(settings: Settings, environment: Mapping[str, str], upstream:
     Opens nothing: the HTTP client (one for all, unless ``upstream`` is given) opens itself with the first call.
     ``Providers.close()`` closes it. Raises ConfigurationError, which names file, entry and member, or the variable.
     """
-    text = resources.files("gatewayz.providers").joinpath(CATALOG).read_text("utf-8")
     http = AiohttpUpstream(settings) if upstream is None else upstream
     available: dict[str, Provider] = {}
     unavailable: dict[str, str] = {}
-    for name, entry in read_catalog(text, CATALOG).items():
+    for name, entry in shipped_catalog().items():
         if name == DEMO:
             if settings.demo_enabled:
                 available[name] = _provider(
@@ -71,6 +70,11 @@ def load_providers(settings: Settings, environment: Mapping[str, str], upstream:
         else:
             available[name] = _provider(name, entry, override or entry.base_url, keys, http, settings)
     return Providers(available, unavailable)
+
+
+def shipped_catalog() -> dict[str, Entry]:
+    """The entries that come with the product."""
+    return read_catalog(resources.files("gatewayz.providers").joinpath(CATALOG).read_text("utf-8"), CATALOG)
 
 
 def read_catalog(text: str, source: str) -> dict[str, Entry]:

@@ -132,7 +132,7 @@ _MISSING = re.compile(r"missing required field `([^`]+)`")
 def _invalid(message: str) -> InvalidRequest:
     """msgspec's sentence, with the path in its tail made OpenAI's ``param``."""
     path = _PATH.search(message)
-    param = path.group(1).replace("[...]", "[]") if path else ""
+    param = path.group(1) if path else ""
     reason = message[: path.start()] if path else message
     if (missing := _MISSING.search(reason)) is not None:
         param = f"{param}.{missing.group(1)}" if param else missing.group(1)

@@ -1,0 +1,175 @@
+"""Refusals: what they mean, and what of them the caller may see."""
+
+from __future__ import annotations
+
+import contextlib
+from email.utils import formatdate
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gatewayz.errors import (
+    Internal,
+    InvalidRequest,
+    ProviderAuthFailed,
+    ProviderBadRequest,
+    ProviderError,
+    ProviderMalformedResponse,
+    ProviderOverloaded,
+    ProviderRateLimited,
+    ProviderServerError,
+)
+from gatewayz.wires.chat import error_body, error_event
+from gatewayz.wires.provider_errors import MAX_ERROR_BYTES, parse_retry_after, presentable, provider_error
+from gatewayz.wires.sse import data_of
+
+NOW_S = 1_760_000_000.0
+THEIRS = {
+    "message": "Too long.",
+    "type": "invalid_request_error",
+    "param": "messages",
+    "code": "context_length_exceeded",
+}
+BODY = orjson.dumps({"error": THEIRS})
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "answered"),
+    [
+        (400, ProviderBadRequest, 400),
+        (404, ProviderBadRequest, 404),
+        (405, ProviderBadRequest, 405),
+        (409, ProviderBadRequest, 409),
+        (413, ProviderBadRequest, 413),
+        (415, ProviderBadRequest, 415),
+        (422, ProviderBadRequest, 422),
+        (401, ProviderAuthFailed, 502),
+        (403, ProviderAuthFailed, 502),
+        (402, ProviderAuthFailed, 502),
+        (408, ProviderServerError, 502),
+        (429, ProviderRateLimited, 429),
+        (500, ProviderServerError, 502),
+        (502, ProviderServerError, 502),
+        (503, ProviderOverloaded, 503),
+        (529, ProviderOverloaded, 503),
+        (301, ProviderMalformedResponse, 502),
+        (304, ProviderMalformedResponse, 502),
+        (199, ProviderMalformedResponse, 502),
+    ],
+)
+def test_every_status_has_its_error(status: int, kind: type[ProviderError], answered: int) -> None:
+    error = provider_error(status, {}, BODY, now_s=NOW_S)
+    assert type(error) is kind
+    assert (error.status, error.upstream_status) == (answered, status)
+
+
+def test_a_refused_request_is_explained_in_the_providers_own_words() -> None:
+    error = provider_error(400, {}, BODY, now_s=NOW_S)
+    assert orjson.loads(error_body(error)) == {"error": THEIRS}
+
+
+@pytest.mark.parametrize("status", [401, 403, 402, 429, 500, 503])
+def test_what_concerns_our_account_is_said_in_ours(status: int) -> None:
+    body = orjson.dumps({"error": {"message": "Incorrect API key provided: sk-proj-abcdefghijkl for org-acme"}})
+    shown = error_body(provider_error(status, {}, body, now_s=NOW_S))
+    assert b"sk-" not in shown
+    assert b"org-acme" not in shown
+
+
+def test_keys_in_an_explanation_are_struck_out() -> None:
+    body = orjson.dumps({"error": {"message": "not with sk-live-abcdefghijk and not with hunter2hunter2"}})
+    shown = presentable(body, ["hunter2hunter2"])
+    assert shown is not None
+    assert orjson.loads(shown)["error"]["message"] == "not with [redacted] and not with [redacted]"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>",
+        b"{}",
+        b'{"error":"text"}',
+        b'{"error":{}}',
+        b'{"error":{"message":5}}',
+        b'{"detail":"x"}',
+        b"[" * 99_999,
+    ],
+)
+def test_what_is_not_an_error_object_is_not_handed_on(body: bytes) -> None:
+    error = provider_error(400, {}, body, now_s=NOW_S)
+    assert error.body is None
+    assert orjson.loads(error_body(error))["error"]["code"] == "provider_bad_request"
+
+
+def test_an_explanation_without_end_is_not_handed_on() -> None:
+    body = orjson.dumps({"error": {"message": "x" * MAX_ERROR_BYTES}})
+    assert presentable(body) is None
+
+
+def test_members_beside_the_four_stay_here() -> None:
+    body = orjson.dumps({"error": {**THEIRS, "internal": "host-17"}, "trace": "x"})
+    shown = presentable(body)
+    assert shown is not None
+    assert orjson.loads(shown) == {"error": THEIRS}
+
+
+@given(
+    st.integers(100, 599).filter(lambda status: not 200 <= status < 300), st.binary(max_size=100), st.text(max_size=30)
+)
+def test_any_refusal_is_an_error_of_the_tree(status: int, body: bytes, retry_after: str) -> None:
+    error = provider_error(status, {"retry-after": retry_after}, body, now_s=NOW_S)
+    with contextlib.suppress(KeyError):
+        assert orjson.loads(error_body(error))["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("2", 2),
+        (" 2 ", 2),
+        ("0", 0),
+        ("1.5", 1.5),
+        ("-3", 0),
+        ("86400", 86_400),
+        ("999999999999", 86_400),
+        ("inf", 86_400),
+        (formatdate(NOW_S + 30, usegmt=True), 30),
+        (formatdate(NOW_S - 30, usegmt=True), 0),
+        (formatdate(NOW_S + 30), 30),
+        ("nan", None),
+        ("soon", None),
+        ("", None),
+        (None, None),
+        ("Fri, 99 Foo 2026 99:99:99 GMT", None),
+    ],
+)
+def test_retry_after_in_all_its_forms(value: str | None, seconds: float | None) -> None:
+    assert parse_retry_after(value, NOW_S) == seconds
+
+
+@given(st.text())
+def test_any_retry_after_is_seconds_within_a_day_or_nothing(value: str) -> None:
+    seconds = parse_retry_after(value, NOW_S)
+    assert seconds is None or 0 <= seconds <= 86_400
+
+
+def test_our_errors_have_openais_shape() -> None:
+    body = orjson.loads(error_body(InvalidRequest("No such field.", param="messages[].role", code="invalid_value")))
+    assert body == {
+        "error": {
+            "message": "No such field.",
+            "type": "invalid_request_error",
+            "param": "messages[].role",
+            "code": "invalid_value",
+        }
+    }
+
+
+def test_an_error_in_a_stream_is_one_event_of_the_same_shape() -> None:
+    error = Internal("Something broke.")
+    event = error_event(error)
+    assert data_of(event) == error_body(error)
+    assert event.endswith(b"\n\n")
