@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from secrets import token_hex
+from random import getrandbits
 from time import time_ns
 
 from gatewayz.accounts.credentials import credential_of
@@ -23,6 +23,10 @@ from gatewayz.telemetry.requests import RequestTelemetry
 from gatewayz.telemetry.setup import Telemetry
 
 logger = logging.getLogger(__name__)
+
+WATCH_AFTER_S = 0.2
+"""A request that is answered sooner needs nobody to watch for its caller leaving, and most are; a task costs more than all the
+parsing. Callers who leave are still noticed well within a second."""
 
 
 @dataclass(slots=True)
@@ -105,26 +109,17 @@ class Endpoint:
         """Runs the handler. Its failure is returned, not raised: the caller has one place in which to answer it."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - the server runs each request in a task
-        left = False
-        watcher: asyncio.Task[None] | None = None
-
-        async def watch() -> None:
-            nonlocal left
-            await exchange.wait_for_disconnect()
-            if not exchange.complete:
-                left = True
-                task.cancel()
-
+        watch = _Watch(exchange, task)
         try:
             handler = _handler(route, exchange.scope["method"])
             if exchange.scope["method"] == "POST":
                 await exchange.read_body(limit=self._limits.max_bytes, timeout_s=self._limits.timeout_s)
-                watcher = asyncio.create_task(watch())
+                watch.start()
             await handler(exchange, served, telemetry)
         except GatewayError as error:
             return error
         except asyncio.CancelledError:
-            if not left:
+            if not watch.left:
                 raise  # the server itself is stopping
             task.uncancel()
             return CallerCancelled("The caller closed the connection.")
@@ -132,9 +127,40 @@ class Endpoint:
             logger.exception("unexpected error while serving a request")
             return Internal("The gateway failed to serve this request; the fault is on its side.")
         finally:
-            if watcher is not None:
-                watcher.cancel()
+            watch.stop()
         return None
+
+
+class _Watch:
+    """Cancels the task that serves a request when the caller leaves before the answer is complete."""
+
+    __slots__ = ("_exchange", "_serving", "_timer", "_watching", "left")
+
+    def __init__(self, exchange: Exchange, serving: asyncio.Task[None]) -> None:
+        self.left = False
+        self._exchange = exchange
+        self._serving = serving
+        self._timer: asyncio.TimerHandle | None = None
+        self._watching: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Once the body is read: until then its reader is the one that listens."""
+        self._timer = asyncio.get_running_loop().call_later(WATCH_AFTER_S, self._begin)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
+
+    def _begin(self) -> None:
+        self._watching = asyncio.get_running_loop().create_task(self._watch())
+
+    async def _watch(self) -> None:
+        await self._exchange.wait_for_disconnect()
+        if not self._exchange.complete:
+            self.left = True
+            self._serving.cancel()
 
 
 def _handler(route: Route | None, method: str) -> Handler:
@@ -159,7 +185,8 @@ def _http_request(exchange: Exchange, route: Route | None, key: KeyIdentity | No
         scheme=scope["scheme"],
         http_version=scope["http_version"],
         headers=scope["headers"],
-        request_id=f"req_{token_hex(12)}",
+        # Not a secret; and reading the system's randomness would hand the interpreter to another thread at each request.
+        request_id=f"req_{getrandbits(96):024x}",
         received_at_ns=received_at_ns,
         client_address=client[0] if client else None,
         server_address=server[0] if server else None,
