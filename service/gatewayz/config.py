@@ -20,6 +20,7 @@ PREFIX = "GATEWAYZ_"
 class ConfigurationError(Exception):
     """A setting or a file is wrong. The message names it, says what is wrong with it and what to do."""
 
+
 STACK_PREFIX = "GATEWAYZ_STACK_"
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]

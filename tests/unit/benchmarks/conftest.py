@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
 from benchmarks.processes import Cores, choose_cores
 from benchmarks.tool import Server, build
 

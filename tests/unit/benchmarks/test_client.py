@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+
 from benchmarks.processes import Cores
 from benchmarks.shapes import EVENTS, SHAPES, Shape, chat_body, http_request
 from benchmarks.tool import ClientResult, Server, run_client

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from benchmarks.measure import Bench, measure, measure_run, rows_of, warm_up
 from benchmarks.processes import BenchmarkFailed, Cores
 from benchmarks.records import Plan

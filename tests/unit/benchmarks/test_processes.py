@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from benchmarks.processes import BenchmarkFailed, Child, Cores, pinned, wait_until
 
 ENVIRONMENT = {"PATH": os.environ.get("PATH", "")}

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from benchmarks.__main__ import main
 from benchmarks.profiling import place, read_costs
 from benchmarks.subjects import ROOT

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 from benchmarks import report
 from benchmarks.measure import rows_of
 from benchmarks.processes import BenchmarkFailed
