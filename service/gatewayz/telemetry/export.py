@@ -110,6 +110,13 @@ class Exporter(Generic[Raw]):
         self._deliver()
 
     def _deliver(self) -> None:
+        try:
+            self._send_all()
+        except Exception:  # a defect of ours must cost a batch at most, not the thread
+            self._queue.give_up_batch("encoding")
+            logger.exception("Delivery failed")
+
+    def _send_all(self) -> None:
         """Send until nothing waits, or until closing has run out of time."""
         while self._clock() < self._deadline:
             self._encode()

@@ -45,6 +45,11 @@ class Instruments:
         self._database = histogram(names.DATABASE_DURATION)
         self._rejected = CounterMeasure(names.REJECTED)
         self._errors = CounterMeasure(names.TELEMETRY_ERRORS)
+        # A counter that appears with its first event hides that event from rate(): these begin at 0.
+        for reason in names.REJECTIONS:
+            self._rejected.add(0, (reason,))
+        for where in names.ERROR_PLACES:
+            self._errors.add(0, (where,))
         self._measures: tuple[Measure, ...] = (
             *(
                 self._operation_duration,

@@ -100,7 +100,8 @@ class OtlpReader(MetricReader):
         try:
             self.collect()
         except Exception:  # a defect in one callback must not end all exports
-            logger.exception("Metrics could not be collected")
+            if self._may_complain():
+                logger.exception("Metrics could not be collected")
         return self._sent
 
     def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> None:
@@ -110,9 +111,15 @@ class OtlpReader(MetricReader):
             return
         answer = self._transport.send(payload, min(self._timeout_s, left))
         self._sent = answer.kind in ("accepted", "refused")
-        if answer.kind != "accepted" and time.monotonic() - self._complained_at >= COMPLAINT_INTERVAL_S:
-            self._complained_at = time.monotonic()
+        if answer.kind != "accepted" and self._may_complain():
             logger.warning("Metrics could not be delivered (%s); the next export makes it good.", answer.reason)
+
+    def _may_complain(self) -> bool:
+        now = time.monotonic()
+        if now - self._complained_at < COMPLAINT_INTERVAL_S:
+            return False
+        self._complained_at = now
+        return True
 
 
 class PrometheusReader(PrometheusMetricReader):

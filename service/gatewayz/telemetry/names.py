@@ -113,6 +113,7 @@ KNOWN_METHODS: Final = frozenset(
 ERROR_TYPES: Final[tuple[str, ...]] = get_args(ErrorType)
 REJECTIONS: Final = tuple(name for name in ERROR_TYPES if name.startswith("policy_") or name == "gateway_overloaded")
 SIGNALS: Final = ("traces", "logs", "stdout")
+ERROR_PLACES: Final = ("start", "event", "attempt", "request", "observe")
 DROP_REASONS: Final = ("overflow", "refused", "rejected", "encoding", "shutdown", "broken_pipe")
 
 SpanName = Literal["request", "attempt", "store"]
@@ -172,7 +173,7 @@ class Series:
 SPANS: Final = (
     Span("request", "SERVER", "{method} {route}", "One HTTP request, from its first byte to the last byte of its answer."),
     Span("attempt", "CLIENT", "{operation} {known model}", "One call to one provider; retries and fallbacks are attempts of their own."),
-    Span("store", "CLIENT", "{operation}", "One call to Redis or the database on the control plane; the data plane has instruments instead.", emitted=False),
+    Span("store", "CLIENT", "{operation}", "One call to Redis or the database on the control plane; the data plane has instruments instead."),
 )  # fmt: skip
 
 _BOTH: Final[tuple[SpanName, ...]] = ("request", "attempt")

@@ -116,6 +116,14 @@ class ByteQueue(Generic[Raw, Ready]):
             if dropped:
                 self._drop(reason, dropped)
 
+    def give_up_batch(self, reason: str) -> None:
+        """Whatever the consumer holds is lost to a failure of its own."""
+        with self._lock:
+            if self._closed or not self._moving:
+                return
+            self._drop(reason, self._moving)
+            self._moving = self._moving_bytes = 0
+
     def give_up(self, count: int, reason: str) -> None:
         """So many raw items that were taken could not be made ready."""
         with self._lock:

@@ -35,6 +35,9 @@ Everything is sampled; who wants fewer traces samples in the Collector, behind t
 `traceparent` or B3 headers are continued, linked or ignored as his key says; without a valid key they are linked. The
 sampled flag, `tracestate` and baggage are not taken over. Every answer carries `traceresponse`.
 
+These tables are about the data plane. Spans of the control plane (FastAPI, HTTPX, Redis) come from OpenTelemetry's
+instrumentation libraries and carry the attributes of the HTTP and database conventions.
+
 An attempt's status is ERROR when it failed. A request's status is ERROR for a 5xx, and for an answer that broke after it had
 begun as a success. A caller who hangs up: `error.type` `caller_cancelled`, status code 499, span status unset.
 """

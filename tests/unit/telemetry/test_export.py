@@ -16,7 +16,7 @@ from gatewayz.telemetry import otlp
 from gatewayz.telemetry.encode import LogEncoder, LogItem
 from gatewayz.telemetry.export import Exporter
 from gatewayz.telemetry.queues import Account
-from gatewayz.telemetry.transport import open_transport, retry_after
+from gatewayz.telemetry.transport import Answer, open_transport, retry_after
 from tests.unit.telemetry.conftest import Opener, one_request
 from tests.unit.telemetry.sinks import Behaviour, GrpcSink, HttpSink, eventually
 
@@ -148,6 +148,41 @@ def test_what_a_partial_success_rejects_is_counted_as_dropped(exporter: Maker, s
     account = close(sending)
     calls = len(sink.received.logs)
     assert account == Account("logs", 100, 100 - 2 * calls, {"rejected": 2 * calls}, 0)
+
+
+def test_an_item_that_cannot_be_encoded_is_counted_and_the_others_go_on(exporter: Maker, sink: GrpcSink) -> None:
+    sending = exporter(sink)
+    put(sending, 1)
+    odd: Any = "not a log item"
+    sending.put(odd, 10)
+    put(sending, 2)
+    assert close(sending) == Account("logs", 3, 2, {"encoding": 1}, 0)
+    assert bodies(sink) == ['{"n":1}', '{"n":2}']
+
+
+def test_a_defect_of_the_sender_costs_a_batch_and_not_the_thread(sink: GrpcSink) -> None:
+    class Odd:
+        """A transport that breaks its promise never to raise, once."""
+
+        sends = 0
+
+        def send(self, payload: bytes, timeout_s: float) -> Answer:
+            self.sends += 1
+            if self.sends == 1:
+                raise RuntimeError("a defect")
+            return Answer("accepted")
+
+        def abort(self) -> None: ...
+        def close(self) -> None: ...
+
+    encoder = LogEncoder(Resource({}), InstrumentationScope("s"))
+    sending = Exporter("logs", encoder, Odd(), capacity_bytes=1_000_000, delay_s=0.02)
+    sending.start()
+    put(sending, 1)
+    eventually(lambda: sending.account().dropped == {"encoding": 1})
+    put(sending, 2)
+    eventually(lambda: sending.account().delivered == 1)
+    assert balanced(close(sending))
 
 
 def test_batches_stay_small_enough_for_the_receiver(exporter: Maker, sink: GrpcSink) -> None:
