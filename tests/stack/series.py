@@ -109,6 +109,13 @@ class Stores:
         )["data"]
         return [exemplar["labels"]["trace_id"] for series in data for exemplar in series["exemplars"]]
 
+    async def rules(self) -> list[tuple[str, str, str]]:
+        """Name, health and last error of every rule."""
+        groups = (await self._get(f"{self.prometheus}/api/v1/rules"))["data"]["groups"]
+        return [
+            (rule["name"], rule["health"], rule.get("lastError", "")) for group in groups for rule in group["rules"]
+        ]
+
     # --- Tempo
 
     async def spans(self, trace_id: str) -> list[Span]:

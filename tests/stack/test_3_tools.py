@@ -68,3 +68,13 @@ async def test_the_demo_gives_data_to_every_series(
         assert missing <= COUNTS_ONLY_DEFECTS_AND_REFUSALS
 
     await eventually(look)
+
+
+async def test_every_rule_can_be_evaluated_and_no_alert_is_left(stores: Stores) -> None:
+    # Last of all: by now every series that a rule asks for has been there.
+    async def look() -> None:
+        rules = await stores.rules()
+        assert {name: error for name, health, error in rules if health != "ok"} == {}
+        assert await stores.query('ALERTS{alertstate="firing"}') == []
+
+    await eventually(look, patience_s=120)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import requests
+from opentelemetry.sdk.trace import TracerProvider
+
 from gatewayz.accounts.temporary import borrow_key
-from gatewayz.addresses import Addresses, find_addresses
+from gatewayz.addresses import find_addresses
 from gatewayz.config import load_settings
 from gatewayz.doctor import stores
 from gatewayz.doctor.hops import Broken, Finding, NotYet, Unknowable, examine
@@ -20,6 +24,9 @@ from gatewayz.doctor.report import Report
 from gatewayz.errors import ConfigurationError
 
 Seen = TypeVar("Seen")
+
+NO_TRACE = "0" * 31 + "1"
+"""A valid id that no tracer ever makes: to see whether a store answers."""
 
 LAST_LOOK_S = 3.0
 """Each hop may be waited for this long even when the hops before it used up the patience: one scrape may be missing."""
@@ -43,154 +50,160 @@ class DoctorOptions:
     patience_s: float = 45.0
     """How long telemetry may take: queue, flush and scrape are each a matter of seconds, a loaded laptop doubles them."""
     timeout_s: float = 10.0
-    """How long one HTTP exchange may take; a streamed answer, between two events."""
+    """How long one look at a part of the stack may take."""
+    answer_timeout_s: float = 60.0
+    """How long the gateway may be silent before it answers: a model that reasons first takes its time."""
     json: bool = False
 
 
-@dataclass(slots=True)
-class _Checkup:
-    options: DoctorOptions
-    report: Report
-    findings: list[Finding] = field(default_factory=list[Finding])
+def run(options: DoctorOptions) -> int:
+    """Do the checkup and print it. 0: every hop was seen to work; 1: some was not."""
+    with ExitStack() as stack:
+        session, provider = instrumented_session()
+        stack.callback(end_instrumentation)
+        stack.callback(session.close)
+        checkup = _Checkup(options, Report(as_json=options.json), session, provider)
+        answer = checkup.ask()
+        checkup.follow(answer)
+        healthy = checkup.report.finish(
+            checkup.findings, answer.trace_id if answer else None, answer.request_id if answer else None
+        )
+    return 0 if healthy else 1
 
-    def hop(self, name: str, check: Callable[[], str], *, until: float = 0.0) -> bool:
+
+class _Checkup:
+    """One request and what was found of it, hop by hop."""
+
+    def __init__(
+        self, options: DoctorOptions, report: Report, session: requests.Session, provider: TracerProvider
+    ) -> None:
+        self.options = options
+        self.report = report
+        self.findings: list[Finding] = []
+        self._session = session
+        self._provider = provider
+        given = {
+            "gateway": options.gateway,
+            "collector": options.collector,
+            "prometheus": options.prometheus,
+            "tempo": options.tempo,
+            "loki": options.loki,
+        }
+        addresses = find_addresses(given, options.environment, options.data_dir)
+        self._gateway = self._reader("the gateway", addresses.gateway, "--gateway")
+        self._collector = self._reader("the Collector", addresses.collector, "--collector")
+        self._prometheus = self._reader("Prometheus", addresses.prometheus, "--prometheus")
+        self._tempo = self._reader("Tempo", addresses.tempo, "--tempo")
+        self._loki = self._reader("Loki", addresses.loki, "--loki")
+        # Counters are read before the request: only what rises afterwards can be ours.
+        self._accepted_before = _quietly(lambda: stores.accepted_spans(self._collector))
+        self._counted_before = _quietly(lambda: stores.requests_counted(self._prometheus))
+
+    def _reader(self, name: str, url: str, option: str) -> Reader:
+        return Reader(Part(name, url, option), self._session, self.options.timeout_s)
+
+    def _hop(self, name: str, check: Callable[[], str], *, until: float = 0.0) -> bool:
         with self.report.looking_at(name):
             finding = examine(name, check, until=until)
         self.findings.append(finding)
         self.report.show(finding)
         return finding.state == "ok"
 
+    # --- The request
 
-def run(options: DoctorOptions) -> int:
-    """Do the checkup and print it. 0: every hop was seen to work; 1: some was not."""
-    report = Report(as_json=options.json)
-    given = {
-        "gateway": options.gateway,
-        "collector": options.collector,
-        "prometheus": options.prometheus,
-        "tempo": options.tempo,
-        "loki": options.loki,
-    }
-    addresses = find_addresses(given, options.environment, options.data_dir)
-    checkup = _Checkup(options, report)
-    answer = _follow(checkup, addresses)
-    healthy = report.finish(
-        checkup.findings, answer.trace_id if answer else None, answer.request_id if answer else None
-    )
-    return 0 if healthy else 1
-
-
-def _follow(checkup: _Checkup, addresses: Addresses) -> Answer | None:
-    options = checkup.options
-    session, provider = instrumented_session()
-    try:
-
-        def reader(name: str, url: str, option: str) -> Reader:
-            return Reader(Part(name, url, option), session, options.timeout_s)
-
-        gateway = reader("the gateway", addresses.gateway, "--gateway")
-        collector = reader("the Collector", addresses.collector, "--collector")
-        prometheus = reader("Prometheus", addresses.prometheus, "--prometheus")
-        tempo = reader("Tempo", addresses.tempo, "--tempo")
-        loki = reader("Loki", addresses.loki, "--loki")
-
-        # Counters are read before the request: only what rises afterwards can be ours.
-        accepted_before = _quietly(lambda: stores.accepted_spans(collector))
-        counted_before = _quietly(lambda: stores.requests_counted(prometheus))
-
+    def ask(self) -> Answer | None:
+        """Send the request; None when it was not answered as it should be."""
         answers: list[Answer] = []
 
-        def ask() -> str:
-            with _key(options, checkup.report) as api_key:
-                answer = send_probe(
-                    session,
-                    provider,
-                    gateway.part,
-                    api_key=api_key,
-                    model=options.model,
-                    stream=options.stream,
-                    timeout_s=options.timeout_s,
-                )
-            answers.append(answer)
-            whose = "our trace" if answer.ours else "a trace of the gateway's own (incoming_trace is not `continue`),"
-            return f"200, request {answer.request_id}, in {whose} {answer.trace_id}"
+        def send() -> str:
+            answers.append(self._send(key))
+            return _answer_in_words(answers[0])
 
-        if checkup.hop("gateway healthy", lambda: _see_health(gateway)):
-            checkup.hop("request answered", ask)
-        else:
-            checkup.hop("request answered", _unknowable("Not sent, since the gateway does not answer."))
-        answer = answers[0] if answers else None
-        patience_ends = time.monotonic() + options.patience_s
+        if not self._hop("gateway healthy", self._see_health):
+            self._hop("request answered", _unknowable("Not sent, since the gateway does not answer."))
+            return None
+        with ExitStack() as lease:
+            try:
+                key = self._key(lease)
+            except ConfigurationError as error:
+                reason = f"There is no key to ask with ({error}): give one with --api-key or GATEWAYZ_API_KEY."
+                self._hop("request answered", _broken(reason))
+                return None
+            self._hop("request answered", send)
+        return answers[0] if answers else None
 
-        def hop(name: str, see: Callable[[Answer], str], ready: Callable[[], object]) -> None:
-            def check() -> str:
-                if answer is not None:
-                    return see(answer)
-                ready()
-                raise Unknowable("It answers, but there is no request to look for.")
+    def _see_health(self) -> str:
+        if self._gateway.bytes("/health") is None:
+            raise self._gateway.not_this_part()
+        return f"{self._gateway.part.url} answers"
 
-            checkup.hop(
-                name,
-                check,
-                until=max(patience_ends, time.monotonic() + min(LAST_LOOK_S, options.patience_s)) if answer else 0.0,
-            )
+    def _key(self, lease: ExitStack) -> str:
+        """The key given, or one borrowed from the database beside us until ``lease`` ends. Raises ConfigurationError."""
+        given = self.options.api_key or self.options.environment.get("GATEWAYZ_API_KEY")
+        if given:
+            return given
+        settings = load_settings(data_dir=self.options.data_dir)
+        key = lease.enter_context(borrow_key(settings, "gatewayz doctor"))
+        self.report.say("No key given: using one made for this request in the database beside us, and revoked at once.")
+        return key
 
-        hop(
-            "OTLP accepted",
-            lambda _: stores.see_otlp_accepted(collector, accepted_before),
-            lambda: stores.accepted_spans(collector),
+    def _send(self, key: str) -> Answer:
+        options = self.options
+        return send_probe(
+            self._session,
+            self._provider,
+            self._gateway.part,
+            api_key=key,
+            model=options.model,
+            stream=options.stream,
+            timeout_s=options.answer_timeout_s,
         )
-        hop(
-            "trace in Tempo",
-            lambda one: stores.see_trace(tempo, one),
-            lambda: stores.spans_in_tempo(tempo, "0" * 31 + "1"),
+
+    # --- Its traces
+
+    def follow(self, answer: Answer | None) -> None:
+        """Look for it everywhere. Without an answer, at least say which parts of the stack are there."""
+        collector, prometheus, tempo, loki = self._collector, self._prometheus, self._tempo, self._loki
+        hops: tuple[tuple[str, Callable[[Answer], str], Callable[[], object]], ...] = (
+            (
+                "OTLP accepted",
+                lambda _: stores.see_otlp_accepted(collector, self._accepted_before),
+                lambda: stores.accepted_spans(collector),
+            ),
+            (
+                "trace in Tempo",
+                lambda one: stores.see_trace(tempo, one),
+                lambda: stores.spans_in_tempo(tempo, NO_TRACE),
+            ),
+            (
+                "series",
+                lambda _: stores.see_series(prometheus, self._counted_before),
+                lambda: stores.requests_counted(prometheus),
+            ),
+            (
+                "exemplar",
+                lambda one: stores.see_exemplar(prometheus, tempo, one),
+                lambda: stores.requests_counted(prometheus),
+            ),
+            (
+                "log line in Loki",
+                lambda one: stores.see_log_line(loki, one),
+                lambda: stores.log_lines(loki, NO_TRACE, time.time()),
+            ),
         )
-        hop(
-            "series",
-            lambda _: stores.see_series(prometheus, counted_before),
-            lambda: stores.requests_counted(prometheus),
-        )
-        hop(
-            "exemplar",
-            lambda one: stores.see_exemplar(prometheus, tempo, one),
-            lambda: stores.requests_counted(prometheus),
-        )
-        hop(
-            "log line in Loki",
-            lambda one: stores.see_log_line(loki, one),
-            lambda: stores.log_lines(loki, "0" * 32, time.time()),
-        )
-        return answer
-    finally:
-        session.close()
-        end_instrumentation()
+        patience_s = self.options.patience_s
+        patience_ends = time.monotonic() + patience_s
+        for name, see, ready in hops:
+            if answer is None:
+                self._hop(name, _only_ready(ready))
+            else:
+                last_look = time.monotonic() + min(LAST_LOOK_S, patience_s)
+                self._hop(name, partial(see, answer), until=max(patience_ends, last_look))
 
 
-def _see_health(gateway: Reader) -> str:
-    if gateway.bytes("/health") is None:
-        raise gateway.not_this_part()
-    return f"{gateway.part.url} answers"
-
-
-def _key(options: DoctorOptions, report: Report) -> AbstractContextManager[str]:
-    """The key given, or one borrowed from the database beside us for the length of the request."""
-    given = options.api_key or options.environment.get("GATEWAYZ_API_KEY")
-    return _given(given) if given else _borrowed(options, report)
-
-
-@contextmanager
-def _given(key: str) -> Generator[str]:
-    yield key
-
-
-@contextmanager
-def _borrowed(options: DoctorOptions, report: Report) -> Generator[str]:
-    try:
-        with borrow_key(load_settings(data_dir=options.data_dir), "gatewayz doctor") as key:
-            report.say("No key given: using one made for this request in the database beside us, and revoked at once.")
-            yield key
-    except ConfigurationError as error:
-        raise Broken(f"There is no key to ask with ({error}): give one with --api-key or GATEWAYZ_API_KEY.") from None
+def _answer_in_words(answer: Answer) -> str:
+    whose = "our trace" if answer.ours else "a trace of the gateway's own (incoming_trace is not `continue`),"
+    return f"200, request {answer.request_id}, in {whose} {answer.trace_id}"
 
 
 def _quietly(look: Callable[[], Seen]) -> Seen | None:
@@ -199,6 +212,21 @@ def _quietly(look: Callable[[], Seen]) -> Seen | None:
         return look()
     except (Broken, NotYet):
         return None
+
+
+def _only_ready(ready: Callable[[], object]) -> Callable[[], str]:
+    def check() -> str:
+        ready()
+        raise Unknowable("It answers, but there is no request to look for.")
+
+    return check
+
+
+def _broken(reason: str) -> Callable[[], str]:
+    def check() -> str:
+        raise Broken(reason)
+
+    return check
 
 
 def _unknowable(reason: str) -> Callable[[], str]:
