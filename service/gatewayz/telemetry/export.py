@@ -156,7 +156,7 @@ class Exporter(Generic[Raw]):
                 case "accepted":
                     rejected = min(answer.rejected, len(batch))
                     self._queue.settle(len(batch) - rejected, rejected, "rejected")
-                    self._recovered(rejected)
+                    self._recovered(rejected, answer)
                     return
                 case "refused":
                     self._refused(batch, answer)
@@ -185,11 +185,9 @@ class Exporter(Generic[Raw]):
                 self._queue.wake.clear()
             self._encode()
 
-    def _recovered(self, rejected: int) -> None:
+    def _recovered(self, rejected: int, answer: Answer) -> None:
         if rejected:
-            self._complain(
-                "The receiver rejected some %s (%s); they are counted.", Answer("accepted", "partial success")
-            )
+            self._complain("The receiver rejected some %s (%s); they are dropped and counted.", answer)
         if self._away:
             self._away = False
             self._complained_at = float("-inf")

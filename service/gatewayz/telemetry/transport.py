@@ -23,6 +23,7 @@ from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from gatewayz.telemetry.otlp import Destination
+from gatewayz.telemetry.redact import cut
 
 _RETRYABLE = frozenset(
     {
@@ -54,12 +55,16 @@ _CHANNEL_OPTIONS = (
 @dataclass(frozen=True, slots=True)
 class Answer:
     """``accepted`` (but for ``rejected`` items), ``retry`` (not before ``retry_after_s``), ``doubtful`` (retry a few
-    times), or ``refused`` for good; ``reason`` is a status word for the operator."""
+    times), or ``refused`` for good; ``reason`` is for the operator."""
 
     kind: Literal["accepted", "retry", "doubtful", "refused"]
     reason: str = ""
     rejected: int = 0
     retry_after_s: float | None = None
+
+
+ACCEPTED = Answer("accepted")
+REASON_LIMIT = 200
 
 
 class Transport(Protocol):
@@ -93,7 +98,7 @@ class GrpcTransport:
 
     def send(self, payload: bytes, timeout_s: float) -> Answer:
         try:
-            return self._accepted(self._call(payload, timeout=timeout_s, metadata=self._metadata))
+            return _accepted(self._call(payload, timeout=timeout_s, metadata=self._metadata))
         except grpc.RpcError as error:
             return self._failed(error)
         except ValueError:
@@ -124,12 +129,9 @@ class GrpcTransport:
             "Any", self._channel.unary_unary(to.path, request_serializer=None, response_deserializer=None)
         )
 
-    def _accepted(self, response: bytes) -> Answer:
-        return Answer("accepted", rejected=_rejected(response))
-
     def _failed(self, error: grpc.RpcError) -> Answer:
         code = cast("grpc.StatusCode", cast("Any", error).code())
-        reason = code.name.lower()
+        reason = f"{code.name.lower()}: {cut(cast('Any', error).details() or '', REASON_LIMIT)}"
         if code is grpc.StatusCode.DEADLINE_EXCEEDED and not self._aborted:
             # The other side may be frozen or gone without a word: do not wait for this connection again.
             self._channel.close()
@@ -203,7 +205,7 @@ class HttpTransport:
             return None
         match response.status:
             case 200 | 202 | 204:
-                return Answer("accepted", rejected=_rejected(body))
+                return _accepted(body)
             case 429 | 502 | 503 | 504:
                 return Answer("retry", str(response.status), retry_after_s=retry_after(response.headers["retry-after"]))
             case status:
@@ -242,14 +244,15 @@ def retry_after(text: str | None) -> float | None:
     return min(max(seconds, 0.0), 300.0)
 
 
-def _rejected(response: bytes) -> int:
-    """Items refused by an answer that is otherwise fine. Logs and metrics number the fields as traces do."""
+def _accepted(response: bytes) -> Answer:
+    """A success, which may yet refuse some items. Logs and metrics number the fields as traces do."""
     if not response:
-        return 0
+        return ACCEPTED
     try:
-        return ExportTraceServiceResponse.FromString(response).partial_success.rejected_spans
+        partial = ExportTraceServiceResponse.FromString(response).partial_success
+        return Answer("accepted", cut(partial.error_message, REASON_LIMIT), partial.rejected_spans)
     except Exception:  # noqa: BLE001 - an unreadable body of a successful answer changes nothing
-        return 0
+        return ACCEPTED
 
 
 def _retry_info(error: grpc.RpcError) -> float | None:
