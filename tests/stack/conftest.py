@@ -8,15 +8,25 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from gatewayz.stack.console import PlainView
 from gatewayz.stack.options import StackOptions
 from gatewayz.stack.ports import Ports
 from gatewayz.stack.runner import Stack
+from gatewayz.stack.view import Progress
 from tests.gateway import clean_environment, create_key
 from tests.stack.known import Caller
 from tests.stack.series import Stores
 from tests.upstream import FakeLLM
 
 WORKERS = 2
+
+
+class BuildView(PlainView):
+    """The first run builds the stack for many minutes: says so. Everything else stays silent."""
+
+    def progress(self, progress: Progress) -> None:
+        if progress.state == "building":
+            super().progress(progress)
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +36,11 @@ def upstream() -> Generator[FakeLLM]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def stack(tmp_path_factory: pytest.TempPathFactory, upstream: FakeLLM) -> AsyncGenerator[Stack]:
+async def stack(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, upstream: FakeLLM
+) -> AsyncGenerator[Stack]:
+    terminal = request.config.pluginmanager.getplugin("terminalreporter")
+    assert isinstance(terminal, pytest.TerminalReporter)
     options = StackOptions(
         data_dir=tmp_path_factory.mktemp("stack"),
         workers=WORKERS,
@@ -38,7 +52,7 @@ async def stack(tmp_path_factory: pytest.TempPathFactory, upstream: FakeLLM) -> 
             GATEWAYZ_DEMO_PACE_S="0.005",
         ),
     )
-    async with Stack(options) as running:
+    async with Stack(options, BuildView(terminal.write)) as running:
         yield running
 
 
