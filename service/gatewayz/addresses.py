@@ -42,13 +42,16 @@ class _StackFile(msgspec.Struct):
 
 
 def find_addresses(given: Mapping[str, str | None], environment: Mapping[str, str], data_dir: Path) -> Addresses:
-    """Each address from the first that knows it: ``given``, the environment, the stack file, the default."""
+    """Each address from the first that knows it: ``given``, the environment, the stack file, the default.
+
+    ``host:port`` alone means http.
+    """
     running = _from_stack_file(data_dir / STACK_FILE)
     chosen: dict[str, str] = {}
     for part in fields(Addresses):
         address = given.get(part.name) or environment.get(VARIABLES[part.name]) or running.get(part.name)
         if address:
-            chosen[part.name] = address.rstrip("/")
+            chosen[part.name] = (address if "://" in address else f"http://{address}").rstrip("/")
     return Addresses(**chosen)
 
 

@@ -146,7 +146,7 @@ def test_a_callers_trace_is_continued(client: openai.OpenAI) -> None:
 
 def test_a_wrong_key_is_an_authentication_error(gateway: LiveGateway) -> None:
     with (
-        openai.OpenAI(base_url=gateway.openai_url, api_key="gwz_wrong", max_retries=0) as stranger,
+        openai.OpenAI(base_url=gateway.openai_url, api_key="gz_wrong", max_retries=0) as stranger,
         pytest.raises(openai.AuthenticationError) as caught,
     ):
         stranger.chat.completions.create(model="demo/fast", messages=HELLO)

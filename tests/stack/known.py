@@ -125,7 +125,7 @@ class Caller:
 
     async def send(self, kind: Kind, ledger: Ledger) -> str:
         """Send one request of that kind and enter it; its trace id. A wrong answer becomes a surprise, not an exception."""
-        key = "gwz_wrong" if kind.wrong_key else self.api_key
+        key = "gz_wrong" if kind.wrong_key else self.api_key
         body = None if kind.method == "GET" else kind.body or _body(kind)
         trace_id = ""
         try:

@@ -46,3 +46,7 @@ def test_an_option_beats_the_environment_and_that_beats_the_running_stack(tmp_pa
     found = find_addresses({"loki": "http://option:1", "tempo": None}, environment, tmp_path)
 
     assert (found.loki, found.tempo, found.prometheus) == ("http://option:1", "http://env:2", "http://127.0.0.1:3")
+
+
+def test_a_host_and_a_port_are_address_enough(tmp_path: Path) -> None:
+    assert find_addresses({"loki": "localhost:3100"}, {}, tmp_path).loki == "http://localhost:3100"

@@ -121,7 +121,7 @@ def _refused(answer: requests.Response, model: str) -> Broken:
         said = msgspec.json.decode(answer.content, type=_ErrorReply).error.message
     except msgspec.DecodeError:
         said = ""
-    said = said or answer.reason
+    said = (said or answer.reason).rstrip(".")
     match answer.status_code:
         case 401 | 403:
             return Broken(

@@ -60,7 +60,7 @@ class _Event(msgspec.Struct):
 
 async def send(session: aiohttp.ClientSession, url: str, api_key: str, planned: Planned) -> str:
     """Send one request; the outcome in one short word: its status, or how it ended otherwise (``OUTCOMES``)."""
-    key = "gwz_wrong" if planned.scenario.wrong_key else api_key
+    key = "gz_wrong" if planned.scenario.wrong_key else api_key
     try:
         async with session.post(url, json=planned.body, headers={"Authorization": f"Bearer {key}"}) as answer:
             if not planned.body.get("stream") or answer.status != 200:

@@ -24,7 +24,7 @@ from gatewayz.errors import (
 MAX_ERROR_BYTES = 16_384  # an error object says what is wrong in a sentence; more is a page
 MAX_RETRY_AFTER_S = 86_400.0  # a day; beyond it a provider means "no"
 REDACTED = b"[redacted]"
-_KEY_SHAPES = re.compile(rb"\b(?:sk|gsk|pk|key|xai|hf|nvapi|gwz)[-_][A-Za-z0-9_\-*.]{8,}")
+_KEY_SHAPES = re.compile(rb"\b(?:sk|gsk|pk|key|xai|hf|nvapi|gz)[-_][A-Za-z0-9_\-*.]{8,}")
 
 
 class _Error(Struct):

@@ -115,6 +115,9 @@ def serve(pipeline: Pipeline) -> ThreadingHTTPServer:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = (
+            65_536  # head and body in one packet: else each answer waits for the reader's delayed acknowledgement
+        )
 
         def log_message(self, format: str, *args: object) -> None:
             return

@@ -207,4 +207,4 @@ def test_a_trace_that_the_gateway_began_itself_is_followed_and_said_so(examine: 
 
 
 def test_an_address_that_is_none_is_said_to_be_none(examine: Examine) -> None:
-    assert "is no address" in examine(loki="loki").sentence("log line in Loki")
+    assert "is no address" in examine(loki="loki://here").sentence("log line in Loki")
