@@ -96,7 +96,7 @@ class Settings(BaseSettings):
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
     telemetry_queue_bytes: Annotated[int, Field(ge=1_000_000)] = Field(
         100_000_000,
-        description="Telemetry kept per worker and signal while the Collector is away: about 32,768 spans. "
+        description="Telemetry kept per worker and signal while the Collector is away: about 110,000 spans. "
         "Beyond it the oldest is dropped and counted.",
     )
     collector_metrics_url: str | None = Field(
