@@ -29,6 +29,7 @@ import orjson
 from tests.upstream_scripts import Cut, Exchange, Reset, known_usage, script_of
 
 START_TIMEOUT_S = 10
+TURNS_TO_CLOSE = 5  # a TLS connection needs a few turns of the loop to close
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +105,8 @@ class FakeLLM:
 
     @classmethod
     @contextlib.contextmanager
-    def in_thread(cls) -> Generator[FakeLLM]:
-        fake = cls()
+    def in_thread(cls, *, tls: ssl.SSLContext | None = None) -> Generator[FakeLLM]:
+        fake = cls(tls=tls)
         started, stop = threading.Event(), asyncio.Event()
         loop = asyncio.new_event_loop()
 
@@ -113,6 +114,12 @@ class FakeLLM:
             async with fake:
                 started.set()
                 await stop.wait()
+            others = asyncio.all_tasks() - {asyncio.current_task()}  # handshakes that were not over
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+            for _ in range(TURNS_TO_CLOSE):
+                await asyncio.sleep(0)
 
         thread = threading.Thread(target=loop.run_until_complete, args=(run(),), daemon=True)
         thread.start()

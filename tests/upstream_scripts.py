@@ -2,7 +2,7 @@
 
 ok  ok-200-tokens  paced-10-tokens-20-ms  tools  unicode  cached  reasoning  deepseek-usage  groq-usage
 500  503  401  429  … (any status)            500-once  503-twice  429-retry-after-2  429-retry-after-date …
-400-context  redirect  html-200  empty-200  bad-json-200  short-200  no-choices-200  error-200  gzip-200  not-gzip-200
+400-context  redirect  html-200  empty-200  bad-json-200  short-200  no-choices-200  error-200  gzip-200  not-gzip-200  gzip-bomb
 close-before-headers  rst-before-headers  drip-headers  not-http  hang  slow-first-3s  big-body
 cut-after-3  rst-after-3  stall-after-3  one-byte-slices  crlf  cr  comments  multi-line  bad-event-after-3
 error-first-event  error-after-3  no-done  no-usage  done-without-blank-line  json-for-stream  no-first-byte
@@ -287,6 +287,10 @@ async def gzipped(exchange: Exchange) -> None:
     await exchange.answer(200, gzip.compress(reply(exchange, "hello", usage_json(1))), content_encoding="gzip")
 
 
+async def gzip_bomb(exchange: Exchange) -> None:
+    await exchange.answer(200, gzip.compress(b" " * BIG_BYTES, 9), content_encoding="gzip")
+
+
 async def not_gzipped(exchange: Exchange) -> None:
     await exchange.answer(200, reply(exchange, "hello", usage_json(1)), content_encoding="gzip")
 
@@ -444,6 +448,7 @@ _SIMPLE: dict[str, Script] = {
     "no-choices-200": no_choices,
     "error-200": error_in_200,
     "gzip-200": gzipped,
+    "gzip-bomb": gzip_bomb,
     "not-gzip-200": not_gzipped,
     "json-for-stream": json_for_stream,
     "close-before-headers": close_before_headers,

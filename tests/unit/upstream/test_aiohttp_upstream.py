@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
+import ssl
 import struct
+import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import orjson
 import pytest
@@ -169,6 +173,24 @@ async def test_plain_text_where_tls_was_expected_is_a_failed_connection(
     with pytest.raises(ProviderConnectionFailed, match="TLS with"):
         await upstream.send(replace(request, url=request.url.replace("http:", "https:")))
     assert fake.requests == []
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+async def test_a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sent(
+    upstream: AiohttpUpstream, tmp_path: Path
+) -> None:
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "1"]
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, *subject]
+    await asyncio.to_thread(subprocess.run, make, check=True, capture_output=True)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    with FakeLLM.in_thread(tls=context) as fake:
+        with pytest.raises(
+            ProviderConnectionFailed, match=r"certificate of 127\.0\.0\.1 was not accepted: self.signed"
+        ):
+            await upstream.send(request_for(fake, "ok"))
+        assert fake.requests == []
 
 
 class TestTimeouts:
@@ -335,8 +357,11 @@ class TestSize:
         assert await ask(upstream, replace(request, body=body))
         assert fake.requests[0].body == body
 
-    async def test_an_endless_answer_is_given_up_at_the_limit(self, fake: FakeLLM, upstream: AiohttpUpstream) -> None:
-        response = await upstream.send(request_for(fake, "big-body"))
+    @pytest.mark.parametrize("model", ["big-body", "gzip-bomb"])
+    async def test_an_endless_answer_is_given_up_at_the_limit(
+        self, fake: FakeLLM, upstream: AiohttpUpstream, model: str
+    ) -> None:
+        response = await upstream.send(request_for(fake, model))
         with pytest.raises(ProviderMalformedResponse, match="more than 1000000 bytes"):
             await response.read(1_000_000)
         await eventually(lambda: fake.open_connections == 0)
@@ -351,6 +376,52 @@ class TestSize:
     async def test_a_long_answer_within_the_limit(self, fake: FakeLLM, upstream: AiohttpUpstream) -> None:
         body = await ask(upstream, request_for(fake, "ok-50000-tokens"))
         assert orjson.loads(body)["usage"]["completion_tokens"] == 50_000
+
+
+class TestReleasing:
+    """A connection whose answer is complete belongs to the pool, whatever the one who asked does next."""
+
+    async def test_closing_late_does_not_touch_a_connection_that_serves_another_call(
+        self, fake: FakeLLM, upstream: AiohttpUpstream
+    ) -> None:
+        first = await upstream.send(request_for(fake, "ok"))
+        await asyncio.sleep(0.05)  # the whole answer has come, and nobody has read it
+        second = asyncio.create_task(ask(upstream, request_for(fake, "slow-first-0.1s")))
+        await eventually(lambda: len(fake.requests) == 2)
+        first.close()
+        assert await second
+        assert {request.connection for request in fake.requests} == {1}
+
+    async def test_an_answer_that_comes_before_the_whole_question_ends_the_connection(
+        self, upstream: AiohttpUpstream
+    ) -> None:
+        """What is left of the question would be taken for the beginning of the next one."""
+
+        async def hasty(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 413 Too Large\r\ncontent-length: 2\r\n\r\n{}")
+            ended.set_result(await _read_to_the_end(reader))
+            writer.close()
+
+        ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        server = await asyncio.start_server(hasty, "127.0.0.1", 0, limit=1024)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        response = await upstream.send(UpstreamRequest(url, HEADERS, b" " * 20_000_000, PATIENT, False))
+        assert response.status == 413
+        assert await response.read(100) == b"{}"
+        assert await asyncio.wait_for(ended, DEADLINE_S) < 20_000_000
+        server.close()
+
+
+async def _read_to_the_end(reader: asyncio.StreamReader) -> int:
+    size = 0
+    await asyncio.sleep(0.2)  # read slowly, so that the answer overtakes the question
+    try:
+        while data := await reader.read(65_536):
+            size += len(data)
+    except ConnectionError:
+        pass
+    return size
 
 
 class TestStaleConnections:

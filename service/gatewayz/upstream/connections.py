@@ -1,0 +1,96 @@
+"""Connections: aiohttp's connector (pool, DNS cache, happy eyeballs, TLS), told apart by what we must know of them.
+
+aiohttp's client proper is left out: building its request and response objects, and a task per request body, took half of
+the time of a call. What remains are the connector, the protocol and the parser, which is C.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Literal
+
+import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.client_reqrep import ClientRequest, ConnectionKey
+from aiohttp.connector import Connection
+from yarl import URL
+
+from gatewayz.upstream.watch import Watch
+
+KEEPALIVE_S = (
+    60.0  # longer than a pause in ordinary traffic; a provider that closes sooner is met by the client's one retry
+)
+DNS_CACHE_S = 30  # long enough to spare a look-up per connection, short enough to follow a provider's fail-over
+MAX_REMEMBERED = 256  # heads kept ready per target; far more than a provider has keys
+NO_TIMEOUT = aiohttp.ClientTimeout(
+    total=None, connect=None, sock_connect=None, sock_read=None
+)  # the watch has them all
+
+Use = Literal["fresh", "reused"]
+
+
+class Protocol(ResponseHandler):
+    """Remembers whether a byte of the answer has come: only without one may a request be repeated."""
+
+    heard = False
+
+    def data_received(self, data: bytes) -> None:
+        self.heard = True
+        super().data_received(data)
+
+
+class Target:
+    """One address that requests go to, with everything about it that does not change from one to the next."""
+
+    __slots__ = ("_heads", "_start", "host", "key", "request")
+
+    def __init__(self, address: str, loop: asyncio.AbstractEventLoop) -> None:
+        url = URL(address)
+        self.host = url.host or ""
+        self.request = ClientRequest("POST", url, loop=loop)
+        """What the connector wants to know about a request, in the shape in which it wants it."""
+        self.key: ConnectionKey = self.request.connection_key
+        self._start = f"POST {url.raw_path_qs} HTTP/1.1\r\nhost: {url.host_port_subcomponent}\r\n"
+        self._heads: dict[tuple[tuple[str, str], ...], bytes] = {}
+
+    def head(self, headers: tuple[tuple[str, str], ...], body_size: int) -> bytes:
+        """The request up to its body. Raises ValueError for a header that would end its line."""
+        start = self._heads.get(headers)
+        if start is None:
+            lines = [f"{name}: {value}\r\n" for name, value in headers]
+            if any(line.count("\r") + line.count("\n") + line.count("\0") != 2 for line in lines):
+                raise ValueError("a header holds a line break")
+            start = (self._start + "".join(lines) + "content-length: ").encode("latin-1")
+            if len(self._heads) >= MAX_REMEMBERED:  # headers that change with every request, such as a trace's
+                self._heads.clear()
+            self._heads[headers] = start
+        return b"%b%d\r\n\r\n" % (start, body_size)
+
+
+class Connector(aiohttp.TCPConnector):
+    """aiohttp's pool. ``limit_per_host`` connections at most; who comes when all are in use waits."""
+
+    def __init__(self, limit_per_host: int) -> None:
+        super().__init__(  # pyright: ignore[reportUnknownMemberType] (a bare tuple in aiohttp's annotations)
+            limit=0,
+            limit_per_host=limit_per_host,
+            keepalive_timeout=KEEPALIVE_S,
+            ttl_dns_cache=DNS_CACHE_S,
+        )
+        self._factory = partial(Protocol, loop=self._loop)
+
+    async def acquire(self, target: Target, watch: Watch) -> tuple[Connection, Use]:
+        connection = await self._get(target.key, [])
+        if connection is not None:
+            watch.connected(connection)
+            return connection, "reused"
+        watch.queued = self._available_connections(target.key) <= 0
+        connection = await self.connect(target.request, [], NO_TIMEOUT)
+        watch.connected(connection)
+        return connection, "fresh"
+
+    def forget(self, target: Target) -> None:
+        """Close the idle connections to ``target``: it has dropped one, so the others are worth no more."""
+        for protocol, _ in self._conns.pop(target.key, ()):
+            protocol.close()

@@ -1,0 +1,58 @@
+"""The port: what the gateway asks of an HTTP client, whichever it is."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds. ``connect`` includes the wait for a free connection; ``first_byte`` counts from the request's sending to the
+    answer's headers and, for a stream, to the first byte of its body; ``idle`` is the longest silence after that; ``total``
+    counts from the very start."""
+
+    connect_s: float
+    first_byte_s: float
+    idle_s: float
+    total_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamRequest:
+    """One POST. ``headers`` is complete: nothing is added but Host and Content-Length."""
+
+    url: str
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    body: bytes = field(repr=False)
+    timeouts: Timeouts
+    stream: bool
+
+
+class UpstreamResponse(Protocol):
+    """An answer whose headers are there. ``headers`` answers to lower-case names."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    async def read(self, limit: int) -> bytes:
+        """The whole body. Raises ProviderMalformedResponse if it is longer than ``limit`` bytes."""
+        ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body as the socket yields it; ends only when the body is complete, else raises."""
+        ...
+
+    def close(self) -> None:
+        """Let go: aborts the connection unless the body has come to its end. May be called twice."""
+        ...
+
+
+class Upstream(Protocol):
+    """Sends a request; raises only errors of errors.py. Cancelling ``send`` aborts the connection."""
+
+    async def send(self, request: UpstreamRequest) -> UpstreamResponse: ...
+    async def close(self) -> None: ...
