@@ -20,6 +20,9 @@ from gatewayz.errors import (
 from gatewayz.records import NO_USAGE, Usage
 from gatewayz.wires.sse import DONE, data_of
 
+ABSENT = Raw()
+"""The default of every raw member: what is this very object was not there, and need not be looked at."""
+
 
 class _PromptDetails(Struct):
     cached_tokens: int | None = None
@@ -40,20 +43,20 @@ class _Usage(Struct):
 
 
 class _Groq(Struct):
-    usage: Raw = Raw()
-    error: Raw = Raw()
+    usage: Raw = ABSENT
+    error: Raw = ABSENT
 
 
 class _Delta(Struct):
     """Raw, because some providers stream lists where others stream text; all that matters is whether something is there."""
 
-    content: Raw = Raw()
-    tool_calls: Raw = Raw()
-    reasoning_content: Raw = Raw()
-    reasoning: Raw = Raw()
-    refusal: Raw = Raw()
-    function_call: Raw = Raw()
-    audio: Raw = Raw()
+    content: Raw = ABSENT
+    tool_calls: Raw = ABSENT
+    reasoning_content: Raw = ABSENT
+    reasoning: Raw = ABSENT
+    refusal: Raw = ABSENT
+    function_call: Raw = ABSENT
+    audio: Raw = ABSENT
 
 
 class _ChunkChoice(Struct):
@@ -65,8 +68,8 @@ class _Chunk(Struct):
     id: str | None = None
     model: str | None = None
     choices: list[_ChunkChoice] | None = None
-    usage: Raw = Raw()
-    error: Raw = Raw()
+    usage: Raw = ABSENT
+    error: Raw = ABSENT
     x_groq: _Groq | None = None
 
 
@@ -78,14 +81,14 @@ class _Reply(Struct):
     id: str | None = None
     model: str | None = None
     choices: list[_ReplyChoice] | None = None
-    usage: Raw = Raw()
-    error: Raw = Raw()
+    usage: Raw = ABSENT
+    error: Raw = ABSENT
 
 
 _CHUNK = msgspec.json.Decoder(_Chunk)
 _REPLY = msgspec.json.Decoder(_Reply)
 _USAGE = msgspec.json.Decoder(_Usage)
-_EMPTY = (b"", b"null", b'""', b"[]", b"{}")
+_EMPTY = frozenset((b"", b"null", b'""', b"[]", b"{}"))
 
 EventKind = Literal["content", "usage", "done", "error", "other"]
 """``usage``: an event that says nothing else, to be kept from a caller who did not ask for it."""
@@ -118,8 +121,8 @@ class ChatFold:
             reply = _REPLY.decode(body)
         except (msgspec.DecodeError, RecursionError):
             raise ProviderMalformedResponse(_describe_garbage(body)) from None
-        if bytes(reply.error) not in _EMPTY:
-            raise error_in_band(bytes(reply.error))
+        if error := _said(reply.error):
+            raise error_in_band(error)
         if reply.choices is None:
             raise ProviderMalformedResponse("The provider's answer has no choices.")
         self.response_id = reply.id
@@ -148,23 +151,23 @@ class ChatFold:
         if self.response_id is None:
             self.response_id = chunk.id
             self.response_model = chunk.model
-        if (error := bytes(chunk.error)) not in _EMPTY:
-            self.error = error_in_band(error)
-            return "error"
-        usage = bytes(chunk.usage)
-        if chunk.x_groq is not None:
-            if (error := bytes(chunk.x_groq.error)) not in _EMPTY:
+        usage = chunk.usage
+        if chunk.error is not ABSENT or chunk.x_groq is not None:
+            groq = chunk.x_groq or _Groq()
+            error = _said(chunk.error) or _said(groq.error)
+            if error:
                 self.error = error_in_band(error)
                 return "error"
-            usage = usage or bytes(chunk.x_groq.usage)
-        has_usage = usage not in _EMPTY and self._count(usage)
+            usage = groq.usage if usage is ABSENT else usage
+        has_usage = usage is not ABSENT and self._count(bytes(usage))
         if not chunk.choices:
             return "usage" if has_usage else "other"
         kind: EventKind = "other"
         for choice in chunk.choices:
             if choice.finish_reason:
                 self.finish_reasons = (*self.finish_reasons, choice.finish_reason)
-            if choice.delta is not None and _says_something(choice.delta):
+            delta = choice.delta
+            if delta is not None and (_said(delta.content) or _says_something_else(delta)):
                 kind = "content"
         if kind == "content":
             self.content_events += 1
@@ -172,6 +175,8 @@ class ChatFold:
 
     def _count(self, raw: bytes) -> bool:
         """Take the provider's usage, if that is what it is; a later one replaces an earlier one."""
+        if raw in _EMPTY:
+            return False
         try:
             usage = _USAGE.decode(raw)
         except (msgspec.DecodeError, RecursionError):
@@ -191,15 +196,22 @@ class ChatFold:
         return True
 
 
-def _says_something(delta: _Delta) -> bool:
-    return (
-        bytes(delta.content) not in _EMPTY
-        or bytes(delta.tool_calls) not in _EMPTY
-        or bytes(delta.reasoning_content) not in _EMPTY
-        or bytes(delta.reasoning) not in _EMPTY
-        or bytes(delta.refusal) not in _EMPTY
-        or bytes(delta.function_call) not in _EMPTY
-        or bytes(delta.audio) not in _EMPTY
+def _said(raw: Raw) -> bytes:
+    """The member's JSON, or nothing where it is absent, null or empty."""
+    if raw is ABSENT:
+        return b""
+    said = bytes(raw)
+    return b"" if said in _EMPTY else said
+
+
+def _says_something_else(delta: _Delta) -> bool:
+    return bool(
+        _said(delta.tool_calls)
+        or _said(delta.reasoning_content)
+        or _said(delta.reasoning)
+        or _said(delta.refusal)
+        or _said(delta.function_call)
+        or _said(delta.audio)
     )
 
 
@@ -218,9 +230,9 @@ def _describe_garbage(body: bytes) -> str:
 
 
 class _Error(Struct):
-    message: Raw = Raw()
-    type: Raw = Raw()
-    code: Raw = Raw()
+    message: Raw = ABSENT
+    type: Raw = ABSENT
+    code: Raw = ABSENT
 
 
 _ERROR = msgspec.json.Decoder(_Error)
