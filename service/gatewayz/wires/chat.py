@@ -104,25 +104,41 @@ def parse_chat_request(body: bytes, total_timeout_s: float | None = None) -> Cal
 def chat_to_upstream(call: Call, model: str, *, usage_option: bool = True) -> bytes:
     """The body for a provider of the same wire: under its own name of the model, and asking for usage where it streams.
 
-    ``usage_option``: the provider knows ``stream_options`` (else it reports usage unasked). The caller's very bytes
-    where nothing has to change.
+    ``usage_option``: the provider knows ``stream_options.include_usage``; one that does not reports usage unasked, and is
+    spared the question even if the caller asks it. The caller's very bytes where nothing has to change.
     """
+    options = call.fields.get("stream_options")
     add_usage = call.stream and usage_option and not call.include_usage
-    if not add_usage and model == call.model:
+    drop_usage = not usage_option and options is not None
+    if not add_usage and not drop_usage and model == call.model:
         return call.body
     fields = dict(call.fields)
     fields["model"] = orjson.dumps(model)
     if add_usage:
-        fields["stream_options"] = _with_usage(fields.get("stream_options"))
-    return b"{" + b",".join([orjson.dumps(name) + b":" + value for name, value in fields.items()]) + b"}"
+        fields["stream_options"] = _with_usage(options)
+    elif drop_usage and options is not None:
+        del fields["stream_options"]
+        if (rest := _without_usage(options)) is not None:
+            fields["stream_options"] = rest
+    return _object(fields)
+
+
+def _object(members: Mapping[str, bytes]) -> bytes:
+    return b"{" + b",".join([orjson.dumps(name) + b":" + value for name, value in members.items()]) + b"}"
 
 
 def _with_usage(options: bytes | None) -> bytes:
     if options is None or options == b"null":
         return _INCLUDE_USAGE
-    members = _FIELDS.decode(options)
-    members["include_usage"] = Raw(b"true")
-    return b"{" + b",".join([orjson.dumps(name) + b":" + bytes(value) for name, value in members.items()]) + b"}"
+    members = {name: bytes(value) for name, value in _FIELDS.decode(options).items()}
+    return _object({**members, "include_usage": b"true"})
+
+
+def _without_usage(options: bytes) -> bytes | None:
+    if options == b"null":
+        return None
+    members = {name: bytes(value) for name, value in _FIELDS.decode(options).items() if name != "include_usage"}
+    return _object(members) if members else None
 
 
 _PATH = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`$")

@@ -226,6 +226,15 @@ class TestSending:
     def test_a_provider_that_does_not_know_the_option_is_not_given_it(self) -> None:
         assert b"stream_options" not in chat_to_upstream(parse(stream=True), "other", usage_option=False)
 
+    @pytest.mark.parametrize(
+        ("options", "sent"),
+        [({"include_usage": True}, None), ({"include_usage": True, "x": 1}, {"x": 1}), (None, None)],
+    )
+    def test_nor_is_it_handed_the_callers(self, options: dict[str, Any] | None, sent: dict[str, Any] | None) -> None:
+        """Mistral refuses the whole request over it, and reports usage anyway."""
+        call = parse(stream=True, stream_options=options)
+        assert orjson.loads(chat_to_upstream(call, "gpt-4o", usage_option=False)).get("stream_options") == sent
+
     def test_a_caller_who_asks_for_usage_himself_gets_his_own_bytes_through(self) -> None:
         body = body_of(stream=True, stream_options={"include_usage": True})
         assert chat_to_upstream(parse_chat_request(body), "gpt-4o") is body
