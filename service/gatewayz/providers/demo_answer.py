@@ -113,7 +113,7 @@ class Answer:
 def read_request(body: bytes) -> Request | Refusal:
     try:
         parsed = _DECODER.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         return _bad(str(error))
     if parsed.model not in MODELS:
         return Refusal(

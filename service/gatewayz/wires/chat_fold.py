@@ -119,7 +119,7 @@ class ChatFold:
         under status 200."""
         try:
             reply = _REPLY.decode(body)
-        except (msgspec.DecodeError, RecursionError):
+        except (ValueError, RecursionError):
             raise ProviderMalformedResponse(_describe_garbage(body)) from None
         if error := _said(reply.error):
             raise error_in_band(error)
@@ -143,7 +143,7 @@ class ChatFold:
             chunk = _CHUNK.decode(data)
         except msgspec.ValidationError:
             return "other"  # JSON, but of a shape we do not know: the caller may
-        except (msgspec.DecodeError, RecursionError):
+        except (ValueError, RecursionError):
             raise ProviderMalformedResponse("The provider sent an event that is not valid JSON.") from None
         return self._chunk(chunk)
 
@@ -179,7 +179,7 @@ class ChatFold:
             return False
         try:
             usage = _USAGE.decode(raw)
-        except (msgspec.DecodeError, RecursionError):
+        except (ValueError, RecursionError):
             return False
         if usage.prompt_tokens is None and usage.completion_tokens is None:
             return False
@@ -243,7 +243,7 @@ def error_in_band(error: bytes) -> ProviderError:
     providers quote keys and prompts in it."""
     try:
         parsed = _ERROR.decode(error)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return ProviderServerError("The provider reported an error in its answer.")
     words = (bytes(parsed.code) + b" " + bytes(parsed.type)).lower()
     if b"429" in words or b"rate_limit" in words or b"insufficient_quota" in words:

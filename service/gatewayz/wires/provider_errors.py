@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import msgspec
 import orjson
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from gatewayz.errors import (
     ProviderAuthFailed,
@@ -23,15 +24,15 @@ from gatewayz.errors import (
 
 MAX_ERROR_BYTES = 16_384  # an error object says what is wrong in a sentence; more is a page
 MAX_RETRY_AFTER_S = 86_400.0  # a day; beyond it a provider means "no"
-REDACTED = b"[redacted]"
-_KEY_SHAPES = re.compile(rb"\b(?:sk|gsk|pk|key|xai|hf|nvapi|gz)[-_][A-Za-z0-9_\-*.]{8,}")
+REDACTED = "[redacted]"
+_KEY_SHAPES = re.compile(r"\b(?:sk|gsk|pk|key|xai|hf|nvapi|gz)[-_][A-Za-z0-9_\-*.]{8,}")
 
 
 class _Error(Struct):
     message: str
-    type: Raw = Raw()
-    code: Raw = Raw()
-    param: Raw = Raw()
+    type: Any = None  # words or numbers, but providers differ
+    code: Any = None
+    param: Any = None
 
 
 class _ErrorBody(Struct):
@@ -89,17 +90,23 @@ def presentable(body: bytes, secrets: Sequence[str] = ()) -> bytes | None:
         return None
     try:
         error = _BODY.decode(body).error
-        text = body.decode()
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except (ValueError, RecursionError):  # msgspec says UnicodeDecodeError, too
         return None
-    del text
-    shown = orjson.dumps({"message": error.message})[1:-1]
-    for name, value in (("type", error.type), ("param", error.param), ("code", error.code)):
-        shown += b',"' + name.encode() + b'":' + (bytes(value) or b"null")
-    for secret in secrets:
-        if secret:
-            shown = shown.replace(secret.encode(), REDACTED)
-    return b'{"error":{' + _KEY_SHAPES.sub(REDACTED, shown) + b"}}"
+
+    def shown(value: Any) -> str | int | None:
+        if isinstance(value, int):
+            return value
+        if not isinstance(value, str):
+            return None
+        for secret in secrets:
+            value = value.replace(secret, REDACTED) if secret else value
+        return _KEY_SHAPES.sub(REDACTED, value)
+
+    members = {name: shown(getattr(error, name)) for name in ("message", "type", "param", "code")}
+    try:
+        return orjson.dumps({"error": members})
+    except orjson.JSONEncodeError:  # a number that no JSON of ours holds
+        return None
 
 
 def parse_retry_after(value: str | None, now_s: float) -> float | None:

@@ -20,6 +20,7 @@ from gatewayz.errors import (
     ProviderStreamCut,
 )
 from gatewayz.providers.demo import DemoUpstream
+from gatewayz.providers.demo_answer import Refusal, compose, read_request
 from gatewayz.providers.demo_schema import instance_of
 from gatewayz.providers.demo_tokens import count_tokens, tokens_of
 from gatewayz.upstream import Timeouts, UpstreamRequest
@@ -287,6 +288,13 @@ class TestJson:
     @given(schema=SCHEMAS)
     def test_no_schema_is_too_strange(self, schema: Any) -> None:
         instance_of(schema)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_request_or_refused(body: bytes) -> None:
+    read = read_request(body)
+    if not isinstance(read, Refusal):
+        compose(read)
 
 
 class TestFaults:

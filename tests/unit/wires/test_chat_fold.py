@@ -133,7 +133,7 @@ def test_an_event_of_an_unknown_shape_is_passed_on() -> None:
     assert ChatFold().event(event_of(b'{"choices":"none"}')) == "other"
 
 
-@pytest.mark.parametrize("data", [b'{"choices":[', b"hello", b"<html>", b"{}}"])
+@pytest.mark.parametrize("data", [b'{"choices":[', b"hello", b"<html>", b"{}}", b'{"id":"\xff"}'])
 def test_an_event_that_is_not_json_is_malformed(data: bytes) -> None:
     with pytest.raises(ProviderMalformedResponse):
         ChatFold().event(event_of(data))
@@ -199,6 +199,7 @@ def test_what_a_provider_says_about_its_error_is_not_repeated() -> None:
         (b'{"choices":null}', "no choices"),
         (b'{"choices":7}', "not the JSON"),
         (b"[" * 100_000, "not the JSON"),
+        (b'{"id":"\xff","choices":[]}', "not the JSON"),
     ],
 )
 def test_an_answer_that_is_none_is_malformed(body: bytes, says: str) -> None:

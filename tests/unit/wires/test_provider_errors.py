@@ -79,10 +79,13 @@ def test_what_concerns_our_account_is_said_in_ours(status: int) -> None:
 
 
 def test_keys_in_an_explanation_are_struck_out() -> None:
-    body = orjson.dumps({"error": {"message": "not with sk-live-abcdefghijk and not with hunter2hunter2"}})
-    shown = presentable(body, ["hunter2hunter2"])
+    message = 'not with\nsk-live-abcdefghijk\nand not with "hunter2\\hunter2"'
+    body = orjson.dumps({"error": {"message": message, "code": "gsk_abcdefghijk"}})
+    shown = presentable(body, ["hunter2\\hunter2", ""])
     assert shown is not None
-    assert orjson.loads(shown)["error"]["message"] == "not with [redacted] and not with [redacted]"
+    error = orjson.loads(shown)["error"]
+    assert error["message"] == 'not with\n[redacted]\nand not with "[redacted]"'
+    assert error["code"] == "[redacted]"
 
 
 @pytest.mark.parametrize(
@@ -107,6 +110,12 @@ def test_what_is_not_an_error_object_is_not_handed_on(body: bytes) -> None:
 def test_an_explanation_without_end_is_not_handed_on() -> None:
     body = orjson.dumps({"error": {"message": "x" * MAX_ERROR_BYTES}})
     assert presentable(body) is None
+
+
+@pytest.mark.parametrize("strange", [b"[1]", b'{"a":1}', b"123456789012345678901234567890", b"1.5", b"null"])
+def test_a_strange_code_does_no_harm(strange: bytes) -> None:
+    shown = presentable(b'{"error":{"message":"x","code":' + strange + b"}}")
+    assert shown is None or orjson.loads(shown)["error"]["code"] is None
 
 
 def test_members_beside_the_four_stay_here() -> None:
