@@ -235,12 +235,12 @@ class TestTimeouts:
             await upstream.send(request_for(fake, "hang", timeouts=replace(PATIENT, total_s=0.1)))
 
     async def test_a_slow_reader_is_not_a_silent_provider(self, fake: FakeLLM, upstream: AiohttpUpstream) -> None:
-        request = request_for(fake, "ok", stream=True, timeouts=replace(PATIENT, idle_s=0.1))
+        request = request_for(fake, "paced-20-tokens-10-ms", stream=True, timeouts=replace(PATIENT, idle_s=0.15))
         response = await upstream.send(request)
         chunks = response.chunks()
         await anext(chunks)
-        await asyncio.sleep(0.3)
-        assert b"[DONE]" in b"".join([chunk async for chunk in chunks]) or fake.open_connections == 1
+        await asyncio.sleep(0.4)
+        assert b"".join([chunk async for chunk in chunks]).endswith(b"[DONE]\n\n")
 
     async def test_a_slow_reader_still_ends_at_the_total(self, fake: FakeLLM, upstream: AiohttpUpstream) -> None:
         request = request_for(fake, "stall-after-3", stream=True, timeouts=replace(PATIENT, total_s=0.2))
@@ -365,6 +365,16 @@ class TestSize:
         with pytest.raises(ProviderMalformedResponse, match="more than 1000000 bytes"):
             await response.read(1_000_000)
         await eventually(lambda: fake.open_connections == 0)
+
+    async def test_a_reader_who_does_not_read_makes_the_provider_wait(
+        self, fake: FakeLLM, upstream: AiohttpUpstream
+    ) -> None:
+        response = await upstream.send(request_for(fake, "big-body", stream=True))
+        await anext(response.chunks())
+        await asyncio.sleep(0.3)
+        response.close()
+        await eventually(lambda: fake.open_connections == 0)
+        assert fake.aborted == 1
 
     async def test_an_announced_size_beyond_the_limit_is_not_read_at_all(
         self, fake: FakeLLM, upstream: AiohttpUpstream
