@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from typing import Any
 import httpx
 
 from gatewayz.records import NO_USAGE, Usage
-from tests.stack.series import Labels
+from tests.stack.series import FLUSH_AND_SCRAPE_S, Labels
 from tests.upstream import FakeLLM
 
 CHAT = "/v1/chat/completions"
@@ -116,12 +117,14 @@ def _by_type(usage: Usage) -> Iterable[tuple[str, int]]:
     yield "reasoning", usage.reasoning_tokens
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Caller:
     """Sends known traffic to one gateway."""
 
     http: httpx.AsyncClient
     api_key: str
+    last_s: float = float("-inf")
+    """When the last request ended (monotonic)."""
 
     async def send(self, kind: Kind, ledger: Ledger) -> str:
         """Send one request of that kind and enter it; its trace id. A wrong answer becomes a surprise, not an exception."""
@@ -137,6 +140,7 @@ class Caller:
                 seen = await _read(answer, kind)
         except httpx.HTTPError as error:
             seen = repr(error)
+        self.last_s = time.monotonic()
         expected = f"{200 if kind.leaves else kind.status}{' broken' if kind.broken else ''}"
         if seen != expected:
             ledger.surprises.append(f"{kind.name}: {seen} instead of {expected}")
@@ -151,6 +155,10 @@ class Caller:
                 await self.send(kind, ledger)
 
         await asyncio.gather(*(one(kind) for kind in kinds))
+
+    async def pause(self) -> None:
+        """Returns once the last request is one flush and one scrape ago: nothing is on its way to Prometheus any more."""
+        await asyncio.sleep(max(0.0, self.last_s + FLUSH_AND_SCRAPE_S - time.monotonic()))
 
     async def keep_sending(
         self, kinds: Sequence[Kind], ledger: Ledger, stop: asyncio.Event, *, rate_per_s: float

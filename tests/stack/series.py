@@ -178,14 +178,6 @@ class Stores:
         assert len(found) == len(records), "some request has two completed records"
         return found
 
-    async def pause(self) -> None:
-        """Returns after one flush of the Collector and one scrape without traffic: nothing is on its way any more."""
-        unchanged_since, last = time.monotonic(), await self.query(REQUESTS)
-        while time.monotonic() - unchanged_since < FLUSH_AND_SCRAPE_S:
-            await asyncio.sleep(0.5)
-            if (now := await self.query(REQUESTS)) != last:
-                unchanged_since, last = time.monotonic(), now
-
 
 def _hex(encoded: str) -> str:
     return base64.b64decode(encoded).hex()

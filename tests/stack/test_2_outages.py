@@ -44,8 +44,8 @@ class Books:
         self._tokens_before = tokens_before
 
     @classmethod
-    async def opened(cls, stores: Stores) -> Books:
-        await stores.pause()
+    async def opened(cls, stores: Stores, caller: Caller) -> Books:
+        await caller.pause()
         return cls(stores, time.time() - 1, await stores.counts(TOKENS, TOKEN_LABELS))
 
     async def assert_series(self) -> None:
@@ -88,11 +88,11 @@ async def traffic(caller: Caller, kinds: Sequence[Kind], ledger: Ledger) -> Asyn
 async def test_a_collector_that_is_away_for_twenty_seconds_loses_nothing(
     stack: Stack, caller: Caller, stores: Stores
 ) -> None:
-    books = await Books.opened(stores)
+    books = await Books.opened(stores, caller)
     await caller.send_all(ANSWERED, books.ledger)
     # The stop falls into a pause of one flush and one scrape: what the Collector has counted is in Prometheus by then.
-    await stores.pause()
-    await books.assert_series()
+    await caller.pause()
+    await eventually(books.assert_series)
 
     await stack.stop_component("collector")
     async with traffic(caller, EVERY_KIND, books.ledger):
@@ -107,7 +107,7 @@ async def test_a_collector_that_is_away_for_twenty_seconds_loses_nothing(
 async def test_a_store_that_is_away_for_a_while_misses_nothing(
     stack: Stack, caller: Caller, stores: Stores, store: str
 ) -> None:
-    books = await Books.opened(stores)
+    books = await Books.opened(stores, caller)
 
     async with traffic(caller, EVERY_KIND, books.ledger):
         await asyncio.sleep(1)
@@ -122,7 +122,7 @@ async def test_a_store_that_is_away_for_a_while_misses_nothing(
 async def test_components_that_are_killed_come_back_and_no_request_notices(
     stack: Stack, caller: Caller, stores: Stores
 ) -> None:
-    during = await Books.opened(stores)
+    during = await Books.opened(stores, caller)
     async with traffic(caller, EVERY_KIND, during.ledger):
         for component in ("collector", "tempo", "loki", "prometheus"):
             pid = stack.pids[component]
@@ -132,7 +132,7 @@ async def test_components_that_are_killed_come_back_and_no_request_notices(
     await eventually(during.assert_tokens, patience_s=RECOVERY_S)
 
     # What a store had not yet written died with it; what comes afterwards is complete.
-    afterwards = await Books.opened(stores)
+    afterwards = await Books.opened(stores, caller)
     await caller.send_all(EVERY_KIND, afterwards.ledger)
     await afterwards.assert_balanced()
 
