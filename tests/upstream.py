@@ -26,7 +26,8 @@ from typing import Any, Self
 
 import orjson
 
-from tests.upstream_scripts import Cut, Exchange, Reset, known_usage, script_of
+from tests.upstream_exchange import Cut, Exchange, Reset
+from tests.upstream_scripts import known_usage, script_of
 
 START_TIMEOUT_S = 10
 TURNS_TO_CLOSE = 5  # a TLS connection needs a few turns of the loop to close
