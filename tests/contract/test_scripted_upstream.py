@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
 
 import httpx
 import openai
@@ -13,19 +11,13 @@ from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 
 from tests.contract.conftest import PROVIDER_KEY
 from tests.gateway import LiveGateway
+from tests.polling import eventually, until
 from tests.upstream import FakeLLM
 
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hello"}]
 
 SOON_S = 5.0
 """For what is promised within a second: the promise, and room for a machine that is busy with other things."""
-
-
-def wait_for(seen: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + SOON_S
-    while not seen():
-        assert time.monotonic() < deadline, f"{what}: not within {SOON_S} s"
-        time.sleep(0.02)
 
 
 def test_an_answer_passes_through(client: openai.OpenAI, upstream: FakeLLM) -> None:
@@ -210,8 +202,8 @@ def test_a_caller_who_leaves_ends_the_call_to_the_provider(
         request_id = stream.response.headers["x-request-id"]
         next(iter(stream))
 
-    wait_for(lambda: upstream.aborted == aborted + 1, "the provider's connection is closed")
-    wait_for(lambda: request_id in str(gateway.records()), "the request is recorded")
+    eventually(lambda: upstream.aborted == aborted + 1)
+    eventually(lambda: request_id in str(gateway.records()))
     record = next(record for record in gateway.records() if record["request_id"] == request_id)
     assert (record["status"], record["outcome"], record["error_type"]) == (499, "cancelled", "caller_cancelled")
 
@@ -224,7 +216,7 @@ def test_a_caller_who_leaves_before_the_answer_ends_the_call_to_the_provider(
     with pytest.raises(openai.APITimeoutError):
         client.chat.completions.create(model="openai/slow-first-30s", messages=HELLO, timeout=0.5)
 
-    wait_for(lambda: upstream.aborted == aborted + 1, "the provider's connection is closed")
+    eventually(lambda: upstream.aborted == aborted + 1)
 
 
 async def test_the_async_client_that_leaves_ends_the_call_to_the_provider(
@@ -236,7 +228,7 @@ async def test_the_async_client_that_leaves_ends_the_call_to_the_provider(
     ) as stream:
         await anext(aiter(stream))
 
-    await asyncio.to_thread(wait_for, lambda: upstream.aborted == aborted + 1, "the provider's connection is closed")
+    await until(lambda: upstream.aborted == aborted + 1)
 
 
 async def test_calls_at_the_same_time_get_their_own_answers(async_client: openai.AsyncOpenAI) -> None:
@@ -257,7 +249,7 @@ def test_a_request_ends_in_exactly_one_record_without_secrets(client: openai.Ope
         model="openai/ok-9-tokens", messages=[{"role": "user", "content": "canary-prompt-4711"}]
     )
     request_id = raw.headers["x-request-id"]
-    wait_for(lambda: request_id in str(gateway.records()), "the request is recorded")
+    eventually(lambda: request_id in str(gateway.records()))
 
     records = [record for record in gateway.records() if record["request_id"] == request_id]
     assert len(records) == 1

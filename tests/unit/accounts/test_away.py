@@ -19,8 +19,8 @@ from gatewayz.accounts.verifier import Verifier
 from gatewayz.config import load_settings
 from gatewayz.errors import Unauthenticated, Unavailable
 from gatewayz.storage.database import Database
+from tests.polling import until
 from tests.postgres import PostgresServer
-from tests.waiting import until
 
 CACHE_S = 10.0
 

@@ -17,7 +17,7 @@ from gatewayz.config import Settings, load_settings
 from gatewayz.errors import ConfigurationError, InvalidRequest, NotFound, Unauthenticated
 from gatewayz.records import KeyIdentity
 from gatewayz.storage.database import Database
-from tests.waiting import until
+from tests.polling import until
 
 
 def other_secret(credential: str) -> str:

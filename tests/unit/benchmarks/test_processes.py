@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from benchmarks.processes import BenchmarkFailed, Child, Cores, pinned, wait_until
+from tests.polling import eventually
 
 ENVIRONMENT = {"PATH": os.environ.get("PATH", "")}
 
 
 def python(script: str, cores: Cores, log: Path) -> Child:
     return Child([sys.executable, "-c", script], core=cores.measured, log=log, environment=ENVIRONMENT)
-
-
-def eventually(true: Callable[[], bool], deadline_s: float = 10) -> bool:
-    end = time.monotonic() + deadline_s
-    while not true() and time.monotonic() < end:
-        time.sleep(0.02)
-    return true()
 
 
 BUSY = "import time\nwhile time.process_time() < 0.3: pass\ntime.sleep(60)"

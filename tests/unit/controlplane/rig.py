@@ -16,7 +16,7 @@ from gatewayz.config import load_settings
 from gatewayz.controlplane.application import create_control_plane
 from gatewayz.controlplane.deps import Services, attach
 from gatewayz.controlplane.health import Check, CheckResult, Dependency, HealthMonitor
-from tests.waiting import until
+from tests.polling import until
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OWN = b"# HELP up Whether.\n# TYPE up gauge\nup 1.0\n"

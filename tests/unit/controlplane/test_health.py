@@ -17,9 +17,9 @@ from gatewayz.controlplane.health import Check, CheckResult, Dependency, HealthM
 from gatewayz.errors import ConfigurationError
 from gatewayz.storage.cache import Cache, CacheUnavailable
 from gatewayz.storage.database import Database
+from tests.polling import until
 from tests.postgres import PostgresServer
 from tests.unit.controlplane.rig import ControlPlane, control_plane, found
-from tests.waiting import until
 
 ALL_WELL: Mapping[Dependency, Check] = {
     "database": found("healthy"),

@@ -14,7 +14,8 @@ import requests
 from gatewayz.stack.components import COMPONENT_NAMES
 from gatewayz.stack.errors import StackError
 from gatewayz.stack.runner import Stack
-from tests.unit.stack.miniature import Miniature, Recorder, alive, eventually
+from tests.polling import until
+from tests.unit.stack.miniature import Miniature, Recorder, alive
 
 PROGRAMS = {"otelcol", "prometheus", "tempo", "loki", "alertmanager"}
 
@@ -107,8 +108,8 @@ async def test_component_that_dies_later_is_reported_and_started_again(miniature
     async with Stack(miniature.options(), recorder) as stack:
         first = stack.pids["tempo"]
         stack.signal_component("tempo", signal.SIGKILL)
-        await eventually(lambda: stack.states["tempo"] == "restarting")
-        await eventually(lambda: stack.states["tempo"] == "ready" and stack.pids["tempo"] != first)
+        await until(lambda: stack.states["tempo"] == "restarting")
+        await until(lambda: stack.states["tempo"] == "ready" and stack.pids["tempo"] != first)
         assert stack.states["gateway"] == "ready"
     report = next(note for note in recorder.notes if note.startswith("tempo has ended"))
     assert "killed by SIGKILL" in report
@@ -122,7 +123,7 @@ async def test_component_that_keeps_dying_is_given_up_while_the_rest_runs_on(
     async with Stack(miniature.options()) as stack:
         miniature.behave("tempo", "die")
         stack.signal_component("tempo", signal.SIGKILL)
-        await eventually(lambda: stack.states["tempo"] == "failed")
+        await until(lambda: stack.states["tempo"] == "failed")
         assert miniature.journal().count("tempo started") == 6
         assert stack.states["loki"] == "ready"
         assert status_of(stack.urls["gateway"]) == 200

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -194,14 +193,6 @@ class HttpSink:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
-
-
-def eventually(condition: Callable[[], bool], within_s: float = 10) -> None:
-    """Poll until ``condition`` holds; fail if it does not in time."""
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "did not come true in time"
-        time.sleep(0.01)
 
 
 def plain(value: AnyValue) -> object:

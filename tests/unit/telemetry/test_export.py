@@ -17,8 +17,9 @@ from gatewayz.telemetry.encode import LogEncoder, LogItem
 from gatewayz.telemetry.export import Exporter
 from gatewayz.telemetry.queues import Account
 from gatewayz.telemetry.transport import Answer, open_transport, retry_after
+from tests.polling import eventually
 from tests.unit.telemetry.conftest import Opener, one_request
-from tests.unit.telemetry.sinks import Behaviour, GrpcSink, HttpSink, eventually
+from tests.unit.telemetry.sinks import Behaviour, GrpcSink, HttpSink
 
 Maker = Callable[..., Exporter[LogItem]]
 

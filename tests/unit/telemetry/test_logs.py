@@ -17,8 +17,9 @@ from gatewayz.telemetry import names
 from gatewayz.telemetry.logs import Clock, JsonHandler, Lines, exception_fields
 from gatewayz.telemetry.redact import redact
 from gatewayz.telemetry.stdout import LineWriter
+from tests.polling import eventually
 from tests.unit.telemetry.conftest import KEY, Opener, Stdout, attempt, http_request, one_request
-from tests.unit.telemetry.sinks import GrpcSink, attributes, eventually
+from tests.unit.telemetry.sinks import GrpcSink, attributes
 
 SECRET = "gz_" + "abc1" + "_" + "s" * 40
 

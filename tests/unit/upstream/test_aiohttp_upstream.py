@@ -8,8 +8,7 @@ import socket
 import ssl
 import struct
 import subprocess
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from gatewayz.errors import (
     Unavailable,
 )
 from gatewayz.upstream import AiohttpUpstream, Timeouts, UpstreamRequest, UpstreamResponse
+from tests.polling import until
 from tests.upstream import FakeLLM
 
 PATIENT = Timeouts(connect_s=5, first_byte_s=5, idle_s=5, total_s=10)
@@ -65,13 +65,6 @@ async def ask(upstream: AiohttpUpstream, request: UpstreamRequest) -> bytes:
 async def pour(response: UpstreamResponse, into: bytearray) -> None:
     async for chunk in response.chunks():
         into += chunk
-
-
-async def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        await asyncio.sleep(0.005)
 
 
 async def test_an_answer_arrives_whole_and_its_connection_is_used_again(
@@ -199,7 +192,7 @@ class TestTimeouts:
     async def test_no_headers_in_time(self, fake: FakeLLM, upstream: AiohttpUpstream) -> None:
         with pytest.raises(ProviderFirstChunkTimeout, match=r"did not begin to answer within 0\.1 s"):
             await upstream.send(request_for(fake, "hang", timeouts=replace(PATIENT, first_byte_s=0.1)))
-        await eventually(lambda: fake.open_connections == 0)
+        await until(lambda: fake.open_connections == 0)
 
     async def test_headers_that_drip(self, fake: FakeLLM, upstream: AiohttpUpstream) -> None:
         with pytest.raises(ProviderFirstChunkTimeout):
@@ -210,7 +203,7 @@ class TestTimeouts:
         response = await upstream.send(request_for(fake, "no-first-byte", stream=True, timeouts=timeouts))
         with pytest.raises(ProviderFirstChunkTimeout):
             await anext(response.chunks())
-        await eventually(lambda: fake.open_connections == 0)
+        await until(lambda: fake.open_connections == 0)
 
     async def test_silence_in_the_middle(self, fake: FakeLLM, upstream: AiohttpUpstream) -> None:
         response = await upstream.send(
@@ -220,7 +213,7 @@ class TestTimeouts:
         with pytest.raises(ProviderIdleTimeout, match="silent"):
             await pour(response, received)
         assert received.count(b"word") == 3
-        await eventually(lambda: fake.open_connections == 0)
+        await until(lambda: fake.open_connections == 0)
 
     async def test_a_stream_longer_than_the_total(self, fake: FakeLLM, upstream: AiohttpUpstream) -> None:
         request = request_for(fake, "paced-1000-tokens-10-ms", stream=True, timeouts=replace(PATIENT, total_s=0.3))
@@ -228,7 +221,7 @@ class TestTimeouts:
         with pytest.raises(ProviderIdleTimeout, match=r"did not finish within 0\.3 s"):
             async for _ in response.chunks():
                 pass
-        await eventually(lambda: fake.open_connections == 0)
+        await until(lambda: fake.open_connections == 0)
 
     async def test_a_total_shorter_than_the_first_byte(self, fake: FakeLLM, upstream: AiohttpUpstream) -> None:
         with pytest.raises(ProviderFirstChunkTimeout, match=r"did not finish within 0\.1 s"):
@@ -247,7 +240,7 @@ class TestTimeouts:
         response = await upstream.send(request)
         chunks = response.chunks()
         await anext(chunks)
-        await eventually(lambda: fake.open_connections == 0)
+        await until(lambda: fake.open_connections == 0)
         with pytest.raises(ProviderIdleTimeout):
             async for _ in chunks:
                 pass
@@ -289,11 +282,11 @@ class TestLeaving:
 
     async def test_cancelling_before_the_headers(self, fake: FakeLLM, upstream: AiohttpUpstream) -> None:
         task = asyncio.create_task(upstream.send(request_for(fake, "hang")))
-        await eventually(lambda: len(fake.requests) == 1)
+        await until(lambda: len(fake.requests) == 1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await eventually(lambda: fake.open_connections == 0)
+        await until(lambda: fake.open_connections == 0)
         assert fake.aborted == 1
 
     async def test_cancelling_in_the_middle_of_a_stream(self, fake: FakeLLM, upstream: AiohttpUpstream) -> None:
@@ -308,13 +301,13 @@ class TestLeaving:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await eventually(lambda: fake.open_connections == 0)
+        await until(lambda: fake.open_connections == 0)
 
     async def test_closing_an_answer_that_was_not_read(self, fake: FakeLLM, upstream: AiohttpUpstream) -> None:
         response = await upstream.send(request_for(fake, "stall-after-3", stream=True))
         response.close()
         response.close()
-        await eventually(lambda: fake.open_connections == 0)
+        await until(lambda: fake.open_connections == 0)
         assert [chunk async for chunk in response.chunks()] == []
 
     async def test_a_request_that_the_provider_does_not_take_is_dropped_with_its_unsent_bytes(
@@ -364,7 +357,7 @@ class TestSize:
         response = await upstream.send(request_for(fake, model))
         with pytest.raises(ProviderMalformedResponse, match="more than 1000000 bytes"):
             await response.read(1_000_000)
-        await eventually(lambda: fake.open_connections == 0)
+        await until(lambda: fake.open_connections == 0)
 
     async def test_a_reader_who_does_not_read_makes_the_provider_wait(
         self, fake: FakeLLM, upstream: AiohttpUpstream
@@ -373,7 +366,7 @@ class TestSize:
         await anext(response.chunks())
         await asyncio.sleep(0.3)
         response.close()
-        await eventually(lambda: fake.open_connections == 0)
+        await until(lambda: fake.open_connections == 0)
         assert fake.aborted == 1
 
     async def test_an_announced_size_beyond_the_limit_is_not_read_at_all(
@@ -397,7 +390,7 @@ class TestReleasing:
         first = await upstream.send(request_for(fake, "ok"))
         await asyncio.sleep(0.05)  # the whole answer has come, and nobody has read it
         second = asyncio.create_task(ask(upstream, request_for(fake, "slow-first-0.1s")))
-        await eventually(lambda: len(fake.requests) == 2)
+        await until(lambda: len(fake.requests) == 2)
         first.close()
         assert await second
         assert {request.connection for request in fake.requests} == {1}
