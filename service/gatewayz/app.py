@@ -32,6 +32,7 @@ from gatewayz.errors import ConfigurationError, GatewayError
 from gatewayz.gateway import Gateway
 from gatewayz.providers.base import Providers
 from gatewayz.providers.catalog import load_providers
+from gatewayz.routing.policy import policy_of
 from gatewayz.storage.cache import Cache
 from gatewayz.storage.database import Database
 from gatewayz.telemetry.setup import Telemetry, open_telemetry
@@ -128,7 +129,8 @@ class App:
                 checks["redis"] = redis_check(cache)
             health = self._health = await HealthMonitor.open(checks, redis_required=settings.redis_required)
             stack.push_async_callback(health.close)
-            gateway = Gateway(providers, max_upstream_bytes=settings.max_upstream_bytes)
+            gateway = Gateway(providers, max_upstream_bytes=settings.max_upstream_bytes, policy=policy_of(settings))
+            telemetry.observe("gatewayz.circuit_breaker.state", gateway.routes.breaker_states)
             self._endpoint = Endpoint(
                 find_route(gateway), keys, telemetry, BodyLimits(settings.max_body_bytes, settings.body_timeout_s)
             )
