@@ -21,8 +21,7 @@ _COLLECTIONS = ("models/", "tunedModels/")
 
 
 class GeminiWire:
-    """Speaks with ``…/v1beta/models/{model}:generateContent``. The base address ends in the version: the fields that carry JSON
-    Schema are not in ``v1``."""
+    """Speaks with ``{base}/models/{model}:generateContent``, where the base address ends in the API's version."""
 
     __slots__ = ()
 
@@ -51,9 +50,11 @@ class GeminiWire:
 
 
 def model_path(model: str) -> str:
-    """``models/gemini-2.5-flash``; a model of one's own is named with its collection. A caller chooses the name, so whatever
-    might lead elsewhere is quoted."""
-    for collection in _COLLECTIONS:
-        if model.startswith(collection):
-            return collection + quote(model.removeprefix(collection), safe="")
-    return "models/" + quote(model, safe="")
+    """``models/gemini-2.5-flash``. A caller chooses the name, so whatever might lead elsewhere is quoted."""
+    collection, _, own = model_name(model).partition("/")
+    return f"{collection}/{quote(own, safe='')}"
+
+
+def model_name(model: str) -> str:
+    """The model with its collection, as Gemini names it in a body: a tuned model of one's own is called with it already."""
+    return model if model.startswith(_COLLECTIONS) else "models/" + model

@@ -155,7 +155,7 @@ def invalid(message: str, param: str) -> InvalidRequest:
 def unsupported(param: str, why: str) -> InvalidRequest:
     """A member that has no equal here."""
     return InvalidRequest(
-        f"'{param}' cannot be translated for this model's provider: {why}", code="unsupported_parameter", param=param
+        f"'{param}' cannot be sent to this model's provider: {why}.", code="unsupported_parameter", param=param
     )
 
 
@@ -202,21 +202,21 @@ def _medium(url: str, param: str) -> JsonObject:
     media_type = _MEDIA_TYPES.get(suffix.group(1).lower()) if suffix else None
     if media_type is None:
         raise unsupported(
-            param, "the provider must be told the media type, which the address does not show. Send a data URL."
+            param, "the provider must be told the media type, which the address does not show; send a data URL"
         )
     return {"fileData": {"mimeType": media_type, "fileUri": url}}
 
 
 def _file(file: _File, param: str) -> JsonObject:
     if file.file_data is None:
-        raise unsupported(f"{param}.file_id", "files lie with another provider. Send 'file_data'.")
+        raise unsupported(f"{param}.file_id", "files lie with another provider; send 'file_data'")
     return _medium(file.file_data, f"{param}.file_data")
 
 
 def _model_parts(message: AssistantMessage, at: str, sign_tool_calls: bool) -> list[JsonObject]:
     for name in ("audio", "function_call"):
         if getattr(message, name) is not None:
-            raise unsupported(f"{at}.{name}", "it has no equal there.")
+            raise unsupported(f"{at}.{name}", "it has no equal there")
     parts: list[JsonObject] = []
     if isinstance(message.content, str):
         parts += [{"text": message.content}] if message.content else []
@@ -272,7 +272,7 @@ def _function_response(message: ToolMessage, called: dict[str, str], at: str) ->
             param = f"{at}.content[{index}].image_url.url"
             image = _medium(part.image_url.url, param)
             if "inlineData" not in image:
-                raise unsupported(param, "in the result of a tool it takes data URLs only.")
+                raise unsupported(param, "in the result of a tool it takes data URLs only")
             images.append(image)
     if images:
         response["parts"] = images

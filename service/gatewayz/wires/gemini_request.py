@@ -86,6 +86,7 @@ class _ChatRequest(Struct):
     service_tier: str | None = None
     modalities: list[str] | None = None
     logit_bias: dict[str, float] | None = None
+    verbosity: str | None = None
 
 
 _TRANSLATED = frozenset(_ChatRequest.__struct_fields__)
@@ -117,7 +118,7 @@ def chat_to_gemini(chat: Mapping[str, Any], model: str) -> bytes:
     given = {name: value for name, value in chat.items() if value is not None}
     for name in given:
         if name not in _TRANSLATED and name not in _NEEDLESS:
-            raise unsupported(name, "it has no equal there.")
+            raise unsupported(name, "it has no equal there")
     try:
         request = msgspec.convert(given, _ChatRequest)
     except msgspec.ValidationError as error:
@@ -126,7 +127,7 @@ def chat_to_gemini(chat: Mapping[str, Any], model: str) -> bytes:
     made = messages_to_contents(request.messages, sign_tool_calls=thinks_in_levels(model))
     body: JsonObject = {"contents": made.contents}
     if made.system_parts:
-        body["systemInstruction"] = {"parts": made.system_parts}
+        body["systemInstruction"] = {"role": "user", "parts": made.system_parts}
     if request.tools:
         _tools(request.tools, request.tool_choice, body)
     if generation := _generation_config(request, model):
@@ -135,7 +136,7 @@ def chat_to_gemini(chat: Mapping[str, Any], model: str) -> bytes:
         body["cachedContent"] = google.cached_content
     if request.service_tier is not None:
         if request.service_tier not in _SERVICE_TIERS:
-            raise unsupported("service_tier", "it has no such tier.")
+            raise unsupported("service_tier", "it has no such tier")
         if (tier := _SERVICE_TIERS[request.service_tier]) is not None:
             body["serviceTier"] = tier
     try:
@@ -146,11 +147,13 @@ def chat_to_gemini(chat: Mapping[str, Any], model: str) -> bytes:
 
 def _refuse_what_has_no_equal(request: _ChatRequest) -> None:
     if request.logit_bias:
-        raise unsupported("logit_bias", "it has no equal there.")
+        raise unsupported("logit_bias", "it has no equal there")
+    if request.verbosity not in (None, "medium"):
+        raise unsupported("verbosity", "it has no equal there")
     if request.modalities is not None and request.modalities != ["text"]:
-        raise unsupported("modalities", "only text is translated.")
+        raise unsupported("modalities", "only text is translated")
     if request.parallel_tool_calls is False and request.tools:
-        raise unsupported("parallel_tool_calls", "parallel calls cannot be switched off there.")
+        raise unsupported("parallel_tool_calls", "parallel calls cannot be switched off there")
 
 
 def _google(request: _ChatRequest) -> Google | None:
@@ -208,7 +211,7 @@ def _tools(tools: list[_Tool], choice: str | _ToolChoice | None, body: JsonObjec
 
 def _declaration(tool: _Tool, param: str) -> JsonObject:
     if tool.type != "function" or tool.function is None:
-        raise unsupported(f"{param}.type", "only functions are translated.")
+        raise unsupported(f"{param}.type", "only functions are translated")
     declared: JsonObject = {"name": tool.function.name}
     if tool.function.description is not None:
         declared["description"] = tool.function.description
