@@ -14,6 +14,7 @@ from gatewayz.records import Call, Operation
 from gatewayz.wires.base import Fold, Shape, Translation, Wire
 from gatewayz.wires.chat import chat_to_upstream, error_body, error_event, parse_chat_request
 from gatewayz.wires.chat_fold import ChatFold
+from gatewayz.wires.json_values import Object, list_of, object_of
 from gatewayz.wires.provider_errors import provider_error
 
 
@@ -63,6 +64,9 @@ class ChatProvider:
     limit_member: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
     """Under which name this provider takes the limit of a call that came on another wire: many know only the older one, and
     ignore the newer."""
+    reasoning_back: bool = False
+    """Takes an earlier turn's ``reasoning_details`` and ``extra_content`` back; strict providers refuse members they do not
+    know."""
     usage_option: bool = True
     """Knows ``stream_options.include_usage``; for calls that came on another wire."""
     name: Wire = "openai_chat"
@@ -84,6 +88,8 @@ class ChatProvider:
             request.pop("stream_options", None)
         if self.limit_member == "max_tokens" and "max_completion_tokens" in request:
             request["max_tokens"] = request.pop("max_completion_tokens")
+        if not self.reasoning_back:
+            request["messages"] = [_plain(object_of(message)) for message in list_of(chat.get("messages"))]
         return orjson.dumps(request)
 
     def to_chat(self, shape: Shape) -> Translation:
@@ -94,3 +100,16 @@ class ChatProvider:
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> ProviderError:
         return provider_error(status, headers, body, now_s=time.time(), secrets=secrets)
+
+
+_SEALED = ("reasoning_details", "extra_content")
+
+
+def _plain(message: Object) -> Object:
+    """A message without what other providers sealed."""
+    if message.get("role") != "assistant":
+        return message
+    plain = {name: value for name, value in message.items() if name not in _SEALED}
+    if calls := list_of(plain.get("tool_calls")):
+        plain["tool_calls"] = [{k: v for k, v in object_of(call).items() if k not in _SEALED} for call in calls]
+    return plain

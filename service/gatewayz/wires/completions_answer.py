@@ -7,7 +7,9 @@ from typing import Any
 import orjson
 
 from gatewayz.wires.base import Shape
+from gatewayz.wires.chat_text import text_said
 from gatewayz.wires.json_values import Object, list_of, object_of, text_of
+from gatewayz.wires.response_ids import bare_id
 from gatewayz.wires.sse import DONE, data_of, event_of
 
 _REASONS = {"length": "length", "content_filter": "content_filter"}
@@ -22,7 +24,7 @@ class ChatToCompletions:
         self._shape = shape
         self._prompt = prompt
         self._base: Object = {
-            "id": _completion_id(shape.response_id),
+            "id": "cmpl-" + bare_id(shape.response_id),
             "object": "text_completion",
             "created": shape.created_s,
             "model": shape.model,
@@ -83,7 +85,7 @@ class ChatToCompletions:
 
 def _text_of(message: Object) -> str:
     """What was said, were it only a refusal: a completion has no other place for one."""
-    return text_of(message.get("content")) or text_of(message.get("refusal"))
+    return text_said(message) or text_of(message.get("refusal"))
 
 
 def _index_of(choice: Object) -> int:
@@ -94,10 +96,6 @@ def _index_of(choice: Object) -> int:
 def _told(chat: Object) -> Object:
     fingerprint = chat.get("system_fingerprint")
     return {} if fingerprint is None else {"system_fingerprint": fingerprint}
-
-
-def _completion_id(response_id: str) -> str:
-    return "cmpl-" + response_id.removeprefix("chatcmpl-").removeprefix("cmpl-")
 
 
 def _logprobs(logprobs: Any, offset: int) -> Object | None:

@@ -13,6 +13,8 @@ from gatewayz.records import Call
 from gatewayz.wires.base import CallerWire, ProviderWire, Shape, Translation, Wire
 from gatewayz.wires.chat_wire import ChatCaller, ChatProvider
 from gatewayz.wires.completions import CompletionsCaller, CompletionsProvider
+from gatewayz.wires.gemini import GeminiWire
+from gatewayz.wires.messages import MessagesCaller, MessagesProvider
 from gatewayz.wires.responses import ResponsesCaller, ResponsesProvider
 
 HUB: Wire = "openai_chat"
@@ -23,6 +25,7 @@ CALLER_WIRES: Mapping[Wire, CallerWire] = {
         ChatCaller(),
         CompletionsCaller(),
         ResponsesCaller(),
+        MessagesCaller(),
     )
 }
 
@@ -32,6 +35,8 @@ PROVIDER_WIRES: Mapping[Wire, ProviderWire] = {
         ChatProvider(),
         CompletionsProvider(),
         ResponsesProvider(),
+        MessagesProvider(),
+        GeminiWire(),
     )
 }
 

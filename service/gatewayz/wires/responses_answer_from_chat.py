@@ -14,7 +14,9 @@ from gatewayz.records import Call
 from gatewayz.wires.base import Shape
 from gatewayz.wires.chat_text import reasoning_said, text_said
 from gatewayz.wires.json_values import Object, count_of, list_of, object_of, text_of
+from gatewayz.wires.response_ids import bare_id
 from gatewayz.wires.responses_items import CallItem, Emitter, Events, Item, MessageItem, ReasoningItem, Status
+from gatewayz.wires.sealed_reasoning import is_sealed
 from gatewayz.wires.sse import DONE, data_of
 
 _LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
@@ -65,7 +67,7 @@ class ChatToResponses:
     )
 
     def __init__(self, call: Call, shape: Shape) -> None:
-        self._suffix = shape.response_id.removeprefix("resp_").removeprefix("chatcmpl-")
+        self._suffix = bare_id(shape.response_id)
         self._head: Object = {
             "id": "resp_" + self._suffix,
             "object": "response",
@@ -155,8 +157,10 @@ class ChatToResponses:
         delta = object_of(choice.get("delta"))
         said: Events = []
         if reasoning := reasoning_said(delta):
-            item = self._talk(ReasoningItem, "rs", said)
-            said += item.add(reasoning)
+            said += self._talk(ReasoningItem, "rs", said).add(reasoning)
+        for detail in map(object_of, list_of(delta.get("reasoning_details"))):
+            if is_sealed(detail):
+                self._talk(ReasoningItem, "rs", said).seal(detail)
         text = text_said(delta)
         tokens = list_of(object_of(choice.get("logprobs")).get("content"))
         if text or tokens:

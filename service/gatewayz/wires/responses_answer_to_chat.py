@@ -8,7 +8,9 @@ import orjson
 
 from gatewayz.wires.base import Shape
 from gatewayz.wires.json_values import Object, count_of, list_of, object_of, text_of
+from gatewayz.wires.response_ids import bare_id
 from gatewayz.wires.responses_fold import finish_reason
+from gatewayz.wires.sealed_reasoning import openai_detail
 from gatewayz.wires.sse import DONE, data_of, event_of
 
 BETWEEN_SUMMARIES = "\n\n"
@@ -22,7 +24,7 @@ class ResponsesToChat:
 
     def __init__(self, shape: Shape) -> None:
         self._base: Object = {
-            "id": chat_id(shape.response_id),
+            "id": "chatcmpl-" + bare_id(shape.response_id),
             "object": "chat.completion.chunk" if shape.stream else "chat.completion",
             "created": shape.created_s,
             "model": shape.model,
@@ -138,6 +140,8 @@ class ResponsesToChat:
             if (output_index, 0) in self._said:
                 return b""
             return self._argue(output_index, text_of(item.get("arguments") or item.get("input")))
+        if (sealed := _sealed(item)) is not None:
+            return self._delta({"reasoning_details": [sealed]})
         if item.get("type") != "message":
             return b""
         late = b""
@@ -162,10 +166,6 @@ class ResponsesToChat:
         if self._include_usage and usage is not None:
             events += event_of(orjson.dumps({**self._base, **self._tier, "choices": [], "usage": usage}))
         return events + event_of(DONE)
-
-
-def chat_id(response_id: str) -> str:
-    return "chatcmpl-" + response_id.removeprefix("chatcmpl-").removeprefix("resp_")
 
 
 def chat_usage(usage: Any) -> Object | None:
@@ -197,6 +197,8 @@ def _message(items: list[Object]) -> Object:
     }
     if reasoning := BETWEEN_SUMMARIES.join([thought for item in items for thought in _thoughts(item)]):
         message["reasoning_content"] = reasoning
+    if details := [detail for item in items if (detail := _sealed(item)) is not None]:
+        message["reasoning_details"] = details
     annotations = [
         annotation
         for part in _text_parts(items)
@@ -225,6 +227,12 @@ def _thoughts(item: Object) -> list[str]:
         return []
     shown = list_of(item.get("summary")) or list_of(item.get("content"))
     return [text_of(object_of(part).get("text")) for part in shown]
+
+
+def _sealed(item: Object) -> Object | None:
+    """The part of the reasoning that is not shown, but wanted back with the next turn."""
+    encrypted = item.get("encrypted_content") if item.get("type") == "reasoning" else None
+    return openai_detail(text_of(encrypted)) if encrypted else None
 
 
 def _call(item: Object) -> Object | None:

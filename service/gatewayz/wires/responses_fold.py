@@ -69,6 +69,7 @@ _CODE = msgspec.json.Decoder(_Code)
 _EMPTY = (b"", b"null", b'""', b"[]", b"{}")
 
 _ENDS = ("response.completed", "response.incomplete")
+_PRELUDE = ("response.created", "response.in_progress")
 _FAILURES = ("response.failed", "response.cancelled")
 _REASONS = {"max_output_tokens": "length", "content_filter": "content_filter"}
 _CALLS = ("function_call", "custom_tool_call")
@@ -97,6 +98,7 @@ class ResponsesFold:
     """What one answer amounts to. Read the attributes at any time: a stream that was cut has said what it has said."""
 
     __slots__ = (
+        "_announced",
         "content_events",
         "done",
         "error",
@@ -115,6 +117,7 @@ class ResponsesFold:
         self.content_events = 0
         self.done = False
         self.error: ProviderError | None = None
+        self._announced: _Response | None = None
         self.sequence_number = -1
         """Of the last event that had one."""
 
@@ -163,6 +166,13 @@ class ResponsesFold:
                 self._response(response)
             self.done = True
             return "done"
+        if kind in _PRELUDE:
+            # Not yet a beginning: what fails at once fails in the event after these, and another provider may still be asked.
+            self._announced = response
+            return "other"
+        if self._announced is not None:
+            self._identify(self._announced)
+            self._announced = None
         if response is not None:
             self._identify(response)
             return "other"

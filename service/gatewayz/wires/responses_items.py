@@ -10,6 +10,7 @@ from typing import Any, Literal
 import orjson
 
 from gatewayz.wires.json_values import Object, copied, object_of, text_of
+from gatewayz.wires.sealed_reasoning import seal_details
 
 Status = Literal["in_progress", "completed", "incomplete"]
 Events = list[bytes]
@@ -70,15 +71,26 @@ class Item:
 class ReasoningItem(Item):
     """Reasoning that a provider shows: one summary, since chat does not say where another begins."""
 
-    __slots__ = ("_texts",)
+    __slots__ = ("_details", "_texts")
 
     def __init__(self, emit: Emitter, item_id: str, index: int) -> None:
         super().__init__(emit, item_id, index)
         self._texts: list[str] = []
+        self._details: list[Object] = []
         self._place = {**self._place, "summary_index": 0}
 
     def value(self) -> Object:
-        return {"id": self.id, "type": "reasoning", "summary": [self._part()] if self._texts else []}
+        value: Object = {"id": self.id, "type": "reasoning", "summary": [self._part()] if self._texts else []}
+        if (sealed := seal_details(self._details)) is not None:
+            value["encrypted_content"] = sealed
+        return value
+
+    def seal(self, detail: Object) -> None:
+        """Keep what the provider wants back with the next turn. Where it signs a text that it gave in parts, the signature is of
+        all of it."""
+        if detail.get("signature") and not detail.get("text"):
+            detail = {**detail, "text": "".join(self._texts)}
+        self._details.append(detail)
 
     def add(self, text: str) -> Events:
         events: Events = []
@@ -93,6 +105,8 @@ class ReasoningItem(Item):
         return {"type": "summary_text", "text": "".join(self._texts)}
 
     def _end_content(self) -> Events:
+        if not self._texts:
+            return []
         part = self._part()
         return [
             self._emit("response.reasoning_summary_text.done", {**self._place, "text": part["text"]}),

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from gatewayz.wires.json_values import Object, copied, list_at, no_equal, object_at, present, text_at, wrong_type
+from gatewayz.wires.sealed_reasoning import openai_contents
 
 _REFUSED: Mapping[str, str] = {
     "n": "the Responses API gives one answer",
@@ -55,6 +56,7 @@ def chat_request_to_responses(chat: Mapping[str, Any], model: str, *, stream: bo
     request["input"] = _input(list_at(chat.get("messages"), "messages"))
     # Here silence would mean yes; in chat it means no.
     request["store"] = bool(chat.get("store", False))
+    include: list[str] = []
     if stream:
         request["stream"] = True
         options = copied(object_at(chat.get("stream_options", {}), "stream_options"), ("include_obfuscation",))
@@ -65,6 +67,8 @@ def chat_request_to_responses(chat: Mapping[str, Any], model: str, *, stream: bo
         request["max_output_tokens"] = limit
     if "reasoning_effort" in chat:
         request["reasoning"] = {"effort": chat["reasoning_effort"]}
+        if chat["reasoning_effort"] != "none":
+            include.append("reasoning.encrypted_content")  # since nothing is stored, the caller has to keep it
     if text := _text_settings(chat):
         request["text"] = text
     if tools := list_at(chat.get("tools", []), "tools"):
@@ -72,9 +76,11 @@ def chat_request_to_responses(chat: Mapping[str, Any], model: str, *, stream: bo
     if "tool_choice" in chat:
         request["tool_choice"] = _tool_choice(chat["tool_choice"])
     if chat.get("logprobs"):
-        request["include"] = [_LOGPROBS]
+        include.append(_LOGPROBS)
         if chat.get("top_logprobs"):
             request["top_logprobs"] = chat["top_logprobs"]
+    if include:
+        request["include"] = include
     return request
 
 
@@ -209,7 +215,10 @@ def _assistant(message: Object, path: str) -> list[Object]:
                     raise no_equal(f"{path}.content[{j}].type", f"an assistant's message cannot hold {other!r}")
     if message.get("refusal"):
         said.append({"type": "refusal", "refusal": text_at(message["refusal"], f"{path}.refusal")})
-    items: list[Object] = []
+    items: list[Object] = [
+        {"type": "reasoning", "summary": [], "encrypted_content": encrypted}
+        for encrypted in openai_contents(message.get("reasoning_details"))
+    ]
     if said:
         items.append({"type": "message", "role": "assistant", "content": said})
     calls = list_at(message.get("tool_calls") or [], f"{path}.tool_calls")

@@ -11,6 +11,7 @@ from typing import Any
 
 from gatewayz.errors import InvalidRequest
 from gatewayz.wires.json_values import Object, copied, list_at, no_equal, object_at, present, text_at, wrong_type
+from gatewayz.wires.sealed_reasoning import unseal_details
 
 _STATEFUL = "it keeps no state between calls"
 _HOSTED = "it hosts no tools"
@@ -179,7 +180,7 @@ def _messages(request: Object) -> list[Object]:
         raise InvalidRequest("Missing required parameter: 'input'.", code="missing_required_parameter", param="input")
     for i, item in enumerate(list_at(items, "input")):
         _add_item(messages, object_at(item, f"input[{i}]"), f"input[{i}]")
-    return messages
+    return [message for message in messages if not _only_reasoning(message)]
 
 
 def _add_item(messages: list[Object], item: Object, path: str) -> None:
@@ -188,10 +189,12 @@ def _add_item(messages: list[Object], item: Object, path: str) -> None:
         kind = "message"
     match kind:
         case "message":
-            messages.append(_message(item, path))
+            _add_message(messages, _message(item, path))
         case "function_call":
             function = {"name": text_at(item.get("name"), f"{path}.name"), "arguments": item.get("arguments") or ""}
-            _add_call(messages, {"id": _call_id(item, path), "type": "function", "function": function})
+            # Gemini's signature of the call, if the item is one that the gateway gave, goes along.
+            more = copied(item, ("extra_content",))
+            _add_call(messages, {"id": _call_id(item, path), "type": "function", "function": function, **more})
         case "custom_tool_call":
             custom = {"name": text_at(item.get("name"), f"{path}.name"), "input": item.get("input") or ""}
             _add_call(messages, {"id": _call_id(item, path), "type": "custom", "custom": custom})
@@ -199,13 +202,29 @@ def _add_item(messages: list[Object], item: Object, path: str) -> None:
             content = _content(item.get("output"), f"{path}.output", _INPUT_PARTS)
             messages.append({"role": "tool", "tool_call_id": _call_id(item, path), "content": content})
         case "reasoning":
-            pass  # another model's thoughts, often sealed: no provider of chat takes them back
+            # Shown thoughts no provider wants back, and what others sealed none can open.
+            encrypted = item.get("encrypted_content")
+            if isinstance(encrypted, str) and (details := unseal_details(encrypted)):
+                messages.append({"role": "assistant", "content": None, "reasoning_details": details})
         case "item_reference":
             raise no_equal(path, _STATEFUL)
         case str() as other:
             raise no_equal(f"{path}.type", f"it knows no items of type {other!r}")
         case _:
             raise wrong_type(f"{path}.type", "a string")
+
+
+def _add_message(messages: list[Object], message: Object) -> None:
+    """As one with the reasoning before it."""
+    last = messages[-1] if messages else {}
+    if message["role"] == "assistant" and _only_reasoning(last):
+        last.update(message)
+    else:
+        messages.append(message)
+
+
+def _only_reasoning(message: Object) -> bool:
+    return message.keys() == {"role", "content", "reasoning_details"} and message["content"] is None
 
 
 def _call_id(item: Object, path: str) -> str:
