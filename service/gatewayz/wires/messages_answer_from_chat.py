@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from gatewayz.errors import ProviderMalformedResponse
-from gatewayz.records import Call, Usage
+from gatewayz.records import NO_USAGE, Call, Usage
 from gatewayz.wires.base import Shape
 from gatewayz.wires.chat_fold import ChatFold
 from gatewayz.wires.chat_text import reasoning_said, text_said
@@ -35,7 +35,6 @@ class ChatToMessages:
     the first block for the answer."""
 
     __slots__ = (
-        "_called",
         "_calls",
         "_ended",
         "_finish_reason",
@@ -43,6 +42,7 @@ class ChatToMessages:
         "_index",
         "_number",
         "_open",
+        "_places",
         "_refused",
         "_shape",
         "_signature",
@@ -62,8 +62,8 @@ class ChatToMessages:
         self._started = self._ended = self._refused = False
         self._index = -1
         self._open: str | None = None
-        self._calls: dict[int, str] = {}  # the tool calls that have begun: their index in the chat, their id
-        self._called: int | None = None  # the index of the one that is open
+        self._calls: list[str] = []  # the ids of the tool calls that have begun, of which only the last can be open
+        self._places: dict[Any, int] = {}  # where in that list is what the provider gave a number
         self._signature = ""
         self._finish_reason: str | None = None
         self._stop_sequence: str | None = None
@@ -87,7 +87,7 @@ class ChatToMessages:
             call = object_of(value)
             function = object_of(call.get("function"))
             call_id = text_of(call.get("id")) or self._call_id(index)
-            self._calls[index] = call_id
+            self._calls.append(call_id)
             block = {"type": "tool_use", "id": call_id, "name": text_of(function.get("name"))}
             content.append({**block, "input": _input(function.get("arguments"))})
         self._note_reason(choice)
@@ -96,6 +96,7 @@ class ChatToMessages:
                 **self._message(content),
                 "stop_reason": self._stop_reason(),
                 "stop_sequence": self._stop_sequence,
+                "stop_details": None,
                 "usage": messages_usage(self._fold.usage),
             }
         )
@@ -134,13 +135,17 @@ class ChatToMessages:
         if not self._started:
             out.append(self._begin())
         self._close(out)
-        delta = {"stop_reason": self._stop_reason(), "stop_sequence": self._stop_sequence}
+        delta = {
+            "stop_reason": self._stop_reason(),
+            "stop_sequence": self._stop_sequence,
+            "stop_details": None,
+        }
         out.append(_event("message_delta", {"delta": delta, "usage": messages_usage(self._fold.usage)}))
         out.append(_event("message_stop", {}))
         return b"".join(out)
 
     def _begin(self) -> bytes:
-        message = {**self._message([]), "stop_reason": None, "stop_sequence": None, "usage": messages_usage(Usage())}
+        message = {**self._message([]), "stop_reason": None, "stop_sequence": None, "usage": messages_usage(NO_USAGE)}
         return _event("message_start", {"message": message})
 
     def _message(self, content: list[Object]) -> Object:
@@ -183,24 +188,20 @@ class ChatToMessages:
         new id under a number that is taken begins a new one."""
         function = object_of(call.get("function"))
         number = call.get("index")
-        index: int = number if isinstance(number, int) else (self._called if self._called is not None else 0)
         call_id, name = text_of(call.get("id")), text_of(function.get("name"))
-        if index in self._calls and call_id and name and call_id != self._calls[index]:
-            index = max(self._calls) + 1
-        if index not in self._calls:
+        place = self._places.get(number)
+        if place is not None and name and (number is None or (call_id and call_id != self._calls[place])):
+            place = None
+        if place is None:
             if not name:
                 raise ProviderMalformedResponse("The provider sent a piece of a tool call that never began.")
-            self._close(out)
-            self._calls[index] = call_id = call_id or self._call_id(index)
-            self._called = index
-            self._enter("tool", {"type": "tool_use", "id": call_id, "name": name, "input": {}}, out)
+            place = self._places[number] = len(self._calls)
+            self._calls.append(call_id or self._call_id(place))
+            self._enter("tool", {"type": "tool_use", "id": self._calls[place], "name": name, "input": {}}, out)
         if not (part := _arguments(function.get("arguments"))):
             return
-        if self._open != "tool" or self._called != index:
-            if number is not None and index == 0 and len(self._calls) > 1 and self._open == "tool":
-                pass  # all numbered 0: it is the last one's
-            else:
-                raise ProviderMalformedResponse("The provider went on with a tool call that had ended.")
+        if self._open != "tool" or place != len(self._calls) - 1:
+            raise ProviderMalformedResponse("The provider went on with a tool call that had ended.")
         self._say({"type": "input_json_delta", "partial_json": part}, out)
 
     def _call_id(self, index: int) -> str:
