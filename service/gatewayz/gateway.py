@@ -156,7 +156,7 @@ class Gateway:
             except InvalidRequest as error:
                 failures.add(candidate, error, called=False)
                 continue
-            while number < self.policy.retry.max_attempts:
+            while True:
                 left_s = asked.until_s - self._clock()
                 if number and left_s <= 0:
                     raise failures.final()
@@ -186,7 +186,7 @@ class Gateway:
                     well = False
                     substitute = isinstance(error, ProviderBadRequest) and failures.of_others(candidate)
                     failures.add(candidate, error, called=True)
-                    if verdict(error) == "final" and not substitute:
+                    if (verdict(error) == "final" and not substitute) or number == self.policy.retry.max_attempts:
                         raise failures.final() from error
                     pause = pause_s(
                         error,
