@@ -144,12 +144,12 @@ def messages_to_contents(messages: list[Message], *, sign_tool_calls: bool) -> C
                 else:
                     _add(made.contents, "user", [part])
     if not made.contents:
-        raise invalid("The conversation has only system messages; Gemini needs one from the user.", "messages")
+        raise invalid("there are only system messages, and the provider needs one from the user", "messages")
     return made
 
 
-def invalid(message: str, param: str) -> InvalidRequest:
-    return InvalidRequest(message, code="invalid_value", param=param)
+def invalid(reason: str, param: str) -> InvalidRequest:
+    return InvalidRequest(f"Invalid value for '{param}': {reason}.", code="invalid_value", param=param)
 
 
 def unsupported(param: str, why: str) -> InvalidRequest:
@@ -193,11 +193,11 @@ def _medium(url: str, param: str) -> JsonObject:
     if (data := _DATA_URL.match(url)) is not None:
         return {"inlineData": {"mimeType": data.group(1).lower(), "data": url[data.end() :]}}
     if url[:5].lower() == "data:":
-        raise invalid("A data URL must name its media type and be base64.", param)
+        raise invalid("a data URL must name its media type and be base64", param)
     if _OWN_FILES.fullmatch(url):
         return {"fileData": {"fileUri": url}}
     if not url.startswith("https://"):
-        raise invalid("The address must be a data URL or begin with https://.", param)
+        raise invalid("it must be a data URL or begin with https://", param)
     suffix = _SUFFIX.search(url.rpartition("/")[2])
     media_type = _MEDIA_TYPES.get(suffix.group(1).lower()) if suffix else None
     if media_type is None:
@@ -251,16 +251,16 @@ def _arguments(text: str, param: str) -> JsonObject:
     try:
         arguments = orjson.loads(text)
     except orjson.JSONDecodeError:
-        raise invalid("The arguments of a tool call must be JSON.", param) from None
+        raise invalid("it must be JSON", param) from None
     if not isinstance(arguments, dict):
-        raise invalid("The arguments of a tool call must be a JSON object.", param)
+        raise invalid("it must be a JSON object", param)
     return cast("JsonObject", arguments)
 
 
 def _function_response(message: ToolMessage, called: dict[str, str], at: str) -> JsonObject:
     name = called.get(message.tool_call_id)
     if name is None:
-        raise invalid("The result belongs to no tool call in the messages before it.", f"{at}.tool_call_id")
+        raise invalid("there is no such tool call in the messages before it", f"{at}.tool_call_id")
     response: JsonObject = {"id": message.tool_call_id, "name": name}
     if isinstance(message.content, str):
         response["response"] = _result(message.content)

@@ -182,7 +182,7 @@ def _generation_config(request: _ChatRequest, model: str) -> JsonObject:
         if wanted.type == "json_schema":
             schema = wanted.json_schema.schema if wanted.json_schema else None
             if schema is None:
-                raise invalid("A format of type json_schema needs a schema.", "response_format.json_schema.schema")
+                raise invalid("a format of type json_schema needs one", "response_format.json_schema.schema")
             settings["responseJsonSchema"] = json_schema_to_gemini(schema, "response_format.json_schema.schema")
     asked = Asked(request.reasoning_effort, request.reasoning, request.thinking, _google(request))
     settings["thinkingConfig"] = thinking_config(asked, model) or None
@@ -196,7 +196,7 @@ def _tools(tools: list[_Tool], choice: str | _ToolChoice | None, body: JsonObjec
         calling = {"mode": {"none": "NONE", "auto": "AUTO", "required": "ANY"}[choice]}
     elif choice is not None and choice.type == "function":
         if choice.function is None:
-            raise invalid("Missing required parameter: 'tool_choice.function'.", "tool_choice.function")
+            raise invalid("it must name one", "tool_choice.function")
         calling = {"mode": "ANY", "allowedFunctionNames": [choice.function.name]}
     elif choice is not None and (allowed := choice.allowed_tools) is not None:
         names = {tool.function.name for tool in allowed.tools if tool.function is not None}
@@ -236,4 +236,4 @@ def _invalid(message: str) -> InvalidRequest:
         return InvalidRequest(f"Missing required parameter: '{param}'.", code="missing_required_parameter", param=param)
     if not param:
         return InvalidRequest(f"The request cannot be translated: {reason}.")
-    return invalid(f"Invalid value for '{param}': {reason}.", param)
+    return invalid(reason, param)

@@ -337,8 +337,8 @@ def test_usage_in_our_terms(usage: Json | None, expected: Usage) -> None:
     fold.reply(whole(made))
     assert fold.usage == expected
     told = translated(made).get("usage")
-    if usage is None:
-        assert told is None
+    if told is None:
+        assert usage is None
     else:
         assert told["total_tokens"] == expected.input_tokens + expected.output_tokens
         assert told["completion_tokens_details"]["reasoning_tokens"] == expected.reasoning_tokens
