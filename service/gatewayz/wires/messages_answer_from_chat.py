@@ -63,7 +63,7 @@ class ChatToMessages:
         self._index = -1
         self._open: str | None = None
         self._calls: list[str] = []  # the ids of the tool calls that have begun, of which only the last can be open
-        self._places: dict[Any, int] = {}  # where in that list is what the provider gave a number
+        self._places: dict[int | None, int] = {}  # where in that list is what the provider gave a number
         self._signature = ""
         self._finish_reason: str | None = None
         self._stop_sequence: str | None = None
@@ -187,7 +187,7 @@ class ChatToMessages:
         """A tool call, or a piece of one. Some providers number none of their calls, or all of them 0, and send each whole: a
         new id under a number that is taken begins a new one."""
         function = object_of(call.get("function"))
-        number = call.get("index")
+        number: int | None = call["index"] if isinstance(call.get("index"), int) else None
         call_id, name = text_of(call.get("id")), text_of(function.get("name"))
         place = self._places.get(number)
         if place is not None and name and (number is None or (call_id and call_id != self._calls[place])):

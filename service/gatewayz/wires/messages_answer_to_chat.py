@@ -32,13 +32,24 @@ _FORMAT = "anthropic-claude-v1"
 class MessagesToChat:
     """One answer on its way. Whole answers and streams are independent of each other."""
 
-    __slots__ = ("_arguments", "_block", "_call", "_ended", "_finish_reason", "_fold", "_shape", "_thinking")
+    __slots__ = (
+        "_arguments",
+        "_block",
+        "_call",
+        "_details",
+        "_ended",
+        "_finish_reason",
+        "_fold",
+        "_shape",
+        "_thinking",
+    )
 
     def __init__(self, shape: Shape) -> None:
         self._shape = shape
         self._fold = MessagesFold()
         self._block: Object = {}
         self._call = -1
+        self._details = 0
         self._arguments = False
         self._thinking: list[str] = []
         self._finish_reason = "stop"
@@ -130,7 +141,7 @@ class MessagesToChat:
                 self._call += 1
                 return self._chunk({"tool_calls": [{"index": self._call, **_call(block, "")}]})
             case "redacted_thinking":
-                return self._chunk({"reasoning_details": [_encrypted(block, 0)]})
+                return self._detail(_encrypted(block, self._details))
             case _:
                 return b""
 
@@ -142,8 +153,7 @@ class MessagesToChat:
                 self._thinking.append(text_of(delta["thinking"]))
                 return self._chunk({"reasoning_content": self._thinking[-1]})
             case "signature_delta" if delta.get("signature"):
-                detail = _signed("".join(self._thinking), text_of(delta["signature"]), 0)
-                return self._chunk({"reasoning_details": [detail]})
+                return self._detail(_signed("".join(self._thinking), text_of(delta["signature"]), self._details))
             case "input_json_delta" if delta.get("partial_json") and self._block.get("type") == "tool_use":
                 self._arguments = True
                 return self._part(text_of(delta["partial_json"]))
@@ -157,6 +167,10 @@ class MessagesToChat:
         if block.get("type") != "tool_use" or self._arguments:
             return b""
         return self._part(orjson.dumps(object_of(block.get("input"))).decode())
+
+    def _detail(self, detail: Object) -> bytes:
+        self._details += 1
+        return self._chunk({"reasoning_details": [detail]})
 
     def _part(self, arguments: str) -> bytes:
         return self._chunk({"tool_calls": [{"index": self._call, "function": {"arguments": arguments}}]})

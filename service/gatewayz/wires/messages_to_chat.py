@@ -221,7 +221,7 @@ def _add_tools(request: Mapping[str, Any], chat: Object) -> None:
             "type": "function",
             "function": {"name": text_at(choice.get("name"), "tool_choice.name")},
         }
-    elif kind in _TOOL_CHOICES:
+    elif isinstance(kind, str) and kind in _TOOL_CHOICES:
         chat["tool_choice"] = _TOOL_CHOICES[kind]
     else:
         raise wrong_type("tool_choice.type", "'auto', 'any', 'tool' or 'none'")

@@ -73,7 +73,7 @@ def as_completion(stream: bytes) -> ChatCompletion:
     state = ChatCompletionStreamState()
     for data in events[:-1]:
         state.handle_chunk(ChatCompletionChunk.model_validate_json(data))
-    return state.get_final_completion()
+    return state.current_completion_snapshot
 
 
 @dataclass
