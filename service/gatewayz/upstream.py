@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import Literal, Protocol
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -67,13 +67,14 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamRequest:
-    """One POST. ``headers`` is complete: nothing is added but Host and Content-Length."""
+    """One request: a POST, unless it says otherwise. ``headers`` is complete: nothing is added but Host and Content-Length."""
 
     url: str
     headers: tuple[tuple[str, str], ...] = field(repr=False)
     body: bytes = field(repr=False)
     timeouts: Timeouts
     stream: bool
+    method: Literal["POST", "GET"] = "POST"
 
 
 class UpstreamResponse(Protocol):
@@ -417,6 +418,8 @@ class AiohttpUpstream:
             headers = CIMultiDict(request.headers)
             if len(self._headers) < MAX_REMEMBERED:
                 self._headers[request.headers] = headers
+        if request.method == "GET":
+            return await session.get(url, headers=headers, allow_redirects=False)
         # A body of megabytes is written piece by piece, so that other calls have their turn in between.
         body = request.body if len(request.body) <= MAX_PLAIN_BODY_BYTES else io.BytesIO(request.body)
         return await session.post(url, data=body, headers=headers, allow_redirects=False)
