@@ -107,8 +107,8 @@ class FakeLLM:
 
     @classmethod
     @contextlib.contextmanager
-    def in_thread(cls) -> Generator[FakeLLM]:
-        fake = cls()
+    def in_thread(cls, *, tls: ssl.SSLContext | None = None) -> Generator[FakeLLM]:
+        fake = cls(tls=tls)
         started, stop = threading.Event(), asyncio.Event()
         loop = asyncio.new_event_loop()
 

@@ -4,6 +4,7 @@ ok  ok-200-tokens  paced-10-tokens-20-ms  tools  unicode  cached  reasoning  dee
 500  503  401  429  … (any status)            500-once  503-twice  429-retry-after-2  503-retry-after-date …
 400-context  redirect  html-200  empty-200  bad-json-200  short-200  no-choices-200  error-200  gzip-200  not-gzip-200
 close-before-headers  rst-before-headers  drip-headers  not-http  hang  slow-first-3s  big-body
+gzip-bomb  zstd-200
 cut-after-3  rst-after-3  stall-after-3  one-byte-slices  crlf  cr  comments  multi-line  bad-event-after-3
 error-first-event  error-after-3  429-after-3  no-done  no-usage  done-without-blank-line  json-for-stream  no-first-byte
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import re
+import zlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -325,6 +327,19 @@ async def slow_first(exchange: Exchange, seconds: float) -> None:
     await ok(exchange)
 
 
+async def gzip_bomb(exchange: Exchange) -> None:
+    """A kilobyte or so for every megabyte that it becomes."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS | 16)
+    block = b" " * 1_000_000
+    packed = b"".join(packer.compress(block) for _ in range(BIG_BYTES // len(block))) + packer.flush()
+    await exchange.answer(200, packed, content_encoding="gzip")
+
+
+async def zstd(exchange: Exchange) -> None:
+    """An encoding that nobody asked for."""
+    await exchange.answer(200, b"\x28\xb5\x2f\xfd\x04\x00garbage", content_encoding="zstd")
+
+
 async def big_body(exchange: Exchange) -> None:
     await exchange.send(_head(200, {"content-type": "application/json", "transfer-encoding": "chunked"}))
     block = b" " * 65_536
@@ -465,6 +480,8 @@ _SIMPLE: dict[str, Script] = {
     "not-http": not_http,
     "hang": hang,
     "big-body": big_body,
+    "gzip-bomb": gzip_bomb,
+    "zstd-200": zstd,
     "error-first-event": error_first_event,
     "no-first-byte": no_first_byte,
     "no-done": no_done,
