@@ -231,8 +231,7 @@ def _thoughts(item: Object) -> list[str]:
 
 def _sealed(item: Object) -> Object | None:
     """The part of the reasoning that is not shown, but wanted back with the next turn."""
-    encrypted = item.get("encrypted_content") if item.get("type") == "reasoning" else None
-    return openai_detail(text_of(encrypted)) if encrypted else None
+    return openai_detail(item) if item.get("type") == "reasoning" else None
 
 
 def _call(item: Object) -> Object | None:

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from gatewayz.wires.json_values import Object, copied, list_at, no_equal, object_at, present, text_at, wrong_type
-from gatewayz.wires.sealed_reasoning import openai_contents
+from gatewayz.wires.sealed_reasoning import openai_items
 
 _REFUSED: Mapping[str, str] = {
     "n": "the Responses API gives one answer",
@@ -215,11 +215,11 @@ def _assistant(message: Object, path: str) -> list[Object]:
                     raise no_equal(f"{path}.content[{j}].type", f"an assistant's message cannot hold {other!r}")
     if message.get("refusal"):
         said.append({"type": "refusal", "refusal": text_at(message["refusal"], f"{path}.refusal")})
-    items: list[Object] = [
-        {"type": "reasoning", "summary": [], "encrypted_content": encrypted}
-        for encrypted in openai_contents(message.get("reasoning_details"))
-    ]
-    if said:
+    items = openai_items(message.get("reasoning_details"))
+    if said and all(part["type"] == "output_text" for part in said):
+        # In this form a message needs no id, and we have none to give.
+        items.append({"role": "assistant", "content": "".join([part["text"] for part in said])})
+    elif said:
         items.append({"type": "message", "role": "assistant", "content": said})
     calls = list_at(message.get("tool_calls") or [], f"{path}.tool_calls")
     for j, call in enumerate(calls):

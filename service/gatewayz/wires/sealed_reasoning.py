@@ -19,15 +19,24 @@ _CHAT = "gatewayz:"
 _FORMAT = "openai-responses-v1"
 
 
-def openai_detail(encrypted: str) -> Object:
-    """What OpenAI sealed, as a chat's detail."""
-    return {"type": "reasoning.encrypted", "data": _OPENAI + encrypted, "format": _FORMAT}
+def openai_detail(item: Object) -> Object | None:
+    """What OpenAI sealed in a reasoning item, as a chat's detail; None where it sealed nothing."""
+    encrypted = text_of(item.get("encrypted_content"))
+    if not encrypted:
+        return None
+    data = f"{_OPENAI}{text_of(item.get('id'))}:{encrypted}"
+    return {"type": "reasoning.encrypted", "data": data, "format": _FORMAT}
 
 
-def openai_contents(details: Any) -> list[str]:
-    """What OpenAI sealed among a chat message's details."""
+def openai_items(details: Any) -> list[Object]:
+    """The reasoning items again, of what OpenAI sealed among a chat message's details."""
     data = [text_of(object_of(detail).get("data")) for detail in list_of(details)]
-    return [sealed.removeprefix(_OPENAI) for sealed in data if sealed.startswith(_OPENAI)]
+    items: list[Object] = []
+    for sealed in data:
+        if sealed.startswith(_OPENAI):
+            item_id, _, encrypted = sealed.removeprefix(_OPENAI).partition(":")
+            items.append({"type": "reasoning", "id": item_id, "summary": [], "encrypted_content": encrypted})
+    return items
 
 
 def is_sealed(detail: Object) -> bool:
