@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
 import orjson
 from msgspec import Meta, Raw, Struct
 
-from gatewayz.errors import InvalidRequest, ProviderError, ProviderMalformedResponse
-from gatewayz.records import NO_USAGE, Call, Usage
-from gatewayz.wires.base import Fold, Shape, Translation
+from gatewayz.errors import GatewayError, InvalidRequest, ProviderError, ProviderMalformedResponse
+from gatewayz.records import NO_USAGE, Call, Operation, Usage
+from gatewayz.wires.base import Fold, Shape, Translation, Wire
 from gatewayz.wires.body import MAX_MODEL_CHARACTERS, join_members, read_body
+from gatewayz.wires.chat import error_body, error_event
 from gatewayz.wires.chat_fold import EventKind, error_in_band
 from gatewayz.wires.provider_errors import provider_error
 
@@ -77,6 +78,30 @@ def parse_embeddings_request(body: bytes, total_timeout_s: float | None = None) 
 def read_embeddings_request(call: Call) -> EmbeddingsRequest:
     """The understood members of a call that has been parsed."""
     return _PEEK.decode(call.body)
+
+
+class EmbeddingsCaller:
+    """A caller of POST /v1/embeddings, whose errors are worded as chat's."""
+
+    __slots__ = ()
+
+    name: Wire = "openai_chat"
+    operation: Operation = "embeddings"
+
+    def parse(self, body: bytes) -> Call:
+        return parse_embeddings_request(body)
+
+    def as_chat(self, call: Call) -> dict[str, Any]:
+        raise InvalidRequest("Embeddings cannot be asked for in a chat.", code="unsupported_endpoint")
+
+    def from_chat(self, call: Call, shape: Shape) -> Translation:
+        return _Unchanged()
+
+    def error_body(self, error: GatewayError) -> bytes:
+        return error_body(error)
+
+    def error_event(self, error: GatewayError) -> bytes:
+        return error_event(error)
 
 
 class OpenAIEmbeddings:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gatewayz.wires.base import Wire
 from gatewayz.wires.embeddings import EmbeddingsWire, OpenAIEmbeddings
 from gatewayz.wires.gemini_embeddings import GeminiEmbeddings
 
+_OPENAI = OpenAIEmbeddings()
 
-def embeddings_wire(wire: Wire) -> EmbeddingsWire | None:
-    """None where the vendor has no embeddings."""
-    match wire:
-        case "gemini":
-            return GeminiEmbeddings()
-        case "anthropic_messages":
-            return None
-        case "openai_chat" | "openai_completions" | "openai_responses":
-            return OpenAIEmbeddings()
+EMBEDDINGS_WIRES: Mapping[Wire, EmbeddingsWire] = {
+    "openai_chat": _OPENAI,
+    "openai_completions": _OPENAI,
+    "openai_responses": _OPENAI,
+    "gemini": GeminiEmbeddings(),
+}
+"""Anthropic, which is not here, has none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -27,6 +28,7 @@ from gatewayz.wires.sse import DONE, data_of, event_of
 
 JsonObject = dict[str, Any]
 
+_ID_PREFIX = re.compile(r".*[-_]")
 _MAX_ID_CHARACTERS = 28  # OpenAI takes ids of 40 characters at the most, and a conversation may move there
 
 _FINISH_REASONS = {"STOP": "stop", "MAX_TOKENS": "length", "CONTINUATION": "length"}
@@ -41,7 +43,7 @@ class GeminiToChat:
 
     def __init__(self, shape: Shape) -> None:
         self._shape = shape
-        self._id_stem = shape.response_id.rpartition("-")[2][-_MAX_ID_CHARACTERS:]
+        self._id_stem = _ID_PREFIX.sub("", shape.response_id)[-_MAX_ID_CHARACTERS:]
         self._calls = 0
         self._called: dict[int, int] = {}  # tool calls so far, by candidate
         self._started: set[int] = set()

@@ -137,8 +137,8 @@ def messages_to_contents(messages: list[Message], *, sign_tool_calls: bool) -> C
                 _add(made.contents, "model", _model_parts(message, at, sign_tool_calls))
             case ToolMessage():
                 part = _function_response(message, called, at)
-                previous = messages[index - 1] if index else None
-                if isinstance(previous, ToolMessage) and made.contents:
+                last: JsonObject = made.contents[-1]["parts"][-1] if made.contents else {}
+                if "functionResponse" in last:
                     # The results of calls made together go back together.
                     made.contents[-1]["parts"].append(part)
                 else:
@@ -160,7 +160,10 @@ def unsupported(param: str, why: str) -> InvalidRequest:
 
 
 def _add(contents: list[JsonObject], role: str, parts: list[JsonObject]) -> None:
-    if parts:  # an empty turn is refused
+    """An empty turn is refused there; and so are calls that follow a turn of the model's own."""
+    if parts and role == "model" and contents and contents[-1]["role"] == "model":
+        contents[-1]["parts"].extend(parts)
+    elif parts:
         contents.append({"role": role, "parts": parts})
 
 

@@ -44,8 +44,6 @@ _STATUS = msgspec.json.Decoder(_Status)
 _BODY = msgspec.json.Decoder(_Body)
 _BODIES = msgspec.json.Decoder(list[_Body])
 _DETAILS = msgspec.json.Decoder(list[_Detail])
-_OUR_ACCOUNT = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED", "FAILED_PRECONDITION"})
-"""FAILED_PRECONDITION: Gemini is not served where the gateway stands, or its project has no billing."""
 
 
 def gemini_error(status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str] = ()) -> ProviderError:
@@ -57,9 +55,12 @@ def gemini_error(status: int, headers: Mapping[str, str], body: bytes, secrets: 
     if refusal is None:
         return provider_error(status, headers, b"", now_s=_date_s(headers), secrets=secrets)
     details = _details(refusal)
-    if status == 400 and (refusal.status in _OUR_ACCOUNT or _says(details, "API_KEY_INVALID", "API_KEY_EXPIRED")):
-        # Gemini answers a bad key with 400, as if the request were at fault.
-        return ProviderAuthFailed("The provider refused the gateway's credentials.", upstream_status=status)
+    if status == 400 and _says(details, "API_KEY_INVALID", "API_KEY_EXPIRED"):
+        # Gemini answers a bad key with 400, as if the request were at fault; 401 is what makes another key be tried.
+        return ProviderAuthFailed("The provider refused the gateway's credentials.", upstream_status=401)
+    if status == 400 and refusal.status == "FAILED_PRECONDITION":
+        # Gemini is not served where the gateway stands, or its project has no billing.
+        return ProviderAuthFailed("The provider does not serve the gateway's account.", upstream_status=status)
     if status == 499:
         return ProviderServerError("The provider gave up on the request.", upstream_status=status)
     shown = orjson.dumps(

@@ -15,9 +15,9 @@ from openai.types import CreateEmbeddingResponse
 
 from gatewayz.errors import InvalidRequest, ProviderBadRequest, ProviderMalformedResponse, ProviderRateLimited
 from gatewayz.records import Call, Usage
-from gatewayz.wires.base import Fold, Shape
-from gatewayz.wires.embeddings import EmbeddingsWire, OpenAIEmbeddings, parse_embeddings_request
-from gatewayz.wires.embeddings_wires import embeddings_wire
+from gatewayz.wires.base import CallerWire, Fold, Shape
+from gatewayz.wires.embeddings import EmbeddingsCaller, EmbeddingsWire, OpenAIEmbeddings, parse_embeddings_request
+from gatewayz.wires.embeddings_wires import EMBEDDINGS_WIRES
 from gatewayz.wires.gemini_embeddings import GeminiEmbeddings
 
 OPENAI: EmbeddingsWire = OpenAIEmbeddings()
@@ -199,8 +199,13 @@ class TestGemini:
 
 
 def test_who_has_embeddings() -> None:
-    names = {
-        wire: made.name if (made := embeddings_wire(wire)) else None
-        for wire in ("openai_chat", "gemini", "anthropic_messages")
-    }
-    assert names == {"openai_chat": "openai_embeddings", "gemini": "gemini_embeddings", "anthropic_messages": None}
+    assert EMBEDDINGS_WIRES["openai_chat"].name == EMBEDDINGS_WIRES["openai_responses"].name == "openai_embeddings"
+    assert EMBEDDINGS_WIRES["gemini"].name == "gemini_embeddings"
+    assert "anthropic_messages" not in EMBEDDINGS_WIRES
+
+
+def test_the_caller_speaks_openais_wire() -> None:
+    caller: CallerWire = EmbeddingsCaller()
+    assert caller.parse(b'{"model":"m","input":"x"}').operation == caller.operation == "embeddings"
+    error = InvalidRequest("No.", param="input")
+    assert orjson.loads(caller.error_body(error))["error"]["param"] == "input"

@@ -199,6 +199,13 @@ def test_an_empty_turn_is_left_out() -> None:
     assert body["contents"] == [ASKED, ASKED]
 
 
+def test_what_the_model_said_in_two_messages_is_one_turn() -> None:
+    """Gemini refuses calls that follow anything but a turn of the user's."""
+    body = translated({"messages": [USER, {"role": "assistant", "content": "Let me look."}, *calling("{}")[1:]]})
+    assert [content["role"] for content in body["contents"]] == ["user", "model"]
+    assert [next(iter(part)) for part in body["contents"][1]["parts"]] == ["text", "functionCall"]
+
+
 class TestPaths:
     @pytest.mark.parametrize(
         ("model", "expected"),
