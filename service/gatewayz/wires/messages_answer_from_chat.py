@@ -18,6 +18,7 @@ from gatewayz.wires.base import Shape
 from gatewayz.wires.chat_fold import ChatFold
 from gatewayz.wires.chat_text import reasoning_said, text_said
 from gatewayz.wires.json_values import Object, list_of, object_of, text_of
+from gatewayz.wires.response_ids import bare_id
 from gatewayz.wires.sse import DONE, data_of
 
 _STOP_REASONS = {
@@ -54,7 +55,7 @@ class ChatToMessages:
 
     def __init__(self, call: Call, shape: Shape) -> None:
         self._shape = shape
-        self._number = shape.response_id.removeprefix("req_").removeprefix("chatcmpl-")
+        self._number = bare_id(shape.response_id)
         self._fold = ChatFold()
         thinking = object_of(orjson.loads(call.fields.get("thinking", b"null")))
         self._thinks = thinking.get("type") in _THINKS

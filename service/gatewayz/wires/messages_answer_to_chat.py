@@ -6,8 +6,6 @@ Thinking becomes ``reasoning_content``; what its next turn needs of it (the sign
 
 from __future__ import annotations
 
-from typing import Any
-
 import orjson
 
 from gatewayz.errors import ProviderMalformedResponse
@@ -15,6 +13,8 @@ from gatewayz.records import Usage
 from gatewayz.wires.base import Shape
 from gatewayz.wires.json_values import Object, list_of, object_of, text_of
 from gatewayz.wires.messages_fold import MessagesFold
+from gatewayz.wires.messages_thinking import encrypted_detail, signed_detail
+from gatewayz.wires.response_ids import bare_id
 from gatewayz.wires.sse import data_of, event_of
 
 FINISH_REASONS = {
@@ -26,7 +26,6 @@ FINISH_REASONS = {
     "tool_use": "tool_calls",
     "refusal": "content_filter",
 }
-_FORMAT = "anthropic-claude-v1"
 
 
 class MessagesToChat:
@@ -69,9 +68,9 @@ class MessagesToChat:
                     texts.append(text_of(block.get("text")))
                 case "thinking":
                     thoughts.append(text_of(block.get("thinking")))
-                    details.append(_signed(thoughts[-1], text_of(block.get("signature")), len(details)))
+                    details.append(signed_detail(thoughts[-1], text_of(block.get("signature")), len(details)))
                 case "redacted_thinking":
-                    details.append(_encrypted(block, len(details)))
+                    details.append(encrypted_detail(text_of(block.get("data")), len(details)))
                 case "tool_use":
                     arguments = orjson.dumps(block.get("input") or {}).decode()
                     calls.append(_call(block, arguments))
@@ -141,7 +140,7 @@ class MessagesToChat:
                 self._call += 1
                 return self._chunk({"tool_calls": [{"index": self._call, **_call(block, "")}]})
             case "redacted_thinking":
-                return self._detail(_encrypted(block, self._details))
+                return self._detail(encrypted_detail(text_of(block.get("data")), self._details))
             case _:
                 return b""
 
@@ -153,7 +152,7 @@ class MessagesToChat:
                 self._thinking.append(text_of(delta["thinking"]))
                 return self._chunk({"reasoning_content": self._thinking[-1]})
             case "signature_delta" if delta.get("signature"):
-                return self._detail(_signed("".join(self._thinking), text_of(delta["signature"]), self._details))
+                return self._sign(text_of(delta["signature"]))
             case "input_json_delta" if delta.get("partial_json") and self._block.get("type") == "tool_use":
                 self._arguments = True
                 return self._part(text_of(delta["partial_json"]))
@@ -168,6 +167,9 @@ class MessagesToChat:
             return b""
         return self._part(orjson.dumps(object_of(block.get("input"))).decode())
 
+    def _sign(self, signature: str) -> bytes:
+        return self._detail(signed_detail("".join(self._thinking), signature, self._details))
+
     def _detail(self, detail: Object) -> bytes:
         self._details += 1
         return self._chunk({"reasoning_details": [detail]})
@@ -181,8 +183,8 @@ class MessagesToChat:
 
     def _head(self, kind: str) -> Object:
         shape = self._shape
-        number = shape.response_id.removeprefix("req_").removeprefix("chatcmpl-")
-        return {"id": f"chatcmpl-{number}", "object": kind, "created": shape.created_s, "model": shape.model}
+        answer_id = f"chatcmpl-{bare_id(shape.response_id)}"
+        return {"id": answer_id, "object": kind, "created": shape.created_s, "model": shape.model}
 
 
 def chat_usage(usage: Usage) -> Object:
@@ -208,12 +210,3 @@ def _call(block: Object, arguments: str) -> Object:
         "type": "function",
         "function": {"name": name, "arguments": arguments},
     }
-
-
-def _signed(text: str, signature: str, index: int) -> Object:
-    return {"type": "reasoning.text", "text": text, "signature": signature, "format": _FORMAT, "index": index}
-
-
-def _encrypted(block: Object, index: int) -> Object:
-    data: Any = block.get("data")
-    return {"type": "reasoning.encrypted", "data": text_of(data), "format": _FORMAT, "index": index}

@@ -25,6 +25,7 @@ from gatewayz.wires.json_values import (
 )
 from gatewayz.wires.messages_model import default_max_tokens, thinking_of
 from gatewayz.wires.messages_schema import closed
+from gatewayz.wires.messages_thinking import block_of
 
 _SAME = ("top_p", "top_k")
 # fmt: off
@@ -168,13 +169,8 @@ def _trim_prefill(turns: list[Object]) -> None:
 def _assistant_blocks(message: Object, path: str) -> list[Object]:
     """An earlier answer: its signed thinking, its text, its tool calls, in the order in which they were given."""
     blocks: list[Object] = []
-    for detail in map(object_of, list_at(message.get("reasoning_details") or [], f"{path}.reasoning_details")):
-        # Unsigned thinking is another model's: Anthropic refuses it.
-        if detail.get("type") == "reasoning.text" and detail.get("signature"):
-            text = detail.get("text") or ""
-            blocks.append({"type": "thinking", "thinking": text, "signature": detail["signature"]})
-        elif detail.get("type") == "reasoning.encrypted" and detail.get("data"):
-            blocks.append({"type": "redacted_thinking", "data": detail["data"]})
+    for detail in list_at(message.get("reasoning_details") or [], f"{path}.reasoning_details"):
+        blocks.extend(block_of(object_of(detail)))
     if message.get("content") is not None:
         blocks.extend(_parts(message["content"], f"{path}.content", texts_only=True))
     if message.get("function_call") is not None:

@@ -1,8 +1,8 @@
 """A request on Anthropic's wire as a chat request.
 
 Not carried over, because it changes nothing in the answer: marks for the prompt cache, what a server may forget of a long
-conversation, examples of tool input, and thinking of earlier turns (only who signed it can read it). What would change the
-answer and has no equal is refused by name.
+conversation, examples of tool input, and thinking of earlier turns that nobody signed. What would change the answer and has no
+equal is refused by name.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import orjson
 from gatewayz.errors import InvalidRequest
 from gatewayz.wires.json_values import Object, list_at, no_equal, object_at, present, text_at, wrong_type
 from gatewayz.wires.messages_schema import is_strict
+from gatewayz.wires.messages_thinking import details_of
 
 _SAME = ("temperature", "top_p", "top_k")
 # fmt: off
@@ -121,6 +122,7 @@ def _tool_result(content: Any, path: str) -> tuple[str, list[Object]]:
 def _assistant_turn(blocks: list[Any], path: str) -> list[Object]:
     texts: list[str] = []
     calls: list[Object] = []
+    details: list[Object] = []
     for index, value in enumerate(blocks):
         at = f"{path}[{index}]"
         block = object_at(value, at)
@@ -134,7 +136,7 @@ def _assistant_turn(blocks: list[Any], path: str) -> list[Object]:
                 function = {"name": name, "arguments": arguments}
                 calls.append({"id": call_id, "type": "function", "function": function})
             case "thinking" | "redacted_thinking":
-                continue
+                details.extend(details_of(block))
             case other:
                 raise no_equal(at, f"a block of type {_shown(other)} has no equal outside Anthropic's API")
     if not texts and not calls:
@@ -142,6 +144,8 @@ def _assistant_turn(blocks: list[Any], path: str) -> list[Object]:
     message: Object = {"role": "assistant", "content": "".join(texts) if texts else None}
     if calls:
         message["tool_calls"] = calls
+    if details:
+        message["reasoning_details"] = details
     return [message]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -88,7 +88,7 @@ class Play:
 
 
 @contextmanager
-def anthropic_client(play: Play) -> Iterator[anthropic.Anthropic]:
+def anthropic_client(play: Play) -> Generator[anthropic.Anthropic]:
     """Anthropic's client, and a server on a real socket that plays to it."""
 
     class Handler(BaseHTTPRequestHandler):

@@ -36,7 +36,7 @@ TEXT = {"type": "text", "text": "Grüß dich 🙂"}
 THINKING = {"type": "thinking", "thinking": "Hm, so.", "signature": "c2ln"}
 REDACTED = {"type": "redacted_thinking", "data": "b3BhcXVl"}
 CALL = {"type": "tool_use", "id": "toolu_a", "name": "weather", "input": {"city": "Köln"}}
-CALL_OF_NOTHING = {"type": "tool_use", "id": "toolu_b", "name": "now", "input": {}}
+CALL_OF_NOTHING: dict[str, Any] = {"type": "tool_use", "id": "toolu_b", "name": "now", "input": {}}
 SEARCH = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "x"}}
 
 CASES = [
@@ -60,7 +60,7 @@ def stream_of(content: list[dict[str, Any]], reason: str) -> bytes:
     """The stream that Anthropic would send, text and arguments in pieces, with pings in between."""
     begun = {**USAGE, "output_tokens": 1}
     del begun["output_tokens_details"]
-    message = {**MESSAGE, "content": [], "stop_reason": None, "stop_sequence": None, "usage": begun}
+    message: dict[str, Any] = {**MESSAGE, "content": [], "stop_reason": None, "stop_sequence": None, "usage": begun}
     events = [named_event("message_start", message=message), named_event("ping")]
     for index, block in enumerate(content):
         empty, deltas = in_pieces(block)

@@ -15,16 +15,20 @@ from gatewayz.wires.messages import MessagesProvider
 PROVIDER = MessagesProvider()
 USER = {"role": "user", "content": "hi"}
 ADAPTER: TypeAdapter[Any] = TypeAdapter(message_create_params.MessageCreateParamsNonStreaming)
-SCHEMA = {"type": "object", "properties": {"a": {"type": "object", "properties": {}}}, "required": ["a"]}
-CLOSED = {
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {"a": {"type": "object", "properties": {}}},
+    "required": ["a"],
+}
+CLOSED: dict[str, Any] = {
     "type": "object",
     "properties": {"a": {"type": "object", "properties": {}, "additionalProperties": False}},
     "required": ["a"],
     "additionalProperties": False,
 }
-FUNCTION = {"name": "f", "description": "does", "parameters": {"type": "object", "properties": {}}}
-TOOL = {"type": "function", "function": FUNCTION}
-DEFINED = {"name": "f", "description": "does", "input_schema": {"type": "object", "properties": {}}}
+FUNCTION: dict[str, Any] = {"name": "f", "description": "does", "parameters": {"type": "object", "properties": {}}}
+TOOL: dict[str, Any] = {"type": "function", "function": FUNCTION}
+DEFINED: dict[str, Any] = {"name": "f", "description": "does", "input_schema": {"type": "object", "properties": {}}}
 
 
 def sent(chat: dict[str, Any], model: str = "claude-sonnet-5", *, stream: bool = False) -> dict[str, Any]:
@@ -102,59 +106,59 @@ def test_a_stream_is_asked_for() -> None:
     assert "stream" not in sent(chat)
 
 
-@pytest.mark.parametrize(
-    ("members", "param"),
-    [
-        ({"temperature": 1.2}, "temperature"),
-        ({"temperature": "x"}, "temperature"),
-        ({"n": 2}, "n"),
-        ({"logprobs": True}, "logprobs"),
-        ({"top_logprobs": 3}, "top_logprobs"),
-        ({"frequency_penalty": 0.5}, "frequency_penalty"),
-        ({"presence_penalty": -0.5}, "presence_penalty"),
-        ({"logit_bias": {"5": 1}}, "logit_bias"),
-        ({"seed": 4}, "seed"),
-        ({"modalities": ["text", "audio"]}, "modalities"),
-        ({"audio": {"voice": "x"}}, "audio"),
-        ({"web_search_options": {}}, "web_search_options"),
-        ({"functions": [{"name": "f"}]}, "functions"),
-        ({"brand_new": 1}, "brand_new"),
-        ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools[0].type"),
-        ({"tools": [{"type": "function", "function": {}}]}, "tools[0].function.name"),
-        ({"tools": [TOOL], "tool_choice": {"type": "allowed_tools"}}, "tool_choice.type"),
-        ({"tools": [TOOL], "tool_choice": "maybe"}, "tool_choice"),
-        ({"tool_choice": "required"}, "tool_choice"),
-        ({"response_format": {"type": "xml"}}, "response_format.type"),
-        ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
-        ({"reasoning_effort": "extreme"}, "reasoning_effort"),
-        ({"max_tokens": "many"}, "max_completion_tokens"),
-        ({"stop": 5}, "stop"),
-        ({"messages": "hi"}, "messages"),
-        ({"messages": [{"role": "user", "content": ""}]}, "messages"),
-        ({"messages": [{"role": "function", "content": "x"}]}, "messages[0].role"),
-        ({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "messages[0].content[0].type"),
-        (
-            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:x"}}]}]},
-            "messages[0].content[0].image_url.url",
-        ),
-        (
-            {"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "f"}}]}]},
-            "messages[0].content[0].file",
-        ),
-        (
-            {"messages": [USER, {"role": "assistant", "tool_calls": [tool_call("x", "{")]}]},
-            "messages[1].tool_calls[0].function.arguments",
-        ),
-        (
-            {"messages": [USER, {"role": "assistant", "tool_calls": [tool_call("x", "[]")]}]},
-            "messages[1].tool_calls[0].function.arguments",
-        ),
-        (
-            {"messages": [USER, {"role": "assistant", "function_call": {"name": "f"}}]},
-            "messages[1].function_call",
-        ),
-    ],
-)
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"temperature": 1.2}, "temperature"),
+    ({"temperature": "x"}, "temperature"),
+    ({"n": 2}, "n"),
+    ({"logprobs": True}, "logprobs"),
+    ({"top_logprobs": 3}, "top_logprobs"),
+    ({"frequency_penalty": 0.5}, "frequency_penalty"),
+    ({"presence_penalty": -0.5}, "presence_penalty"),
+    ({"logit_bias": {"5": 1}}, "logit_bias"),
+    ({"seed": 4}, "seed"),
+    ({"modalities": ["text", "audio"]}, "modalities"),
+    ({"audio": {"voice": "x"}}, "audio"),
+    ({"web_search_options": {}}, "web_search_options"),
+    ({"functions": [{"name": "f"}]}, "functions"),
+    ({"brand_new": 1}, "brand_new"),
+    ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools[0].type"),
+    ({"tools": [{"type": "function", "function": {}}]}, "tools[0].function.name"),
+    ({"tools": [TOOL], "tool_choice": {"type": "allowed_tools"}}, "tool_choice.type"),
+    ({"tools": [TOOL], "tool_choice": "maybe"}, "tool_choice"),
+    ({"tool_choice": "required"}, "tool_choice"),
+    ({"response_format": {"type": "xml"}}, "response_format.type"),
+    ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
+    ({"reasoning_effort": "extreme"}, "reasoning_effort"),
+    ({"max_tokens": "many"}, "max_completion_tokens"),
+    ({"stop": 5}, "stop"),
+    ({"messages": "hi"}, "messages"),
+    ({"messages": [{"role": "user", "content": ""}]}, "messages"),
+    ({"messages": [{"role": "function", "content": "x"}]}, "messages[0].role"),
+    ({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "messages[0].content[0].type"),
+    (
+        {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:x"}}]}]},
+        "messages[0].content[0].image_url.url",
+    ),
+    (
+        {"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "f"}}]}]},
+        "messages[0].content[0].file",
+    ),
+    (
+        {"messages": [USER, {"role": "assistant", "tool_calls": [tool_call("x", "{")]}]},
+        "messages[1].tool_calls[0].function.arguments",
+    ),
+    (
+        {"messages": [USER, {"role": "assistant", "tool_calls": [tool_call("x", "[]")]}]},
+        "messages[1].tool_calls[0].function.arguments",
+    ),
+    (
+        {"messages": [USER, {"role": "assistant", "function_call": {"name": "f"}}]},
+        "messages[1].function_call",
+    ),
+]
+
+
+@pytest.mark.parametrize(("members", "param"), REFUSED)
 def test_what_has_no_equal_is_refused_by_name(members: dict[str, Any], param: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         sent({"messages": [USER], **members})
@@ -237,11 +241,13 @@ def test_the_beginning_of_an_answer_does_not_end_in_white_space() -> None:
     assert turns(USER, {"role": "assistant", "content": None}) == [USER]
 
 
-def test_signed_thinking_comes_back_ahead_of_its_answer_and_unsigned_does_not() -> None:
+def test_thinking_that_anthropic_signed_comes_back_ahead_of_its_answer_and_no_other_does() -> None:
     details = [
-        {"type": "reasoning.text", "text": "Hm.", "signature": "c2ln"},
-        {"type": "reasoning.encrypted", "data": "b3Bh"},
-        {"type": "reasoning.text", "text": "another model's"},
+        {"type": "reasoning.text", "text": "Hm.", "signature": "c2ln", "format": "anthropic-claude-v1"},
+        {"type": "reasoning.encrypted", "data": "b3Bh", "format": "anthropic-claude-v1"},
+        {"type": "reasoning.text", "text": "unsigned", "format": "anthropic-claude-v1"},
+        {"type": "reasoning.encrypted", "data": "openai:rs_1:b3Bh", "format": "openai-responses-v1"},
+        {"type": "reasoning.text", "text": "another model's", "signature": "c2ln"},
     ]
     answer = {"role": "assistant", "content": "Yes.", "reasoning_content": "Hm.", "reasoning_details": details}
     assert turns(USER, answer, USER)[1]["content"] == [
@@ -291,7 +297,11 @@ def test_a_model_with_a_budget_does_not_begin_to_think_amid_tool_calls() -> None
     result = {"role": "tool", "tool_call_id": "a", "content": "one"}
     chat = {"messages": [USER, calls, result], "reasoning_effort": "low"}
     assert "thinking" not in sent(chat, "claude-sonnet-4-5")
-    signed = {**calls, "reasoning_details": [{"type": "reasoning.text", "text": "Hm.", "signature": "c2ln"}]}
+    signed: dict[str, Any] = {
+        **calls,
+        "reasoning_details": [{"type": "reasoning.text", "text": "Hm.", "signature": "c2ln"}],
+    }
+    signed["reasoning_details"][0]["format"] = "anthropic-claude-v1"
     assert "thinking" in sent({**chat, "messages": [USER, signed, result]}, "claude-sonnet-4-5")
 
 

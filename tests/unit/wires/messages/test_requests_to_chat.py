@@ -90,40 +90,40 @@ def test_top_k_and_the_wish_for_a_stream_are_kept() -> None:
     assert (made["top_k"], made["stream"]) == (5, True)
 
 
-@pytest.mark.parametrize(
-    ("members", "param"),
-    [
-        ({"container": "c"}, "container"),
-        ({"mcp_servers": [{}]}, "mcp_servers"),
-        ({"speed": "fast"}, "speed"),
-        ({"inference_geo": "us"}, "inference_geo"),
-        ({"brand_new": 1}, "brand_new"),
-        ({"max_tokens": 0}, "max_tokens"),
-        ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "tools[0].type"),
-        ({"tools": [{"name": "f"}]}, "tools[0].input_schema"),
-        ({"tool_choice": {"type": "maybe"}}, "tool_choice.type"),
-        ({"thinking": {"type": "enabled"}}, "thinking.budget_tokens"),
-        ({"output_config": {"task_budget": {}}}, "output_config.task_budget"),
-        ({"output_config": {"format": {"type": "xml"}}}, "output_config.format.type"),
-        ({"system": [{"type": "image"}]}, "system[0].type"),
-        ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].role"),
-        ({"messages": [{"role": "user", "content": 5}]}, "messages[0].content"),
-        ({"messages": [{"role": "user", "content": [{"type": "search_result"}]}]}, "messages[0].content[0]"),
-        (
-            {"messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "file"}}]}]},
-            "messages[0].content[0].source",
-        ),
-        (
-            {"messages": [{"role": "user", "content": [{"type": "document", "source": {"type": "url"}}]}]},
-            "messages[0].content[0].source",
-        ),
-        (
-            {"messages": [{"role": "assistant", "content": [{"type": "server_tool_use"}]}, USER]},
-            "messages[0].content[0]",
-        ),
-        ({"messages": [USER, {"role": "assistant", "content": "The answer is"}]}, "messages[1]"),
-    ],
-)
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"container": "c"}, "container"),
+    ({"mcp_servers": [{}]}, "mcp_servers"),
+    ({"speed": "fast"}, "speed"),
+    ({"inference_geo": "us"}, "inference_geo"),
+    ({"brand_new": 1}, "brand_new"),
+    ({"max_tokens": 0}, "max_tokens"),
+    ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "tools[0].type"),
+    ({"tools": [{"name": "f"}]}, "tools[0].input_schema"),
+    ({"tool_choice": {"type": "maybe"}}, "tool_choice.type"),
+    ({"thinking": {"type": "enabled"}}, "thinking.budget_tokens"),
+    ({"output_config": {"task_budget": {}}}, "output_config.task_budget"),
+    ({"output_config": {"format": {"type": "xml"}}}, "output_config.format.type"),
+    ({"system": [{"type": "image"}]}, "system[0].type"),
+    ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].role"),
+    ({"messages": [{"role": "user", "content": 5}]}, "messages[0].content"),
+    ({"messages": [{"role": "user", "content": [{"type": "search_result"}]}]}, "messages[0].content[0]"),
+    (
+        {"messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "file"}}]}]},
+        "messages[0].content[0].source",
+    ),
+    (
+        {"messages": [{"role": "user", "content": [{"type": "document", "source": {"type": "url"}}]}]},
+        "messages[0].content[0].source",
+    ),
+    (
+        {"messages": [{"role": "assistant", "content": [{"type": "server_tool_use"}]}, USER]},
+        "messages[0].content[0]",
+    ),
+    ({"messages": [USER, {"role": "assistant", "content": "The answer is"}]}, "messages[1]"),
+]
+
+
+@pytest.mark.parametrize(("members", "param"), REFUSED)
 def test_what_has_no_equal_is_refused_by_name(members: dict[str, Any], param: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         chat(**members)
@@ -145,7 +145,7 @@ def test_the_system_prompt_leads_the_conversation() -> None:
 
 
 def test_results_of_tools_become_messages_ahead_of_what_else_is_said() -> None:
-    asked = [
+    asked: list[dict[str, Any]] = [
         {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"},
         text("Let me see."),
         {"type": "tool_use", "id": "a", "name": "f", "input": {"x": 1.5}},
@@ -165,11 +165,31 @@ def test_results_of_tools_become_messages_ahead_of_what_else_is_said() -> None:
                 {"id": "a", "type": "function", "function": {"name": "f", "arguments": '{"x":1.5}'}},
                 {"id": "b", "type": "function", "function": {"name": "g", "arguments": "{}"}},
             ],
+            "reasoning_details": [
+                {
+                    "type": "reasoning.text",
+                    "text": "Hm.",
+                    "signature": "c2ln",
+                    "format": "anthropic-claude-v1",
+                    "index": 0,
+                }
+            ],
         },
         {"role": "tool", "tool_call_id": "a", "content": "one"},
         {"role": "tool", "tool_call_id": "b", "content": "two\nthree"},
         {"role": "user", "content": [SHOWN, text("And?")]},
     ]
+
+
+def test_thinking_goes_back_to_who_sealed_it() -> None:
+    blocks = [
+        {"type": "redacted_thinking", "data": "openai:rs_1:b3Bh"},
+        {"type": "redacted_thinking", "data": "b3Bh"},
+        {"type": "thinking", "thinking": "nobody's", "signature": ""},
+        text("Yes."),
+    ]
+    details = turns(USER, {"role": "assistant", "content": blocks}, USER)[1]["reasoning_details"]
+    assert [detail["format"] for detail in details] == ["openai-responses-v1", "anthropic-claude-v1"]
 
 
 def test_a_result_of_nothing_is_an_empty_one() -> None:
