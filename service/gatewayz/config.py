@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     )
     config_file: Path | None = Field(
         None,
-        description="Providers, models and prices of your own; unset: `gatewayz.yaml` where the gateway is started, if there is one.",
+        description="Providers, models and prices of your own; unset: `gatewayz.yaml` where the gateway starts, if there.",
     )
     database_url: str | None = Field(
         None, description="SQLAlchemy address of the database; unset: SQLite in the data directory."

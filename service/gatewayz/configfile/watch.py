@@ -22,7 +22,8 @@ T = TypeVar("T")
 DEBOUNCE_MS = 200
 """Editors write a file in several steps; what lies so close together is one change."""
 POLL_MS = 1000
-"""How long the watching thread may take to notice that it is to end, and the interval where the system has no notifications."""
+"""The content is looked at this often even if the system reports nothing: some file systems never do, and what was written
+before the watch was set up is not reported either."""
 RETRY_S = 5.0
 """Pause before watching again after the watch itself has failed."""
 
@@ -53,6 +54,7 @@ class Reloader(Generic[T]):
     def open(self) -> None:
         """Begin to watch, on the running loop. SIGHUP is heeded in the main thread only: elsewhere signals are not ours."""
         if self._path is not None:
+            logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it tells of every change, we of every reload
             self._task = asyncio.create_task(self._watch(self._path), name="gatewayz-config")
         if threading.current_thread() is threading.main_thread():
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.reload)
@@ -91,9 +93,10 @@ class Reloader(Generic[T]):
                 async for _ in awatch(
                     path.parent.absolute(),
                     recursive=False,
-                    watch_filter=None,
+                    watch_filter=lambda _, changed: _concerns(path, changed),
                     debounce=DEBOUNCE_MS,
                     rust_timeout=POLL_MS,
+                    yield_on_timeout=True,
                     stop_event=self._stop,
                 ):
                     if _content(path) != self._content:
@@ -105,6 +108,12 @@ class Reloader(Generic[T]):
                         await self._stop.wait()
                 except TimeoutError:
                     continue
+
+
+def _concerns(path: Path, changed: str) -> bool:
+    """The file itself, or the hidden link through which a ConfigMap is swapped; not a log that happens to lie beside it."""
+    name = Path(changed).name
+    return name == path.name or name.startswith("..")
 
 
 def _content(path: Path | None) -> bytes | None:

@@ -100,3 +100,21 @@ async def _written(rig: Rig, text: str) -> None:
     before = len(rig.results)
     rig.path.write_text(text)
     await until(lambda: len(rig.results) > before)
+
+
+async def test_a_mounted_config_map_is_noticed_when_its_link_is_swapped(tmp_path: Path) -> None:
+    for version, text in (("..v1", "one"), ("..v2", "two")):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "gatewayz.yaml").write_text(text)
+    (tmp_path / "..data").symlink_to("..v1")
+    path = tmp_path / "gatewayz.yaml"
+    path.symlink_to("..data/gatewayz.yaml")
+    applied: list[str] = []
+    results: list[Result] = []
+    reloader = Reloader(path, path.read_text, applied.append, results.append)
+    reloader.open()
+    (tmp_path / "..data_tmp").symlink_to("..v2")
+    (tmp_path / "..data_tmp").replace(tmp_path / "..data")
+    await until(lambda: bool(results))
+    await reloader.close()
+    assert applied == ["two"]

@@ -116,7 +116,7 @@ def test_every_attribute_and_instrument_that_is_emitted_is_in_the_table(opened: 
     parameters = RequestParameters(10, 0.5, 0.9, 4, 0.1, 0.2, 7, 2, ("END", "x" * 100))
     request = telemetry.start_request(http_request(method="BREW"))
     stream = Outcome(
-        200, "gpt-4o", Usage(11, 22, 3, 4, 5, "provider"), None, "id", "gpt-4o-2024", ("stop",), 0.2, chunks=5, stream_s=0.8, cost=Cost("priced")
+        200, "gpt-4o", Usage(11, 22, 3, 4, 5, "provider"), None, "id", "gpt-4o-2024", ("stop",), 0.2, 5, 0.8, Cost("priced")
     )  # fmt: skip
     one = msgspec.structs.replace(attempt(stream=True), parameters=parameters)
     request.start_attempt(one).end(stream)
