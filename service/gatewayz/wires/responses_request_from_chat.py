@@ -172,7 +172,7 @@ def _input(messages: list[Any]) -> list[Object]:
                 items.append({"role": role, "content": _content(message.get("content"), f"{path}.content")})
             case "assistant":
                 said = _assistant(message, path)
-                custom_calls.update([item["call_id"] for item in said if item["type"] == "custom_tool_call"])
+                custom_calls.update([item["call_id"] for item in said if item.get("type") == "custom_tool_call"])
                 items.extend(said)
             case "tool":
                 items.append(_tool_output(message, path, custom_calls))
