@@ -221,7 +221,7 @@ class Gateway:
         self, asked: _Asked, candidate: Candidate, speech: Speech, number: int, reason: AttemptReason
     ) -> Answer:
         call, provider = asked.call, candidate.provider
-        translation = speech.translation(asked.shape)
+        translation = speech.translation(asked.shape()) if speech.translation is not None else None
         secret = provider.take_key(candidate.model, self._clock())
         visit = self.routes.enter(candidate, asked.breaker_changed)
         span = asked.telemetry.start_attempt(

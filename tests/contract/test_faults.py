@@ -169,7 +169,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stage]:
         yield Stage(live, sink, fakes)
 
 
-SUBSTITUTE = {"models": ["groq/ok-7-tokens"]}
+SUBSTITUTE: dict[str, Any] = {"models": ["groq/ok-7-tokens"]}
 
 FAILED_OVER = [
     ("U4", "503", "provider_overloaded"),

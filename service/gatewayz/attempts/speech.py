@@ -2,54 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
+from typing import Protocol
 
-from gatewayz.errors import InvalidRequest
+from gatewayz.errors import InvalidRequest, ProviderError
 from gatewayz.providers.base import Provider
 from gatewayz.records import Call
-from gatewayz.wires.base import CallerWire, ProviderWire, Shape, Translation, Wire
+from gatewayz.wires.base import CallerWire, Fold, ProviderWire, Shape, Translation, Wire
 from gatewayz.wires.chat_wire import ChatProvider
-from gatewayz.wires.embeddings import EmbeddingsWire
 from gatewayz.wires.embeddings_wires import EMBEDDINGS_WIRES
 from gatewayz.wires.passage import HUB, PROVIDER_WIRES, request_body, translation, wire_for
+
+
+class Heard(Protocol):
+    """What an attempt needs of a provider's wire once the request is out."""
+
+    def fold(self) -> Fold: ...
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> ProviderError: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Speech:
     """One call in a provider's words, fit for several attempts."""
 
-    wire: ProviderWire | EmbeddingsWire
+    wire: Heard
     path: str
     body: bytes
-    translate: Callable[[Shape], Translation | None] | None = None
-
-    def translation(self, shape: Callable[[], Shape]) -> Translation | None:
-        """A new one for each attempt; None where caller and provider speak the same wire."""
-        return None if self.translate is None else self.translate(shape())
+    translation: Callable[[Shape], Translation | None] | None = None
+    """Makes one for each attempt; None where caller and provider speak the same wire."""
 
 
 def speech_for(call: Call, caller: CallerWire, provider: Provider, model: str) -> Speech:
     """Raises InvalidRequest, naming the member, when the provider's wire has no word for it."""
     if call.operation == "embeddings":
-        return _for_embeddings(call, provider, model)
+        return _embeddings(call, provider, model)
     wire = _wire(wire_for(caller.name, provider.wires), provider)
     body = request_body(call, caller, wire, model, usage_option=provider.usage_option)
-    translate = None if caller.name == wire.name else partial(translation, call, caller, wire)
-    return Speech(wire, wire.path(model, call.stream), body, translate)
+    path = wire.path(model, call.stream)
+    if caller.name == wire.name:
+        return Speech(wire, path, body)
+    return Speech(wire, path, body, lambda shape: translation(call, caller, wire, shape))
 
 
-def _for_embeddings(call: Call, provider: Provider, model: str) -> Speech:
-    """Embeddings have wires of their own, beside those for text."""
-    spoken = [EMBEDDINGS_WIRES[name] for name in provider.wires if name in EMBEDDINGS_WIRES]
-    if not provider.embeddings or not spoken:
-        raise InvalidRequest(
-            f"The provider {provider.name} has no embeddings.", code="unsupported_endpoint", param="model"
-        )
-    wire = spoken[0]
-    same = wire.name == "openai_embeddings"
-    return Speech(wire, wire.path(model), wire.request(call, model), None if same else partial(wire.answer, call))
+def _embeddings(call: Call, provider: Provider, model: str) -> Speech:
+    """Embeddings have wires of their own, which go with those for chat."""
+    found = next((EMBEDDINGS_WIRES[name] for name in provider.wires if name in EMBEDDINGS_WIRES), None)
+    if found is None or not provider.embeddings:
+        raise InvalidRequest(f"The provider {provider.name} has no embeddings here.", param="model")
+    wire = found
+    body, path = wire.request(call, model), wire.path(model)
+    if wire.name == "openai_embeddings":
+        return Speech(wire, path, body)
+    return Speech(wire, path, body, lambda shape: wire.answer(call, shape))
 
 
 def _wire(name: Wire, provider: Provider) -> ProviderWire:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +12,8 @@ from typing import Any
 import orjson
 import pytest
 import pytest_asyncio
+from opentelemetry import context as otel_context
+from opentelemetry.context import Context
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from gatewayz.attempts.answer import Answer
@@ -24,11 +26,14 @@ from gatewayz.records import HttpRequest, KeyIdentity, ModelGroup, RequestEnd
 from gatewayz.routing.policy import RoutingPolicy
 from gatewayz.routing.strategies import CostOf, no_price
 from gatewayz.telemetry.setup import Telemetry, open_telemetry
-from gatewayz.wires.chat import parse_chat_request
+from gatewayz.wires.base import CallerWire
+from gatewayz.wires.passage import CALLER_WIRES
 from tests.unit.telemetry.sinks import HttpSink, attributes
 from tests.upstream import FakeLLM
 
 KEY = KeyIdentity("kid1", "first key")
+CHAT = CALLER_WIRES["openai_chat"]
+HELLO: Mapping[str, Any] = {"messages": [{"role": "user", "content": "Hello"}]}
 PROVIDERS = ("openai", "groq", "together")
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -79,7 +84,16 @@ class Rig:
     fakes: dict[str, FakeLLM]
     _numbers: int = field(default=0)
 
-    async def ask(self, model: str, *, stream: bool = False, headers: Headers = (), **members: Any) -> Result:
+    async def ask(
+        self,
+        model: str,
+        *,
+        stream: bool = False,
+        headers: Headers = (),
+        caller: CallerWire = CHAT,
+        fields: Mapping[str, Any] = HELLO,
+        **members: Any,
+    ) -> Result:
         """One request from its beginning to its end, as the data plane would make it."""
         self._numbers += 1
         result = Result(f"req-{self._numbers}")
@@ -89,10 +103,10 @@ class Rig:
                 time.time_ns(), key=KEY,
             )
         )  # fmt: skip
-        body = {"model": model, "messages": [{"role": "user", "content": "Hello"}], "stream": stream, **members}
+        body = {"model": model, **fields, **({"stream": True} if stream else {}), **members}
         try:
-            call = parse_chat_request(orjson.dumps(body))
-            result.answer = answer = await self.gateway.chat(call, KEY, request, headers)
+            call = caller.parse(orjson.dumps(body))
+            result.answer = answer = await self.gateway.answer(call, caller, KEY, request, headers)
             if answer.events is not None:
                 async with aclosing(answer.events) as events:
                     async for data in events:
@@ -166,7 +180,9 @@ class Rigs:
         reader, writer = os.pipe()
         self._stack.callback(os.close, reader)
         self._stack.callback(os.close, writer)
-        telemetry = open_telemetry(load_settings(), {"OTEL_BSP_SCHEDULE_DELAY": "20", **sink.environment}, stdout=writer)
+        telemetry = open_telemetry(
+            load_settings(), {"OTEL_BSP_SCHEDULE_DELAY": "20", **sink.environment}, stdout=writer
+        )
         self._stack.callback(telemetry.close, 1)
         known: dict[str, str] = {}
         for name, fake in fakes.items():
@@ -205,7 +221,4 @@ async def rig(rigs: Rigs) -> Rig:
 @pytest.fixture(autouse=True)
 def fresh_context() -> None:
     """Tests share a thread, and so a context; requests in the gateway each have a task of their own."""
-    from opentelemetry import context as otel_context
-    from opentelemetry.context import Context
-
     otel_context.attach(Context())
