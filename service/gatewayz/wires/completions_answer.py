@@ -46,7 +46,7 @@ class ChatToCompletions:
 
     def event(self, event: bytes) -> bytes:
         data = data_of(event)
-        if not data:
+        if not data or self._done:
             return b""
         if data == DONE:
             return self.end()

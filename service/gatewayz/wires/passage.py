@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import orjson
+
+from gatewayz.errors import InvalidRequest, ProviderMalformedResponse
 from gatewayz.records import Call
 from gatewayz.wires.base import CallerWire, ProviderWire, Shape, Translation, Wire
 from gatewayz.wires.chat_wire import ChatCaller, ChatProvider
@@ -50,7 +53,12 @@ def request_body(call: Call, caller: CallerWire, provider: ProviderWire, model: 
     """What to send to the provider. Raises InvalidRequest naming the member that its wire has no equal for."""
     if caller.name == provider.name:
         return provider.request(call, model, usage_option=usage_option)
-    return provider.from_chat(caller.as_chat(call), model, stream=call.stream)
+    try:
+        return provider.from_chat(caller.as_chat(call), model, stream=call.stream)
+    except orjson.JSONDecodeError as error:  # half of a surrogate pair, in a member that was not read before
+        raise InvalidRequest(f"The body is not valid JSON: {error.msg}.", code="invalid_json") from None
+    except (orjson.JSONEncodeError, RecursionError):
+        raise InvalidRequest("The body is nested too deeply.", code="invalid_json") from None
 
 
 def translation(call: Call, caller: CallerWire, provider: ProviderWire, shape: Shape) -> Translation | None:
@@ -62,11 +70,36 @@ def translation(call: Call, caller: CallerWire, provider: ProviderWire, shape: S
     if caller.name == provider.name:
         return None
     if caller.name == HUB:
-        return provider.to_chat(shape)
+        return Guarded(provider.to_chat(shape))
     if provider.name == HUB:
-        return caller.from_chat(call, shape)
+        return Guarded(caller.from_chat(call, shape))
     # In between, usage is always told: the caller's wire may have a place for it in its last event.
-    return Through(provider.to_chat(replace(shape, include_usage=True)), caller.from_chat(call, shape))
+    return Guarded(Through(provider.to_chat(replace(shape, include_usage=True)), caller.from_chat(call, shape)))
+
+
+class Guarded:
+    """A translation whose provider cannot make it fail in a way that looks like our fault. Folds read less of an answer than
+    translations do, so that some bad JSON is met only here."""
+
+    __slots__ = ("_translation",)
+
+    def __init__(self, translation: Translation) -> None:
+        self._translation = translation
+
+    def reply(self, body: bytes) -> bytes:
+        try:
+            return self._translation.reply(body)
+        except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError):
+            raise ProviderMalformedResponse("The provider's answer is not the JSON it should be.") from None
+
+    def event(self, event: bytes) -> bytes:
+        try:
+            return self._translation.event(event)
+        except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError):
+            raise ProviderMalformedResponse("The provider sent an event that is not the JSON it should be.") from None
+
+    def end(self) -> bytes:
+        return self._translation.end()
 
 
 class Through:
