@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -10,12 +9,11 @@ from urllib.parse import urlsplit
 
 from gatewayz import __version__
 from gatewayz.configfile.schema import Auth, MaxTokensName, Wire
-from gatewayz.errors import ProviderError, ProviderRateLimited
+from gatewayz.errors import ProviderRateLimited
 from gatewayz.providers.keypool import KeyPool
 from gatewayz.providers.keypool import Secret as Secret
 from gatewayz.records import ModelGroup
 from gatewayz.upstream import Timeouts, Upstream, UpstreamRequest
-from gatewayz.wires.provider_errors import provider_error
 
 OTHER = "other"
 MAX_LEARNED = 200  # per provider and process: bounds the series that models outside the catalogue can open
@@ -59,7 +57,8 @@ class Provider:
     """The APIs that it speaks, best first."""
     embeddings: bool = False
     auth: Auth = "bearer"
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Further headers of every request; an operator may have put a secret into one."""
     max_tokens_name: MaxTokensName = "max_tokens"
     """How a chat request says how much may be generated."""
     max_concurrency: int | None = None
@@ -67,7 +66,6 @@ class Provider:
     list_models: bool = False
     server_address: str = field(init=False)
     server_port: int = field(init=False)
-    chat_url: str = field(init=False)
     _root: str = field(init=False, repr=False)
     _common: _Headers = field(init=False, repr=False, compare=False)
     _by_key: dict[Secret | None, _Headers] = field(init=False, repr=False, compare=False)
@@ -81,7 +79,6 @@ class Provider:
         place(self, "server_address", parts.hostname or self.name)
         place(self, "server_port", parts.port or (80 if parts.scheme == "http" else 443))
         place(self, "_root", self.base_url.rstrip("/"))
-        place(self, "chat_url", self.url("/chat/completions"))
         place(self, "_catalogued", frozenset(self.models))
         own = {name.lower() for name, _ in self.headers}
         common = [
@@ -102,10 +99,6 @@ class Provider:
     def wire(self) -> Wire:
         """The wire that it speaks best."""
         return self.wires[0]
-
-    def url(self, path: str) -> str:
-        """``path``, which begins with a slash, under the base address."""
-        return self._root + path
 
     def timeouts(self, stream: bool) -> Timeouts:
         return self.stream_timeouts if stream else self.unary_timeouts
@@ -146,21 +139,10 @@ class Provider:
             timeouts = Timeouts(timeouts.connect_s, timeouts.first_byte_s, timeouts.idle_s, total_s)
         return UpstreamRequest(url=self._root + path, headers=headers, body=body, timeouts=timeouts, stream=stream)
 
-    def chat_request(
-        self, body: bytes, stream: bool, *, traceparent: bytes | None = None, total_s: float | None = None
-    ) -> UpstreamRequest:
-        """``request`` for the chat wire, with the next key whatever the model."""
-        key = self.keys.take("", time.monotonic())
-        return self.request("/chat/completions", body, stream, key=key, traceparent=traceparent, total_s=total_s)
-
     def refused(self, key: Secret | None, model: str, status: int, retry_after_s: float | None, now_s: float) -> None:
         """The provider answered with an error ``status``: decides what becomes of the key."""
         if key is not None:
             self.keys.failed(key, model, status, retry_after_s, now_s)
-
-    def error(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
-        """The error for an answer whose status is not 2xx, with our keys struck from what may be handed on."""
-        return provider_error(status, headers, body, now_s=time.time(), secrets=self.secrets)
 
     @property
     def secrets(self) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
+from urllib.parse import urlsplit
 
 from gatewayz.config import Settings
 from gatewayz.configfile.load import DEMO as DEMO
@@ -67,7 +68,7 @@ class Opener:
             # Whoever sets the variable may mean a proxy inside his own network.
             if (reason := wrong_base_url(override, plain_http=True)) is not None:
                 raise ConfigurationError(f"{variable}: {reason}.")
-            base_url = override
+            base_url = _with_path(override, entry.base_url)
         keys = [key for one in entry.keys for key in self._keys(one)]
         if name != DEMO:
             if entry.keyless and not override and not named:
@@ -108,6 +109,11 @@ class Opener:
 def load_providers(settings: Settings, environment: Mapping[str, str], upstream: Upstream | None = None) -> Providers:
     """The providers of the configuration in force. Raises ConfigurationError; opens nothing."""
     return Opener(settings, environment, upstream).providers(load_config(settings))
+
+
+def _with_path(override: str, usual: str) -> str:
+    """An address without a path gets the usual one: half of the vendors' SDKs take the same variable without ``/v1``."""
+    return override if urlsplit(override).path.strip("/") else override.rstrip("/") + urlsplit(usual).path
 
 
 def _timeouts(entry: ProviderEntry, settings: Settings) -> tuple[Timeouts, Timeouts]:

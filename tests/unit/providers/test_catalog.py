@@ -11,6 +11,7 @@ from gatewayz.errors import ConfigurationError, ProviderRateLimited
 from gatewayz.providers.base import Providers
 from gatewayz.providers.catalog import Opener, load_config, load_providers, shipped_catalog
 from gatewayz.upstream import AiohttpUpstream
+from tests.unit.providers.requests import chat
 
 
 def load(environment: dict[str, str] | None = None, **settings: object) -> Providers:
@@ -40,9 +41,9 @@ class TestAvailability:
 
     def test_a_keyless_provider_is_offered_when_its_address_is_given(self) -> None:
         provider = load({"OLLAMA_BASE_URL": "http://gpu-box:11434/v1"})["ollama"]
-        assert provider.chat_url == "http://gpu-box:11434/v1/chat/completions"
+        assert chat(provider).url == "http://gpu-box:11434/v1/chat/completions"
         assert (provider.server_address, provider.server_port) == ("gpu-box", 11434)
-        assert "authorization" not in dict(provider.chat_request(b"", stream=False).headers)
+        assert "authorization" not in dict(chat(provider).headers)
 
     def test_the_gauge_shows_both_kinds(self) -> None:
         shown = {attributes["gatewayz.provider.name"]: value for value, attributes in load().availability()}
@@ -58,7 +59,20 @@ class TestAvailability:
 class TestBaseUrls:
     def test_any_providers_address_can_be_replaced(self) -> None:
         provider = load({"OPENAI_API_KEY": "sk-1", "OPENAI_BASE_URL": "http://127.0.0.1:9/v1/"})["openai"]
-        assert provider.chat_url == "http://127.0.0.1:9/v1/chat/completions"
+        assert chat(provider).url == "http://127.0.0.1:9/v1/chat/completions"
+
+    @pytest.mark.parametrize(
+        ("given", "called"),
+        [
+            ("http://127.0.0.1:9", "http://127.0.0.1:9/v1/messages"),
+            ("http://127.0.0.1:9/", "http://127.0.0.1:9/v1/messages"),
+            ("http://127.0.0.1:9/v1/", "http://127.0.0.1:9/v1/messages"),
+            ("http://127.0.0.1:9/proxy/anthropic", "http://127.0.0.1:9/proxy/anthropic/messages"),
+        ],
+    )
+    def test_an_address_without_a_path_gets_the_usual_one(self, given: str, called: str) -> None:
+        provider = load({"ANTHROPIC_API_KEY": "k", "ANTHROPIC_BASE_URL": given})["anthropic"]
+        assert provider.request("/messages", b"", stream=False).url == called
 
     @pytest.mark.parametrize(
         ("url", "reason"),
@@ -86,7 +100,7 @@ class TestSecrets:
     def test_no_repr_shows_a_key(self) -> None:
         providers = load({"OPENAI_API_KEY": "sk-canary"})
         provider = providers["openai"]
-        request = provider.chat_request(b"prompt-canary", stream=True)
+        request = chat(provider, b"prompt-canary", stream=True)
         secrets = provider.keys.secrets
         shown = f"{provider!r} {provider} {provider.keys!r} {secrets!r} {secrets[0]} {request!r} {request.headers!r}"
         assert "canary" not in shown
@@ -141,7 +155,7 @@ class TestTheShippedCatalogue:
 class TestKeyPools:
     def test_one_variable_may_hold_several_keys(self) -> None:
         provider = load({"OPENAI_API_KEY": "sk-1, sk-2,,sk-1"})["openai"]
-        sent = [dict(provider.chat_request(b"", stream=False).headers)["authorization"] for _ in range(4)]
+        sent = [dict(chat(provider).headers)["authorization"] for _ in range(4)]
         assert sent == ["Bearer sk-1", "Bearer sk-2", "Bearer sk-1", "Bearer sk-2"]
 
     def test_all_variables_that_are_set_are_used(self) -> None:
@@ -185,7 +199,7 @@ models:
     def test_one_entry_adds_a_provider(self, tmp_path: Path) -> None:
         providers = self.load(tmp_path, {"ACME_API_KEY": "a-1"})
         acme = providers["acme"]
-        request = acme.chat_request(b"", stream=True)
+        request = chat(acme, stream=True)
         assert request.url == "https://api.acme.example/v1/chat/completions"
         assert dict(request.headers)["x-team"] == "search"
         assert (request.timeouts.first_byte_s, request.timeouts.total_s) == (3, 90)
