@@ -192,7 +192,7 @@ class EmbeddingsFold(WholeAnswerFold):
         """Raises ProviderMalformedResponse when it is not an answer, ProviderError when it is an error under status 200."""
         try:
             reply = _REPLY.decode(body)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise ProviderMalformedResponse("The provider's answer is not the JSON it should be.") from None
         if (error := bytes(reply.error)) not in _NO_ERROR:
             raise error_in_band(error)

@@ -88,6 +88,9 @@ class GeminiAnswer(Struct, rename="camel"):
         return self.prompt_feedback.block_reason if self.prompt_feedback is not None else None
 
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What reading another's JSON may raise."""
+
 _ANSWER = msgspec.json.Decoder(GeminiAnswer)
 _EMPTY = (b"", b"null", b"{}")
 
@@ -96,7 +99,7 @@ def read_answer(data: bytes) -> GeminiAnswer:
     """Raises ProviderMalformedResponse for anything but an answer of Gemini's shape."""
     try:
         return _ANSWER.decode(data)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         raise ProviderMalformedResponse(_describe(data)) from None
 
 

@@ -12,6 +12,7 @@ from gatewayz.errors import ProviderMalformedResponse
 from gatewayz.records import Usage
 from gatewayz.wires.base import Shape
 from gatewayz.wires.gemini_answer import (
+    UNREADABLE,
     AnswerCandidate,
     FunctionCall,
     GeminiAnswer,
@@ -204,7 +205,12 @@ def _arguments(args: bytes) -> str:
     """As Gemini wrote them, number for number, without the space that it prints between."""
     if args in (b"", b"null"):
         return "{}"
-    return msgspec.json.format(args, indent=-1).decode()
+    try:
+        return msgspec.json.format(args, indent=-1).decode()
+    except UNREADABLE:
+        raise ProviderMalformedResponse(
+            "The provider's answer has a tool call with arguments that are not JSON."
+        ) from None
 
 
 def _signed(signature: str) -> JsonObject:

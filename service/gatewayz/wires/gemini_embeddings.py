@@ -23,7 +23,7 @@ from gatewayz.wires.embeddings import (
     read_embeddings_request,
 )
 from gatewayz.wires.gemini import model_name, model_path
-from gatewayz.wires.gemini_answer import UsageMetadata, usage_of
+from gatewayz.wires.gemini_answer import UNREADABLE, UsageMetadata, usage_of
 from gatewayz.wires.gemini_errors import gemini_error, gemini_error_in_band
 
 _UNDERSTOOD = frozenset(EmbeddingsRequest.__struct_fields__)
@@ -114,7 +114,7 @@ class GeminiToEmbeddings:
     def reply(self, body: bytes) -> bytes:
         try:
             answer = _ANSWER.decode(body)
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             raise ProviderMalformedResponse("The provider's answer is not the JSON it should be.") from None
         if len(answer.embeddings) != len(_texts(self._asked)):
             raise ProviderMalformedResponse("The provider's answer has not as many embeddings as there were texts.")
@@ -167,7 +167,7 @@ class GeminiEmbeddingsFold(WholeAnswerFold):
         """Raises ProviderMalformedResponse when it is not an answer, ProviderError when it is an error under status 200."""
         try:
             answer = _OBSERVED.decode(body)
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             raise ProviderMalformedResponse("The provider's answer is not the JSON it should be.") from None
         if (error := bytes(answer.error)) not in (b"", b"null", b"{}"):
             raise gemini_error_in_band(error)

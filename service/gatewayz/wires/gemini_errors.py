@@ -18,6 +18,7 @@ from gatewayz.errors import (
     ProviderRateLimited,
     ProviderServerError,
 )
+from gatewayz.wires.gemini_answer import UNREADABLE
 from gatewayz.wires.provider_errors import MAX_ERROR_BYTES, MAX_RETRY_AFTER_S, provider_error
 
 _KEY = re.compile(rb"AIza[A-Za-z0-9_\-]{20,}")
@@ -85,7 +86,7 @@ def gemini_error_in_band(error: bytes) -> ProviderError:
     """The error that came inside a 200. Its text is not repeated, for providers quote keys and prompts in it."""
     try:
         status = _STATUS.decode(error)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return ProviderServerError("The provider reported an error in its answer.", upstream_status=200)
     match status.status or str(status.code):
         case "RESOURCE_EXHAUSTED" | "429":
@@ -111,14 +112,14 @@ def _refusal(body: bytes) -> _Status | None:
             bodies = _BODIES.decode(body)
             return bodies[0].error if bodies else None
         return _BODY.decode(body).error
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return None
 
 
 def _details(status: _Status) -> list[_Detail]:
     try:
         return _DETAILS.decode(bytes(status.details))
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return []
 
 

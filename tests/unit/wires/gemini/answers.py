@@ -127,7 +127,7 @@ def joined(stream: list[Json]) -> Json:
     """The whole answer that says what the stream says."""
     candidates: dict[int, Json] = {}
     made: Json = {}
-    for one in stream:
+    for one in orjson.loads(orjson.dumps(stream)):
         made.update({name: value for name, value in one.items() if name != "candidates"})
         for part_of in one.get("candidates", []):
             so_far = candidates.setdefault(part_of["index"], {"content": {"parts": [], "role": "model"}})

@@ -367,9 +367,26 @@ JSON_ANSWER = st.recursive(
 )
 
 
-@given(made=JSON_ANSWER)
-def test_no_answer_breaks_anything(made: Any) -> None:
+BYTES = st.sampled_from([b"\xff", b"\\ud800", b"NaN", b'"', b"{", b"\x00"])
+
+
+@given(
+    made=JSON_ANSWER | st.sampled_from([joined(one) for one in STREAMS.values()]), place=st.integers(0), garbage=BYTES
+)
+def test_no_answer_breaks_anything(made: Any, place: int, garbage: bytes) -> None:
     body = json.dumps(made).encode()
+    for damaged in (body, body[: place % len(body)] + garbage + body[place % len(body) :]):
+        _survives(damaged)
+
+
+@pytest.mark.parametrize("args", [b'{"a":"\xff"}', b'{"a":"\\ud800"}', b'{"a":NaN}'])
+def test_arguments_that_nobody_could_read_are_no_answer(args: bytes) -> None:
+    call_of = b'{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","args":%b}}]},"finishReason":"STOP"}]}'
+    with pytest.raises(ProviderMalformedResponse):
+        GeminiWire().to_chat(SHAPE).reply(call_of % args)
+
+
+def _survives(body: bytes) -> None:
     for read in (GeminiWire().fold().reply, GeminiWire().to_chat(SHAPE).reply):
         try:
             read(body)

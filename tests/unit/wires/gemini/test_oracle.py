@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import orjson
@@ -20,60 +18,34 @@ from gatewayz.wires.embeddings import parse_embeddings_request
 from gatewayz.wires.gemini import KEY_HEADER, GeminiWire
 from gatewayz.wires.gemini_embeddings import GeminiEmbeddings
 from tests.unit.wires.gemini.answers import PLAIN, SHAPE, STREAMS, Json, event, joined, whole
+from tests.unit.wires.gemini.recorder import Recorder, recording
 from tests.unit.wires.gemini.requests import CASES, PNG, SIGNATURE, WEATHER
 
 QUESTION = "What is the weather in Köln?"
 
 
-class Recorder:
-    """A server that keeps what it is sent and answers what it is told to."""
+class Oracle:
+    """Google's client, and the server that it takes for Gemini."""
 
-    def __init__(self) -> None:
-        self.path = ""
-        self.headers: dict[str, str] = {}
-        self.body: Json = {}
-        self.answer = whole(joined(PLAIN))
-        recorder = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                recorder.path = self.path
-                recorder.headers = {name.lower(): value for name, value in self.headers.items()}
-                recorder.body = orjson.loads(self.rfile.read(int(self.headers["content-length"])))
-                self.send_response(200)
-                self.send_header("content-type", "text/event-stream" if "alt=sse" in self.path else "application/json")
-                self.send_header("content-length", str(len(recorder.answer)))
-                self.end_headers()
-                self.wfile.write(recorder.answer)
-
-            def log_message(self, format: str, *args: Any) -> None:
-                return
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
-        options = types.HttpOptions(base_url=f"http://127.0.0.1:{self._server.server_port}", api_version="v1beta")
+    def __init__(self, server: Recorder) -> None:
+        self.server = server
+        options = types.HttpOptions(base_url=server.url, api_version="v1beta")
         # Its signatures are of unknown types in part.
         self.client: Any = genai.Client(api_key="a-key", http_options=options)
 
     def sent(self) -> Json:
-        body: Json = camel(self.body)
+        body: Json = camel(self.server.body)
         if body.get("generationConfig") == {}:  # the client says so where there is nothing to say
             del body["generationConfig"]
         return body
 
-    def close(self) -> None:
-        self.client.close()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
 
 @pytest.fixture(scope="module")
-def recorder() -> Iterator[Recorder]:
-    made = Recorder()
-    yield made
-    made.close()
+def oracle() -> Iterator[Oracle]:
+    with recording() as server:
+        made = Oracle(server)
+        yield made
+        made.client.close()
 
 
 OPAQUE = {"parametersJsonSchema", "responseJsonSchema", "args", "response"}
@@ -103,15 +75,15 @@ def config_of(body: Json) -> types.GenerateContentConfig:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_googles_client_knows_every_name_and_sends_the_same(recorder: Recorder, name: str) -> None:
+def test_googles_client_knows_every_name_and_sends_the_same(oracle: Oracle, name: str) -> None:
     case = CASES[name]
     body: Json = orjson.loads(GeminiWire().from_chat(case.chat, case.model, stream=False))
     contents: Any = [types.Content.model_validate_json(orjson.dumps(content)) for content in body["contents"]]
-    recorder.answer = whole(joined(PLAIN))
-    recorder.client.models.generate_content(model=case.model, contents=contents, config=config_of(body))
-    assert recorder.sent() == body
-    assert recorder.path == "/v1beta" + GeminiWire().path(case.model, stream=False)
-    assert recorder.headers[KEY_HEADER] == "a-key"
+    oracle.server.answer = whole(joined(PLAIN))
+    oracle.client.models.generate_content(model=case.model, contents=contents, config=config_of(body))
+    assert oracle.sent() == body
+    assert oracle.server.path == "/v1beta" + GeminiWire().path(case.model, stream=False)
+    assert oracle.server.headers[KEY_HEADER] == "a-key"
 
 
 def ask(client: Any, model: str, contents: Any, **config: Any) -> None:
@@ -203,23 +175,21 @@ BY_HAND: dict[str, Callable[[Any], None]] = {
 
 
 @pytest.mark.parametrize("name", BY_HAND)
-def test_the_same_request_by_hand(recorder: Recorder, name: str) -> None:
-    recorder.answer = whole(joined(PLAIN))
-    BY_HAND[name](recorder.client)
+def test_the_same_request_by_hand(oracle: Oracle, name: str) -> None:
+    oracle.server.answer = whole(joined(PLAIN))
+    BY_HAND[name](oracle.client)
     case = CASES[name]
-    assert recorder.sent() == orjson.loads(GeminiWire().from_chat(case.chat, case.model, stream=False))
+    assert oracle.sent() == orjson.loads(GeminiWire().from_chat(case.chat, case.model, stream=False))
     assert SIGNATURE == "c2lnbmF0dXJl"
 
 
 @pytest.mark.parametrize("name", STREAMS)
-def test_googles_client_reads_the_answers_of_these_tests_as_we_do(recorder: Recorder, name: str) -> None:
+def test_googles_client_reads_the_answers_of_these_tests_as_we_do(oracle: Oracle, name: str) -> None:
     made = joined(STREAMS[name])
     types.GenerateContentResponse.model_validate_json(orjson.dumps(made))  # refuses unknown names
-    recorder.answer = whole(made)
-    read: types.GenerateContentResponse = recorder.client.models.generate_content(
-        model="gemini-2.5-flash", contents="x"
-    )
-    ours: Json = orjson.loads(GeminiWire().to_chat(SHAPE).reply(recorder.answer))
+    oracle.server.answer = whole(made)
+    read: types.GenerateContentResponse = oracle.client.models.generate_content(model="gemini-2.5-flash", contents="x")
+    ours: Json = orjson.loads(GeminiWire().to_chat(SHAPE).reply(oracle.server.answer))
     assert read.response_id == "r-1"
     assert read.usage_metadata is not None
     assert ours["usage"]["prompt_tokens"] == read.usage_metadata.prompt_token_count
@@ -237,12 +207,12 @@ def test_googles_client_reads_the_answers_of_these_tests_as_we_do(recorder: Reco
 
 
 @pytest.mark.parametrize("name", STREAMS)
-def test_googles_client_reads_the_streams_of_these_tests(recorder: Recorder, name: str) -> None:
-    recorder.answer = b"".join(event(one) for one in STREAMS[name])
+def test_googles_client_reads_the_streams_of_these_tests(oracle: Oracle, name: str) -> None:
+    oracle.server.answer = b"".join(event(one) for one in STREAMS[name])
     read: list[types.GenerateContentResponse] = [
-        *recorder.client.models.generate_content_stream(model="gemini-2.5-flash", contents="x")
+        *oracle.client.models.generate_content_stream(model="gemini-2.5-flash", contents="x")
     ]
-    assert recorder.path == "/v1beta" + GeminiWire().path("gemini-2.5-flash", stream=True)
+    assert oracle.server.path == "/v1beta" + GeminiWire().path("gemini-2.5-flash", stream=True)
     assert len(read) == len(STREAMS[name])
     fold = GeminiWire().fold()
     for one in STREAMS[name]:
@@ -256,13 +226,13 @@ def test_googles_client_reads_the_streams_of_these_tests(recorder: Recorder, nam
     assert fold.finish_reasons == (tuple(reasons.values()) or ("prohibited_content",))
 
 
-def test_googles_client_asks_for_embeddings_as_we_do(recorder: Recorder) -> None:
-    recorder.answer = b'{"embeddings":[{"values":[1,0]},{"values":[0,1]}]}'
+def test_googles_client_asks_for_embeddings_as_we_do(oracle: Oracle) -> None:
+    oracle.server.answer = b'{"embeddings":[{"values":[1,0]},{"values":[0,1]}]}'
     config = types.EmbedContentConfig(output_dimensionality=2)
-    read: types.EmbedContentResponse = recorder.client.models.embed_content(
+    read: types.EmbedContentResponse = oracle.client.models.embed_content(
         model="gemini-embedding-001", contents=["a", "b"], config=config
     )
     call: Call = parse_embeddings_request(b'{"model":"m","input":["a","b"],"dimensions":2}')
-    assert recorder.sent() == orjson.loads(GeminiEmbeddings().request(call, "gemini-embedding-001"))
-    assert recorder.path == "/v1beta" + GeminiEmbeddings().path("gemini-embedding-001")
+    assert oracle.sent() == orjson.loads(GeminiEmbeddings().request(call, "gemini-embedding-001"))
+    assert oracle.server.path == "/v1beta" + GeminiEmbeddings().path("gemini-embedding-001")
     assert [one.values for one in read.embeddings or []] == [[1, 0], [0, 1]]
