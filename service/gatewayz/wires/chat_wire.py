@@ -64,11 +64,11 @@ class ChatProvider:
     limit_member: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
     """Under which name this provider takes the limit of a call that came on another wire: many know only the older one, and
     ignore the newer."""
+    usage_option: bool = True
+    """Knows ``stream_options.include_usage``; for calls that came on another wire."""
     reasoning_back: bool = False
     """Takes an earlier turn's ``reasoning_details`` and ``extra_content`` back; strict providers refuse members they do not
     know."""
-    usage_option: bool = True
-    """Knows ``stream_options.include_usage``; for calls that came on another wire."""
     name: Wire = "openai_chat"
 
     def path(self, model: str, stream: bool) -> str:
