@@ -12,7 +12,7 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gatewayz.attempts.answer import Answer, answer_headers
 from gatewayz.attempts.record import AttemptRecord, PriceOf
@@ -28,7 +28,7 @@ from gatewayz.errors import (
 )
 from gatewayz.providers.base import Providers
 from gatewayz.providers.keypool import Secret
-from gatewayz.records import Attempt, AttemptReason, Call, KeyIdentity
+from gatewayz.records import Attempt, AttemptReason, Call, KeyIdentity, Record
 from gatewayz.routing.breaker import State
 from gatewayz.routing.budget import RetryBudget
 from gatewayz.routing.candidates import Candidate
@@ -54,8 +54,7 @@ _KEY_MATTERS = (401, 402, 429)
 """What a provider's refusal says about the key that was used."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(Record, frozen=True):
     """One call with everything that belongs to it, while candidates are asked."""
 
     call: Call
@@ -64,6 +63,8 @@ class _Asked:
     telemetry: RequestTelemetry
     wish: Wish
     until_s: float
+    hurried: bool
+    """The call has less time than attempts have anyway."""
 
     def shape(self) -> Shape:
         call = self.call
@@ -128,13 +129,16 @@ class Gateway:
         candidates = self._choice.candidates(call, wish, key)
         if self._in_flight >= self.policy.max_in_flight:
             raise Overloaded("The gateway serves as many calls as it can at a time.", retry_after_s=1.0)
-        limits = (wish.timeout_s, call.total_timeout_s, self.policy.max_timeout_s)
-        until_s = self._clock() + min(limit for limit in limits if limit is not None)
+        time_s = self.policy.max_timeout_s
+        for limit_s in (wish.timeout_s, call.total_timeout_s):
+            if limit_s is not None and limit_s < time_s:
+                time_s = limit_s
+        until_s, hurried = self._clock() + time_s, time_s < self.policy.max_timeout_s
         self._in_flight += 1
         self._budget.request_began()
         open_ended = False
         try:
-            answer = await self._ask_in_turn(_Asked(call, caller, key, telemetry, wish, until_s), candidates)
+            answer = await self._ask_in_turn(_Asked(call, caller, key, telemetry, wish, until_s, hurried), candidates)
             open_ended = answer.events is not None
             return answer
         finally:
@@ -160,7 +164,7 @@ class Gateway:
                 left_s = asked.until_s - self._clock()
                 if number and left_s <= 0:
                     raise failures.final()
-                others = any(self.routes.skipped(one) is None for one in candidates[place + 1 :])
+                others = self._may_ask_one_of(candidates[place + 1 :])
                 if (skipped := self.routes.skipped(candidate)) is not None:
                     if not waited and not others and await self._rest(skipped, left_s):
                         waited = True
@@ -206,6 +210,9 @@ class Gateway:
                     await self._sleep(pause)
         raise failures.final()
 
+    def _may_ask_one_of(self, others: Sequence[Candidate]) -> bool:
+        return bool(others) and any(self.routes.skipped(one) is None for one in others)
+
     async def _rest(self, skipped: Skipped, left_s: float) -> bool:
         """Waits with a candidate that nobody can stand in for, if it is worth it."""
         if skipped.reason != "rate_limited" or skipped.retry_after_s > min(self.policy.retry.max_wait_s, left_s):
@@ -241,7 +248,7 @@ class Gateway:
         )
         record = AttemptRecord(provider, candidate.model, span, visit, speech.wire.fold(), self._price_of)
         try:
-            left_s = asked.until_s - self._clock()
+            left_s = asked.until_s - self._clock() if asked.hurried or number > 1 else None
             request = provider.request(
                 speech.path, speech.body, call.stream, key=secret, traceparent=span.traceparent, total_s=left_s
             )

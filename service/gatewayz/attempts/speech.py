@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
 from gatewayz.errors import InvalidRequest, ProviderError
 from gatewayz.providers.base import Provider
-from gatewayz.records import Call
+from gatewayz.records import Call, Record
 from gatewayz.wires.base import CallerWire, Fold, ProviderWire, Shape, Translation, Wire
 from gatewayz.wires.chat_wire import ChatProvider
 from gatewayz.wires.embeddings_wires import EMBEDDINGS_WIRES
@@ -24,8 +23,7 @@ class Heard(Protocol):
     def error(self, status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> ProviderError: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Speech:
+class Speech(Record, frozen=True):
     """One call in a provider's words, fit for several attempts."""
 
     wire: Heard

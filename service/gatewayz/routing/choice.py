@@ -8,10 +8,13 @@ from gatewayz.errors import NotFound
 from gatewayz.providers.base import Providers
 from gatewayz.records import Call, KeyIdentity
 from gatewayz.routing.candidates import Candidate, candidates_at, candidates_for
-from gatewayz.routing.overrides import Wish
+from gatewayz.routing.overrides import NO_WISH, Wish
 from gatewayz.routing.policy import RoutingPolicy
 from gatewayz.routing.routes import Routes
 from gatewayz.routing.strategies import CostOf, Strategies
+
+MAX_REMEMBERED = 1024
+"""Model names are the callers' words; far more than are in use, so that they are seldom looked for again."""
 
 
 class Choice:
@@ -28,6 +31,8 @@ class Choice:
         random: Callable[[], float],
     ) -> None:
         self._providers = providers
+        self._known: dict[str, Sequence[Candidate]] = {}
+        self._generation = providers.generation
         self._policy = policy
         self._strategies = Strategies(routes, cost_of, clock=clock, random=random)
 
@@ -37,6 +42,8 @@ class Choice:
 
         Raises NotFound when the model, and all that may stand in for it, is unknown.
         """
+        if wish is NO_WISH:
+            return self._for_one(call.model, call, wish, key)
         found: list[Candidate] = []
         missing: NotFound | None = None
         for model in (call.model, *wish.models):
@@ -59,10 +66,20 @@ class Choice:
     def _for_one(self, model: str, call: Call, wish: Wish, key: KeyIdentity | None) -> Sequence[Candidate]:
         if wish.providers:
             return candidates_at(model, wish.providers, self._providers)
-        found = candidates_for(model, self._providers)
+        found = self._configured(model)
         if len(found) == 1 or wish.strategy is not None:
             return found
         group = self._providers.groups.get(model)
         strategy = self._policy.strategy if group is None else group.strategy
         sticky = key.key_id if key is not None and group is not None and group.sticky else None
         return self._strategies.ordered(found, strategy, key=sticky, stream=call.stream)
+
+    def _configured(self, model: str) -> Sequence[Candidate]:
+        """``candidates_for``, remembered until the configuration or a provider's own list of models changes."""
+        if self._generation != self._providers.generation or len(self._known) >= MAX_REMEMBERED:
+            self._known.clear()
+            self._generation = self._providers.generation
+        found = self._known.get(model)
+        if found is None:
+            found = self._known[model] = candidates_for(model, self._providers)
+        return found

@@ -47,10 +47,11 @@ NO_WISH = Wish()
 
 def wish_of(headers: Iterable[tuple[bytes, bytes]], call: Call) -> tuple[Call, Wish]:
     """The call as it goes on (without ``models``), and what was wished. Raises InvalidRequest naming the header or member."""
-    texts = {name: value.decode("latin-1").strip() for name, value in headers if name.startswith(PREFIX)}
+    wished = [pair for pair in headers if pair[0].startswith(PREFIX)]
     raw = call.fields.get("models")
-    if not texts and raw is None:
+    if not wished and raw is None:
         return call, NO_WISH
+    texts = {name: value.decode("latin-1").strip() for name, value in wished}
     models: tuple[str, ...] = ()
     if raw is not None:
         try:
