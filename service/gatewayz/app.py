@@ -155,9 +155,12 @@ class App:
                 excluded_urls=UNTRACED_PATHS,
                 exclude_spans=["receive", "send"],
             )
-            for task in (ModelLists(providers), configured.reloader):
-                task.open()
-                stack.push_async_callback(task.close)
+            configured.reloader.open()
+            stack.push_async_callback(configured.reloader.close)
+            if settings.list_models:
+                lists = ModelLists(providers)
+                lists.open()
+                stack.push_async_callback(lists.close)
             stack.enter_context(self._draining_on_sigterm())
             logger.info("gateway ready", extra={"version": __version__, "providers": list(providers)})
             yield

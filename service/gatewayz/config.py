@@ -92,6 +92,10 @@ class Settings(BaseSettings):
         64_000_000, description="Largest unary answer read from a provider."
     )
 
+    list_models: bool = Field(
+        True, description="Ask providers for their lists of models, hourly and in the background, for `/v1/models`."
+    )
+
     # Routing
     max_in_flight: Annotated[int, Field(ge=1)] = Field(
         1024, description="Calls at a time, per worker; one more is refused at once with 503 and Retry-After."

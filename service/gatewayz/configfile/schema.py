@@ -109,6 +109,36 @@ GROUP_MEMBERS: Mapping[str, str] = {
 }
 
 
+EXAMPLE = """\
+providers:
+  acme:                                  # a provider of your own: any server with an OpenAI API
+    base_url: https://api.acme.example/v1
+    keys: [ACME_API_KEY, ACME_API_KEY_2] # variables, never the keys themselves
+    models: [acme-large, acme-small]
+    timeouts: {first_chunk_s: 5, total_s: 120}
+    max_concurrency: 64
+    prices:                              # US dollars per million tokens
+      acme-large: {input: 2, output: 8, cache_read: 0.5}
+      "*": {input: 0.5, output: 1}
+  ollama:                                # naming a keyless provider offers it
+    base_url: http://gpu-box:11434/v1
+  groq:
+    enabled: false
+
+models:
+  default: openai/gpt-5-mini             # an alias
+  smart:                                 # a group: the next one is asked when one fails
+    strategy: priority
+    sticky: true
+    targets: [anthropic/claude-sonnet-4-5, openai/gpt-5, acme/acme-large]
+  canary:
+    strategy: weighted
+    targets:
+      - {model: openai/gpt-5-mini, weight: 9}
+      - {model: acme/acme-small, weight: 1}
+"""
+
+
 class ConfigFile(Struct, frozen=True):
     """Everything that the shipped catalogue and gatewayz.yaml say together, checked."""
 

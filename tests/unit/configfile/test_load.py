@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gatewayz.config import ConfigurationError, load_settings
 from gatewayz.configfile.load import find_config, parse_config, read_catalog, read_config
-from gatewayz.configfile.schema import ConfigFile, ProviderEntry
+from gatewayz.configfile.schema import (
+    EXAMPLE,
+    GROUP_MEMBERS,
+    PROVIDER_MEMBERS,
+    ConfigFile,
+    GroupEntry,
+    ProviderEntry,
+)
 from gatewayz.configfile.urls import wrong_base_url
 from gatewayz.providers.catalog import shipped_catalog
 from gatewayz.records import ModelGroup, Target
@@ -60,6 +68,17 @@ class TestProviders:
         )
         assert config.providers["acme_two"].base_url == config.providers["acme"].base_url
         assert config.providers["acme_two"].keys == ("ACME_TWO_KEY",)
+
+
+class TestTheDocumentation:
+    def test_its_example_is_right(self) -> None:
+        config = parse(EXAMPLE)
+        assert config.providers["acme"].prices["acme-large"].cache_read == 0.5
+        assert set(config.groups) == {"default", "smart", "canary"}
+
+    @pytest.mark.parametrize(("kind", "told"), [(ProviderEntry, PROVIDER_MEMBERS), (GroupEntry, GROUP_MEMBERS)])
+    def test_it_tells_of_every_member(self, kind: type[msgspec.Struct], told: dict[str, str]) -> None:
+        assert tuple(told) == kind.__struct_fields__
 
 
 class TestModels:
