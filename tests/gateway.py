@@ -48,7 +48,8 @@ def clean_environment(**variables: str) -> dict[str, str]:
         name: value
         for name, value in os.environ.items()
         if not name.startswith(steering)
-        and not name.endswith(("_API_KEY", "_BASE_URL"))
+        and not name.endswith(("_API_KEY", "_API_TOKEN", "_BASE_URL"))
+        and name != "HF_TOKEN"
         and not name.lower().endswith("_proxy")
     }
     # A child's warnings are errors too, as far as they can be: they end up in its log, where tests look.
@@ -82,8 +83,12 @@ def running_gateway(data_dir: Path, environment: Mapping[str, str], *, workers: 
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     data_dir.mkdir(parents=True, exist_ok=True)
-    settings = {"GATEWAYZ_DATA_DIR": str(data_dir), "GATEWAYZ_CREATE_FIRST_KEY": "false"}
-    complete = clean_environment(**settings, **environment)
+    settings = {
+        "GATEWAYZ_DATA_DIR": str(data_dir),
+        "GATEWAYZ_CREATE_FIRST_KEY": "false",
+        "GATEWAYZ_LIST_MODELS": "false",  # tests count what reaches the provider
+    }
+    complete = clean_environment(**settings | dict(environment))
     api_key = create_key(data_dir, environment=complete)
     log = data_dir / "gateway.log"
     command = [sys.executable, "-m", "gatewayz", "serve", "--port", str(port), "--workers", str(workers)]

@@ -19,7 +19,7 @@ import ssl
 import struct
 import threading
 from collections import Counter
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -70,6 +70,9 @@ class FakeLLM:
         """Connections that the client left before its answer was complete."""
         self.served: Counter[str] = Counter()
         """Requests by model; scripts that fail once look here."""
+        self.behave: Callable[[Received], str | None] | None = None
+        """What to do instead of what the model's name says: the name of another script, or None to let it be. With it a
+        provider falls ill and recovers during a test."""
         self._tls = tls
         self._port = port
         self._server: asyncio.Server | None = None
@@ -225,7 +228,8 @@ class _Connection(asyncio.Protocol):
         self._task = self._fake.answer(self, Received(method, path, headers, rest[:length], self._number))
 
     async def play(self, received: Received) -> None:
-        script = script_of(received.model)
+        behave = self._fake.behave
+        script = script_of((behave(received) if behave is not None else None) or received.model)
         exchange = Exchange(received.body, self._fake.served[received.model], self._send)
         try:
             if received.path != "/v1/chat/completions":

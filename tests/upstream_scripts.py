@@ -1,11 +1,12 @@
 """What the fake provider does, by the model's name. Numbers in a name are parameters.
 
 ok  ok-200-tokens  paced-10-tokens-20-ms  tools  unicode  cached  reasoning  deepseek-usage  groq-usage
-500  503  401  429  … (any status)            500-once  503-twice  429-retry-after-2  429-retry-after-date …
-400-context  redirect  html-200  empty-200  bad-json-200  short-200  no-choices-200  error-200  gzip-200  not-gzip-200  gzip-bomb
+500  503  401  429  … (any status)            500-once  503-twice  429-retry-after-2  503-retry-after-date …
+400-context  redirect  html-200  empty-200  bad-json-200  short-200  no-choices-200  error-200  gzip-200  not-gzip-200
 close-before-headers  rst-before-headers  drip-headers  not-http  hang  slow-first-3s  big-body
+gzip-bomb  zstd-200
 cut-after-3  rst-after-3  stall-after-3  one-byte-slices  crlf  cr  comments  multi-line  bad-event-after-3
-error-first-event  error-after-3  no-done  no-usage  done-without-blank-line  json-for-stream  no-first-byte
+error-first-event  error-after-3  429-after-3  no-done  no-usage  done-without-blank-line  json-for-stream  no-first-byte
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ from tests.upstream_exchange import (
 
 FOREVER_S = 3600.0
 BIG_BYTES = 80_000_000
+PACKET_S = 0.05
+"""A pause after which what follows arrives as a packet of its own."""
 
 
 async def ok(
@@ -101,9 +104,9 @@ async def status(exchange: Exchange, code: int) -> None:
     await exchange.error(code, f"Scripted failure {code}.", "scripted")
 
 
-async def limited(exchange: Exchange, retry_after: str) -> None:
+async def limited(exchange: Exchange, code: int, retry_after: str) -> None:
     value = formatdate(time() + 5, usegmt=True) if retry_after == "date" else retry_after
-    await exchange.error(429, "Slow down.", "rate_limit_exceeded", retry_after=value)
+    await exchange.error(code, "Slow down.", "rate_limit_exceeded", retry_after=value)
 
 
 async def fails_first(exchange: Exchange, code: int, times: int) -> None:
@@ -194,6 +197,11 @@ async def slow_first(exchange: Exchange, seconds: float) -> None:
     await ok(exchange)
 
 
+async def zstd(exchange: Exchange) -> None:
+    """An encoding that nobody asked for."""
+    await exchange.answer(200, b"\x28\xb5\x2f\xfd\x04\x00garbage", content_encoding="zstd")
+
+
 async def big_body(exchange: Exchange) -> None:
     await exchange.send(head_of(200, {"content-type": "application/json", "transfer-encoding": "chunked"}))
     block = b" " * 65_536
@@ -220,7 +228,7 @@ async def cut_after(exchange: Exchange, count: int) -> None:
 
 async def reset_after(exchange: Exchange, count: int) -> None:
     await begin(exchange, count)
-    await asyncio.sleep(0.05)  # an RST overtakes bytes that the reader has not taken yet
+    await asyncio.sleep(PACKET_S)  # an RST overtakes bytes that the reader has not taken yet
     raise Reset
 
 
@@ -231,14 +239,25 @@ async def stall_after(exchange: Exchange, count: int) -> None:
 
 async def bad_event_after(exchange: Exchange, count: int) -> None:
     await begin(exchange, count)
+    await asyncio.sleep(PACKET_S)
     await exchange.chunk(b'data: {"id":"chatcmpl-fake","choi\n\n')
     await exchange.end_stream()
 
 
 async def error_after(exchange: Exchange, count: int) -> None:
     await begin(exchange, count)
+    await asyncio.sleep(PACKET_S)
     await exchange.chunk(
         b'data: {"error":{"message":"The server is overloaded","type":"overloaded_error","code":503}}\n\n'
+    )
+    await exchange.end_stream()
+
+
+async def limited_after(exchange: Exchange, count: int) -> None:
+    await begin(exchange, count)
+    await asyncio.sleep(PACKET_S)
+    await exchange.chunk(
+        b'data: {"error":{"message":"Rate limit reached","type":"requests","code":"rate_limit_exceeded"}}\n\n'
     )
     await exchange.end_stream()
 
@@ -324,6 +343,7 @@ _SIMPLE: dict[str, Script] = {
     "not-http": not_http,
     "hang": hang,
     "big-body": big_body,
+    "zstd-200": zstd,
     "error-first-event": error_first_event,
     "no-first-byte": no_first_byte,
     "no-done": no_done,
@@ -345,7 +365,7 @@ _PATTERNS: tuple[tuple[str, Make], ...] = (
         r"paced-(\d+)-tokens-(\d+)-ms",
         lambda given: lambda exchange: ok(exchange, words(int(given[0])), pause_s=int(given[1]) / 1000),
     ),
-    (r"429-retry-after-(.+)", lambda given: lambda exchange: limited(exchange, given[0])),
+    (r"(429|503)-retry-after-(.+)", lambda given: lambda exchange: limited(exchange, int(given[0]), given[1])),
     (r"(\d{3})-(once|twice)", lambda given: lambda exchange: fails_first(exchange, int(given[0]), _TIMES[given[1]])),
     (r"(\d{3})", lambda given: lambda exchange: status(exchange, int(given[0]))),
     (r"slow-first-([\d.]+)s", lambda given: lambda exchange: slow_first(exchange, float(given[0]))),
@@ -353,6 +373,7 @@ _PATTERNS: tuple[tuple[str, Make], ...] = (
     (r"rst-after-(\d+)", lambda given: lambda exchange: reset_after(exchange, int(given[0]))),
     (r"stall-after-(\d+)", lambda given: lambda exchange: stall_after(exchange, int(given[0]))),
     (r"error-after-(\d+)", lambda given: lambda exchange: error_after(exchange, int(given[0]))),
+    (r"429-after-(\d+)", lambda given: lambda exchange: limited_after(exchange, int(given[0]))),
     (r"bad-event-after-(\d+)", lambda given: lambda exchange: bad_event_after(exchange, int(given[0]))),
 )
 

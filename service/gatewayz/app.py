@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from types import FrameType
 from typing import Literal
 
@@ -21,6 +22,8 @@ from opentelemetry.metrics import NoOpMeterProvider
 from gatewayz import __version__
 from gatewayz.accounts.keys import Keys
 from gatewayz.config import Settings
+from gatewayz.configfile.load import find_config, read_config
+from gatewayz.configfile.watch import Reloader
 from gatewayz.controlplane.application import create_control_plane
 from gatewayz.controlplane.checks import database_check, redis_check
 from gatewayz.controlplane.deps import Services, attach
@@ -30,8 +33,11 @@ from gatewayz.dataplane.http import Receive, Scope, Send
 from gatewayz.dataplane.routes import find_route
 from gatewayz.errors import ConfigurationError, GatewayError
 from gatewayz.gateway import Gateway
+from gatewayz.pricing.price import CurrentPrices, Prices
 from gatewayz.providers.base import Providers
-from gatewayz.providers.catalog import load_providers
+from gatewayz.providers.catalog import Opener, shipped_catalog
+from gatewayz.providers.models import ModelLists
+from gatewayz.routing.policy import policy_of
 from gatewayz.storage.cache import Cache
 from gatewayz.storage.database import Database
 from gatewayz.telemetry.setup import Telemetry, open_telemetry
@@ -113,7 +119,8 @@ class App:
             await database.migrate()
             keys = await Keys.open(database, settings)
             stack.push_async_callback(keys.close)
-            providers = load_providers(settings, self._environment)
+            configured = _configured(settings, self._environment, telemetry)
+            providers, prices = configured.providers, configured.prices
             stack.push_async_callback(providers.close)
             _observe_state(telemetry, database, keys, providers)
             client = await stack.enter_async_context(_instrumented_client(telemetry))
@@ -128,7 +135,14 @@ class App:
                 checks["redis"] = redis_check(cache)
             health = self._health = await HealthMonitor.open(checks, redis_required=settings.redis_required)
             stack.push_async_callback(health.close)
-            gateway = Gateway(providers, max_upstream_bytes=settings.max_upstream_bytes)
+            gateway = Gateway(
+                providers,
+                max_upstream_bytes=settings.max_upstream_bytes,
+                policy=policy_of(settings),
+                cost_of=prices.cost_of,
+                price_of=prices.price_of,
+            )
+            telemetry.observe("gatewayz.circuit_breaker.state", gateway.routes.breaker_states)
             self._endpoint = Endpoint(
                 find_route(gateway), keys, telemetry, BodyLimits(settings.max_body_bytes, settings.body_timeout_s)
             )
@@ -141,9 +155,41 @@ class App:
                 excluded_urls=UNTRACED_PATHS,
                 exclude_spans=["receive", "send"],
             )
+            configured.reloader.open()
+            stack.push_async_callback(configured.reloader.close)
+            if settings.list_models:
+                lists = ModelLists(providers)
+                lists.open()
+                stack.push_async_callback(lists.close)
             stack.enter_context(self._draining_on_sigterm())
             logger.info("gateway ready", extra={"version": __version__, "providers": list(providers)})
             yield
+
+
+@dataclass(frozen=True, slots=True)
+class _Configured:
+    """What the operator decides in his file, always as it is now."""
+
+    providers: Providers
+    prices: CurrentPrices
+    reloader: Reloader[tuple[Providers, Prices]]
+
+
+def _configured(settings: Settings, environment: Mapping[str, str], telemetry: Telemetry) -> _Configured:
+    file = find_config(settings.config_file)
+    opener = Opener(settings, environment)
+
+    def read() -> tuple[Providers, Prices]:
+        config = read_config(file, shipped_catalog())
+        return opener.providers(config), Prices(config.providers)
+
+    def apply(after: tuple[Providers, Prices]) -> None:
+        providers.replace(after[0])
+        prices.replace(after[1])
+
+    providers, first_prices = read()
+    prices = CurrentPrices(first_prices)
+    return _Configured(providers, prices, Reloader(file, read, apply, telemetry.record_reload))
 
 
 @asynccontextmanager

@@ -43,6 +43,10 @@ class Settings(BaseSettings):
     data_dir: Path = Field(
         Path("data"), description="Directory for the database, the key pepper, logs and the stack's data."
     )
+    config_file: Path | None = Field(
+        None,
+        description="Providers, models and prices of your own; unset: `gatewayz.yaml` where the gateway starts, if there.",
+    )
     database_url: str | None = Field(
         None, description="SQLAlchemy address of the database; unset: SQLite in the data directory."
     )
@@ -87,6 +91,41 @@ class Settings(BaseSettings):
     max_upstream_bytes: Annotated[int, Field(ge=1024)] = Field(
         64_000_000, description="Largest unary answer read from a provider."
     )
+
+    list_models: bool = Field(
+        True, description="Ask providers for their lists of models, hourly and in the background, for `/v1/models`."
+    )
+
+    # Routing
+    max_in_flight: Annotated[int, Field(ge=1)] = Field(
+        1024, description="Calls at a time, per worker; one more is refused at once with 503 and Retry-After."
+    )
+    provider_max_in_flight: Annotated[int, Field(ge=1)] = Field(
+        512, description="Calls to one provider at a time, per worker, where its entry does not say otherwise."
+    )
+    max_attempts: Annotated[int, Field(ge=1, le=20)] = Field(
+        6, description="Attempts that one call may take, retries and fallbacks included; 1: neither."
+    )
+    retry_budget: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.2, description="Share of extra attempts among all calls while they fail; those that succeed are not counted."
+    )
+    max_retry_wait_s: Annotated[float, Field(ge=0, le=60)] = Field(
+        5, description="Longest Retry-After that is waited for; a longer one is handed on, if nobody else can answer."
+    )
+    breaker_failures: Annotated[int, Field(ge=1)] = Field(
+        5, description="Failures in a row that open the circuit breaker of a provider's model."
+    )
+    breaker_failure_share: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.5, description="Share of failures in the window that opens it, too."
+    )
+    breaker_min_attempts: Annotated[int, Field(ge=1)] = Field(
+        20, description="Attempts in the window below which that share says nothing."
+    )
+    breaker_window_s: Seconds = Field(60, description="That window.")
+    breaker_open_s: Seconds = Field(
+        30, description="How long it stays open at first: longer than a blip, shorter than a user's patience."
+    )
+    breaker_max_open_s: Seconds = Field(300, description="How long at most, after doubling with each failed probe.")
 
     # Shutdown
     drain_s: Seconds = Field(20, description="How long open requests may go on after SIGTERM.")

@@ -6,6 +6,7 @@ Run from the repository's root: ``python -m gatewayz.docs [--check]``.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import get_args
 
@@ -14,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from gatewayz.addresses import VARIABLES, Addresses
 from gatewayz.config import PREFIX, STACK_PREFIX, Settings, StackSettings
+from gatewayz.configfile.schema import EXAMPLE, GROUP_MEMBERS, PROVIDER_MEMBERS
 from gatewayz.providers.catalog import DEMO, shipped_catalog
 from gatewayz.telemetry.reference import markdown as telemetry_reference
 
@@ -35,6 +37,10 @@ def _default(field: FieldInfo) -> str:
     return f"`{field.default}`"
 
 
+def _code(words: Iterable[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
+
+
 def configuration() -> str:
     """docs/configuration.md: every setting, with its default and its reason; every provider, with its variables."""
     rows = "\n".join(
@@ -50,7 +56,8 @@ def configuration() -> str:
         for name, variable in VARIABLES.items()
     )
     providers = "\n".join(
-        f"| `{name}` | {', '.join(f'`{key}`' for key in entry.keys) or 'none'} | `{name.upper()}_BASE_URL` | {entry.base_url} |"
+        f"| `{name}` | {_code(entry.keys) or 'none'} | `{name.upper()}_BASE_URL` | {entry.base_url} "
+        f"| {_code((*entry.wires, *(['embeddings'] if entry.embeddings else [])))} |"
         for name, entry in shipped_catalog().items()
         if name != DEMO
     )
@@ -74,9 +81,38 @@ def configuration() -> str:
         f"| variable | default | meaning |\n|---|---|---|\n{tools}\n"
         "| `GATEWAYZ_API_KEY` | a key made for this once | The key they use. |\n\n"
         "## Providers\n\n"
-        "A provider is offered once its key variable is set. Those without a key (`ollama`, `vllm`) are offered once "
-        "their address is.\n\n"
-        f"| provider | key | address override | default address |\n|---|---|---|---|\n{providers}\n"
+        "A provider is offered once one of its key variables is set. A variable may hold several keys, separated by commas, and "
+        "all variables that are set count: the keys take turns. A key that the provider refuses rests for five minutes, one "
+        "that has reached its rate limit rests for that model as long as the provider asks. Providers without a key (`ollama`, "
+        "`vllm`, `lmstudio`) are offered once their address is set, or gatewayz.yaml names them. An address without a path gets "
+        "the usual one.\n\n"
+        "| provider | keys | address override | default address | wires |\n|---|---|---|---|---|\n"
+        f"{providers}\n\n{_config_file()}"
+    )
+
+
+def _config_file() -> str:
+    provider_rows = "\n".join(f"| `{name}` | {meaning} |" for name, meaning in PROVIDER_MEMBERS.items())
+    group_rows = "\n".join(f"| `{name}` | {meaning} |" for name, meaning in GROUP_MEMBERS.items())
+    return (
+        "## gatewayz.yaml\n\n"
+        "Providers, models and prices of your own. The file is read at the start and again whenever it changes or the process "
+        "gets SIGHUP (`kill -HUP`, to the supervisor if there are several workers). A mistake is named with its line: at the "
+        "start it ends the start, later the file is rejected and the one before stays in force; `gatewayz.config.reloads` counts "
+        "both. Calls under way finish with what they began with.\n\n"
+        f"```yaml\n{EXAMPLE}```\n\n"
+        "### `providers:`\n\n"
+        "A new name is a new provider and needs `base_url` and `keys` (or `keyless`); a known name changes that entry, member by "
+        "member. Providers that the file names are asked first, in its order.\n\n"
+        f"| member | meaning |\n|---|---|\n{provider_rows}\n\n"
+        "### `models:`\n\n"
+        "A name for one model (an alias) or for several (a group): a model's name, a list of them, or a mapping with these "
+        "members. Such a name comes before a provider's model of the same name; `provider/model` always means that provider.\n\n"
+        f"| member | meaning |\n|---|---|\n{group_rows}\n\n"
+        "### Prices\n\n"
+        "An attempt costs what `prices` of its provider's entry say, else what the list of the `genai-prices` package says (its "
+        "copy, of the date of the release: nothing is fetched). What is in neither is counted as unpriced "
+        "(`gatewayz.pricing.lookups`), never taken for free.\n"
     )
 
 

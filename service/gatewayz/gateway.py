@@ -1,68 +1,237 @@
-"""The story of a call: who may answer it, the attempt, the answer, the record.
+"""The story of a call: what is wished, who may answer it, one attempt after another, the answer, the record.
 
-A unary answer and a stream end in the same place (``_Record.settle``): bytes are forwarded first and observed second, the
-observations fold into one Outcome, and the attempt is recorded exactly once, also when the caller leaves.
+A unary answer and a stream end in the same place (``AttemptRecord.settle``): bytes are forwarded first and observed second,
+the observations fold into one Outcome, and the attempt is recorded exactly once, also when the caller leaves. Another attempt
+follows a failure only while the caller has not got a byte.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
-from time import perf_counter
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 
-from gatewayz.errors import GatewayError, ProviderMalformedResponse, ProviderStreamCut
-from gatewayz.providers.base import Provider, Providers, returned_headers
-from gatewayz.records import Attempt, Call, ErrorType, KeyIdentity, Outcome
-from gatewayz.routing.candidates import Candidate, candidates_for
-from gatewayz.telemetry.requests import AttemptTelemetry, RequestTelemetry
-from gatewayz.upstream import UpstreamResponse
-from gatewayz.wires.chat import chat_to_upstream, error_event
-from gatewayz.wires.chat_fold import ChatFold
-from gatewayz.wires.sse import EventSplitter
+from gatewayz.attempts.answer import Answer, answer_headers
+from gatewayz.attempts.record import AttemptRecord, PriceOf
+from gatewayz.attempts.relay import begin_stream
+from gatewayz.attempts.speech import Speech, speech_for
+from gatewayz.errors import (
+    GatewayError,
+    InvalidRequest,
+    Overloaded,
+    ProviderBadRequest,
+    ProviderError,
+    ProviderRateLimited,
+)
+from gatewayz.providers.base import Providers
+from gatewayz.providers.keypool import Secret
+from gatewayz.records import Attempt, AttemptReason, Call, KeyIdentity, Record
+from gatewayz.routing.breaker import State
+from gatewayz.routing.budget import RetryBudget
+from gatewayz.routing.candidates import Candidate
+from gatewayz.routing.choice import Choice
+from gatewayz.routing.failures import Failures
+from gatewayz.routing.overrides import Wish, wish_of
+from gatewayz.routing.policy import RoutingPolicy
+from gatewayz.routing.retry import pause_s, verdict
+from gatewayz.routing.routes import Routes, Skipped, Visit
+from gatewayz.routing.strategies import CostOf, no_price
+from gatewayz.telemetry import names
+from gatewayz.telemetry.requests import RequestTelemetry
+from gatewayz.wires.base import CallerWire, Shape
+from gatewayz.wires.chat_wire import ChatCaller
+
+logger = logging.getLogger(__name__)
 
 MAX_ERROR_BYTES = 65_536
 """An error object larger than this is not an error object."""
 
-END_OF_STREAM_GRACE_S = 1.0
-"""After ``[DONE]`` the provider gets this long to end the body, so that its connection can be used again."""
+_CHAT = ChatCaller()
+_KEY_MATTERS = (401, 402, 429)
+"""What a provider's refusal says about the key that was used."""
 
 
-@dataclass(slots=True)
-class Answer:
-    """What goes back to the caller. Exactly one of ``body`` and ``events`` is set.
+class _Asked(Record, frozen=True):
+    """One call with everything that belongs to it, while candidates are asked."""
 
-    ``error`` is set once ``events`` has ended in failure: by then the status is long sent, and only the record can tell.
-    """
+    call: Call
+    caller: CallerWire
+    key: KeyIdentity | None
+    telemetry: RequestTelemetry
+    wish: Wish
+    until_s: float
+    hurried: bool
+    """The call has less time than attempts have anyway."""
 
-    status: int
-    headers: list[tuple[bytes, bytes]]
-    provider: str
-    body: bytes | None = None
-    events: AsyncGenerator[bytes, None] | None = None
-    error: GatewayError | None = None
-    abandon: Callable[[], None] | None = None
-    """Call it whatever happens: a generator that was never started cannot clean up behind itself."""
+    def shape(self) -> Shape:
+        call = self.call
+        return Shape(self.telemetry.request_id, call.model, int(time.time()), call.stream, call.include_usage)
+
+    def breaker_changed(self, provider: str, state: State) -> None:
+        self.telemetry.event(names.BREAKER_CHANGED, {names.PROVIDER: provider, names.BREAKER_STATE: state})
+        logger.warning("circuit breaker changed", extra={"provider": provider, "state": state})
 
 
 class Gateway:
-    """Answers calls through the providers. Holds no state of its own between calls."""
+    """Answers calls through the providers; one per worker. Remembers of the calls before only how the routes did."""
 
-    def __init__(self, providers: Providers, *, max_upstream_bytes: int) -> None:
+    def __init__(
+        self,
+        providers: Providers,
+        *,
+        max_upstream_bytes: int,
+        policy: RoutingPolicy | None = None,
+        cost_of: CostOf = no_price,
+        price_of: PriceOf | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random.random,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self.providers = providers
+        self.policy = policy or RoutingPolicy()
+        self.routes = Routes(self.policy, clock)
         self._max_upstream_bytes = max_upstream_bytes
+        self._price_of = price_of
+        self._choice = Choice(providers, self.policy, self.routes, cost_of, clock=clock, random=chance)
+        self._budget = RetryBudget(self.policy.retry, clock)
+        self._clock = clock
+        self._chance = chance
+        self._sleep = sleep
+        self._in_flight = 0
 
-    async def chat(self, call: Call, key: KeyIdentity | None, telemetry: RequestTelemetry) -> Answer:
-        """The answer to a chat call. Raises a GatewayError when there is none; once a stream has begun, its failures arrive
-        inside it instead (an error event, never ``[DONE]``)."""
-        candidate = candidates_for(call.model, self.providers)[0]
-        return await self._attempt(call, candidate, key, telemetry)
+    async def chat(
+        self,
+        call: Call,
+        key: KeyIdentity | None,
+        telemetry: RequestTelemetry,
+        headers: Iterable[tuple[bytes, bytes]] = (),
+    ) -> Answer:
+        """``answer`` for a call on the chat wire."""
+        return await self.answer(call, _CHAT, key, telemetry, headers)
+
+    async def answer(
+        self,
+        call: Call,
+        caller: CallerWire,
+        key: KeyIdentity | None,
+        telemetry: RequestTelemetry,
+        headers: Iterable[tuple[bytes, bytes]] = (),
+    ) -> Answer:
+        """The answer to a call, in the caller's wire. ``headers`` are the request's, in which he may wish for another routing.
+
+        Raises a GatewayError when there is none; once a stream has begun, its failures arrive inside it instead (an error
+        event, never the end of an answer).
+        """
+        call, wish = wish_of(headers, call)
+        candidates = self._choice.candidates(call, wish, key)
+        if self._in_flight >= self.policy.max_in_flight:
+            raise Overloaded("The gateway serves as many calls as it can at a time.", retry_after_s=1.0)
+        time_s = self.policy.max_timeout_s
+        for limit_s in (wish.timeout_s, call.total_timeout_s):
+            if limit_s is not None and limit_s < time_s:
+                time_s = limit_s
+        until_s, hurried = self._clock() + time_s, time_s < self.policy.max_timeout_s
+        self._in_flight += 1
+        self._budget.request_began()
+        open_ended = False
+        try:
+            answer = await self._ask_in_turn(_Asked(call, caller, key, telemetry, wish, until_s, hurried), candidates)
+            open_ended = answer.events is not None
+            return answer
+        finally:
+            if not open_ended:
+                self._leave()
+
+    def _leave(self) -> None:
+        self._in_flight -= 1
+        self._budget.request_ended()
+
+    async def _ask_in_turn(self, asked: _Asked, candidates: Sequence[Candidate]) -> Answer:
+        """The first answer that begins well. A first attempt is free, each further one is on the budget."""
+        failures = Failures()
+        number = 0
+        for place, candidate in enumerate(candidates):
+            tries, waited = 0, False
+            try:
+                speech = speech_for(asked.call, asked.caller, candidate.provider, candidate.model)
+            except InvalidRequest as error:
+                failures.add(candidate, error, called=False)
+                continue
+            while True:
+                left_s = asked.until_s - self._clock()
+                if number and left_s <= 0:
+                    raise failures.final()
+                others = self._may_ask_one_of(candidates[place + 1 :])
+                if (skipped := self.routes.skipped(candidate)) is not None:
+                    if not waited and not others and await self._rest(skipped, left_s):
+                        waited = True
+                        continue
+                    asked.telemetry.event(
+                        names.CANDIDATE_SKIPPED,
+                        {names.PROVIDER: candidate.provider.name, names.SKIP_REASON: skipped.reason},
+                    )
+                    failures.skip(candidate, skipped)
+                    break
+                if number:
+                    if not await self._budget.take(min(left_s, self.policy.retry.max_wait_s)):
+                        raise failures.final()
+                    if self.routes.skipped(candidate) is not None:  # while we waited
+                        self._budget.settle(well=True)
+                        continue
+                number, tries = number + 1, tries + 1
+                reason: AttemptReason = "first" if number == 1 else "retry" if tries > 1 else "fallback"
+                well = True
+                try:
+                    return await self._attempt(asked, candidate, speech, number, reason)
+                except GatewayError as error:
+                    well = False
+                    substitute = isinstance(error, ProviderBadRequest) and failures.of_others(candidate)
+                    failures.add(candidate, error, called=True)
+                    if (verdict(error) == "final" and not substitute) or number == self.policy.retry.max_attempts:
+                        raise failures.final() from error
+                    pause = pause_s(
+                        error,
+                        self.policy.retry,
+                        tries=tries,
+                        others=others,
+                        another_key=self._has_another_key(candidate, tries),
+                        left_s=asked.until_s - self._clock(),
+                        random=self._chance,
+                    )
+                finally:
+                    if number > 1:
+                        self._budget.settle(well=well)
+                if pause is None:
+                    break
+                if pause:
+                    await self._sleep(pause)
+        raise failures.final()
+
+    def _may_ask_one_of(self, others: Sequence[Candidate]) -> bool:
+        return bool(others) and any(self.routes.skipped(one) is None for one in others)
+
+    async def _rest(self, skipped: Skipped, left_s: float) -> bool:
+        """Waits with a candidate that nobody can stand in for, if it is worth it."""
+        if skipped.reason != "rate_limited" or skipped.retry_after_s > min(self.policy.retry.max_wait_s, left_s):
+            return False
+        await self._sleep(skipped.retry_after_s * (1.0 + 0.1 * self._chance()))
+        return True
+
+    def _has_another_key(self, candidate: Candidate, tries: int) -> bool:
+        provider = candidate.provider
+        return tries < len(provider.keys) and provider.wait_s(candidate.model, self._clock()) <= 0
 
     async def _attempt(
-        self, call: Call, candidate: Candidate, key: KeyIdentity | None, telemetry: RequestTelemetry
+        self, asked: _Asked, candidate: Candidate, speech: Speech, number: int, reason: AttemptReason
     ) -> Answer:
-        provider = candidate.provider
-        span = telemetry.start_attempt(
+        call, provider = asked.call, candidate.provider
+        translation = speech.translation(asked.shape()) if speech.translation is not None else None
+        secret = provider.take_key(candidate.model, self._clock())
+        visit = self.routes.enter(candidate, asked.breaker_changed)
+        span = asked.telemetry.start_attempt(
             Attempt(
                 operation=call.operation,
                 provider=provider.name,
@@ -71,196 +240,57 @@ class Gateway:
                 server_address=provider.server_address,
                 server_port=provider.server_port,
                 stream=call.stream,
-                customer_id=key.customer_id if key else None,
+                number=number,
+                reason=reason,
+                customer_id=asked.key.customer_id if asked.key else None,
                 parameters=call.parameters,
             )
         )
-        record = _Record(provider, candidate.model, span)
+        record = AttemptRecord(provider, candidate.model, span, visit, speech.wire.fold(), self._price_of)
         try:
-            body = chat_to_upstream(call, candidate.model, usage_option=provider.usage_option)
-            request = provider.chat_request(
-                body, call.stream, traceparent=span.traceparent, total_s=call.total_timeout_s
+            left_s = asked.until_s - self._clock() if asked.hurried or number > 1 else None
+            request = provider.request(
+                speech.path, speech.body, call.stream, key=secret, traceparent=span.traceparent, total_s=left_s
             )
+            if (first_s := asked.wish.first_chunk_timeout_s) is not None and first_s < request.timeouts.first_byte_s:
+                request = replace(request, timeouts=replace(request.timeouts, first_byte_s=first_s))
             response = await provider.upstream.send(request)
             try:
                 record.status = response.status
                 if not 200 <= response.status < 300:
                     refusal = await response.read(MAX_ERROR_BYTES)
-                    raise provider.error(response.status, response.headers, refusal)
+                    raise speech.wire.error(response.status, response.headers, refusal, provider.secrets)
+                if secret is not None:
+                    provider.keys.succeeded(secret)
                 if call.stream:
-                    return await self._begin_stream(call, provider, response, record)
+                    answer = await begin_stream(call, asked.caller, provider, translation, response, record)
+                    record.then = self._leave
+                    return answer
                 reply = await response.read(self._max_upstream_bytes)
                 record.fold.reply(reply)
+                if translation is not None:
+                    reply = translation.reply(reply)
             except BaseException:
                 response.close()
                 raise
         except GatewayError as error:
             error.provider = provider.name
+            self._learn_from(error, secret, candidate, visit)
             record.settle(error.error_type)
             raise
         except BaseException as error:
             record.settle("caller_cancelled" if isinstance(error, asyncio.CancelledError) else "gateway_internal")
             raise
         response.close()
-        record.settle(None)
-        return Answer(response.status, _answer_headers(provider, response.headers), provider.name, body=reply)
+        record.settle(None, whole=True)
+        return Answer(response.status, answer_headers(provider, response.headers), provider.name, body=reply)
 
-    async def _begin_stream(
-        self, call: Call, provider: Provider, response: UpstreamResponse, record: _Record
-    ) -> Answer:
-        """Reads up to the first event with data, so that a stream that fails at once fails as an ordinary error."""
-        media_type = response.headers.get("content-type", "")
-        if not media_type.startswith("text/event-stream"):
-            body = await response.read(MAX_ERROR_BYTES)
-            if media_type.startswith("application/json"):
-                record.fold.reply(body)  # raises what an error object under status 200 says
-            raise ProviderMalformedResponse(f"{provider.name} answered a streamed call with '{media_type[:80]}'.")
-        relay = _Relay(call, response, record)
-        first = await relay.first()
-        answer = Answer(response.status, _answer_headers(provider, response.headers), provider.name)
-        answer.events = relay.events(first, answer)
-        answer.abandon = relay.abandon
-        return answer
-
-
-class _Record:
-    """What is known of a running attempt, and the one place where it ends."""
-
-    __slots__ = ("_model", "_provider", "_span", "_started_s", "first_s", "fold", "last_s", "status")
-
-    def __init__(self, provider: Provider, model: str, span: AttemptTelemetry) -> None:
-        self._provider = provider
-        self._model = model
-        self._span = span
-        self._started_s = perf_counter()
-        self.fold = ChatFold()
-        self.status: int | None = None
-        self.first_s: float | None = None
-        self.last_s: float | None = None
-
-    def settle(self, error_type: ErrorType | None) -> None:
-        """Ends the attempt. A second call changes nothing (the span ends once)."""
-        fold = self.fold
-        if error_type is None:
-            self._provider.learn(self._model)
-        first_s, last_s = self.first_s, self.last_s
-        self._span.end(
-            Outcome(
-                status=self.status,
-                known_model=self._provider.known_model(self._model),
-                usage=fold.usage,
-                error_type=error_type,
-                response_id=fold.response_id,
-                response_model=fold.response_model,
-                finish_reasons=fold.finish_reasons,
-                time_to_first_chunk_s=None if first_s is None else first_s - self._started_s,
-                chunks=fold.content_events,
-                stream_s=None if first_s is None or last_s is None else last_s - first_s,
-            )
-        )
-
-
-class _Relay:
-    """One provider's stream on its way to the caller: whole events only, so that a cut never leaves half of one behind."""
-
-    __slots__ = ("_begun", "_chunks", "_failure", "_record", "_response", "_splitter", "_strip_usage")
-
-    def __init__(self, call: Call, response: UpstreamResponse, record: _Record) -> None:
-        self._response = response
-        self._record = record
-        self._chunks: AsyncIterator[bytes] = response.chunks()
-        self._splitter = EventSplitter()
-        # We always ask for usage, since we meter; the caller sees the extra event only if he asked as well.
-        self._strip_usage = not call.include_usage
-        self._begun = False
-        self._failure: GatewayError | None = None
-
-    async def first(self) -> bytes:
-        """Everything up to and including the first event with data. Raises if the stream fails before that, or with it."""
-        waiting = b""
-        async for chunk in self._chunks:
-            waiting += self._observe(chunk)
-            if self._failure is not None:
-                raise self._failure
-            if self._begun:
-                self._record.first_s = self._record.last_s = perf_counter()
-                return waiting
-        raise ProviderStreamCut("The provider's stream ended before it began.")
-
-    async def events(self, first: bytes, answer: Answer) -> AsyncGenerator[bytes, None]:
-        """The stream, ending in an error event (never in ``[DONE]``) when the provider fails on the way."""
-        record = self._record
-        fold = record.fold
-        ended: ErrorType | None = "caller_cancelled"  # unless something else is known by the time this generator closes
-        try:
-            if first:
-                yield first
-            try:
-                while not fold.done and self._failure is None:
-                    chunk = await anext(self._chunks, None)
-                    if chunk is None:
-                        break
-                    record.last_s = perf_counter()
-                    if data := self._observe(chunk):
-                        yield data
-                if self._failure is None and (tail := self._tail()):
-                    yield tail
-                if self._failure is not None:
-                    raise self._failure
-                if not fold.complete:
-                    raise ProviderStreamCut("The provider's stream ended before the answer was complete.")
-                ended = None  # from here on the caller has everything, and may leave
-                if fold.done:
-                    await self._drain()
-            except GatewayError as error:
-                ended = error.error_type
-                answer.error = error
-                yield error_event(error)
-        finally:
-            self._response.close()
-            record.settle(ended)
-
-    def abandon(self) -> None:
-        """Ends what is still open; does nothing after an orderly end."""
-        self._response.close()
-        self._record.settle("caller_cancelled")
-
-    def _observe(self, chunk: bytes) -> bytes:
-        """What of the chunk's whole events goes to the caller. An error event stays behind, as ``_failure``: the caller gets
-        it in our words, since a provider's own may quote keys."""
-        fold = self._record.fold
-        forwarded: list[bytes] = []
-        for event in self._splitter.feed(chunk):
-            kind = fold.event(event)
-            if kind == "error":
-                self._failure = fold.error
-                break
-            if kind != "usage" or not self._strip_usage:
-                forwarded.append(event)
-            if not self._begun:
-                self._begun = kind != "other" or fold.response_id is not None
-        return b"".join(forwarded)
-
-    def _tail(self) -> bytes:
-        """A last event that lacks only its blank line, completed; a half one is kept from the caller."""
-        if self._record.fold.done or not self._splitter.tail().strip():
-            return b""
-        try:
-            return self._observe(b"\n\n")
-        except ProviderMalformedResponse:
-            return b""
-
-    async def _drain(self) -> None:
-        try:
-            async with asyncio.timeout(END_OF_STREAM_GRACE_S):
-                async for _ in self._chunks:
-                    pass
-        except (TimeoutError, GatewayError):
-            return  # the answer is complete; only the connection is lost
-
-
-def _answer_headers(provider: Provider, headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    """Without the content type: what the gateway sends is JSON or an event stream, checked, whatever it was called."""
-    returned = [pair for pair in returned_headers(headers) if pair[0] != b"content-type"]
-    returned.append((b"x-gatewayz-provider", provider.name.encode()))
-    return returned
+    def _learn_from(self, error: GatewayError, secret: Secret | None, candidate: Candidate, visit: Visit) -> None:
+        """What the provider's refusal says about our key, and about when to come back."""
+        if not isinstance(error, ProviderError):
+            return
+        status = 429 if isinstance(error, ProviderRateLimited) else error.upstream_status
+        if secret is not None and status in _KEY_MATTERS:
+            candidate.provider.refused(secret, candidate.model, status, error.retry_after_s, self._clock())
+        elif error.retry_after_s:
+            visit.rest(error.retry_after_s)

@@ -12,6 +12,12 @@ from typing import Literal
 
 import msgspec
 
+Strategy = Literal["priority", "weighted", "latency", "cost"]
+"""How a model group orders its targets."""
+
+CostSource = Literal["priced", "unpriced"]
+"""Whether a price was known (``gatewayz.cost.source``)."""
+
 Operation = Literal["chat", "text_completion", "embeddings", "generate_content"]
 """``gen_ai.operation.name``: the words of the GenAI semantic conventions."""
 
@@ -83,6 +89,41 @@ class Usage(Record, frozen=True):
 
 
 NO_USAGE = Usage()
+
+
+class Cost(Record, frozen=True):
+    """What one attempt cost, in US dollars. The parts add up to ``total_usd``: ``input_usd`` is for input that no cache was
+    involved in, ``cached_usd`` for what was read from or written to one; ``output_usd`` is without reasoning."""
+
+    source: CostSource = "unpriced"
+    input_usd: float = 0.0
+    cached_usd: float = 0.0
+    output_usd: float = 0.0
+    reasoning_usd: float = 0.0
+
+    @property
+    def total_usd(self) -> float:
+        return self.input_usd + self.cached_usd + self.output_usd + self.reasoning_usd
+
+
+UNPRICED = Cost()
+
+
+class Target(Record, frozen=True):
+    """One member of a model group: ``model`` as a caller would name it (``openai/gpt-5``, or a plain name)."""
+
+    model: str
+    weight: float = 1.0
+
+
+class ModelGroup(Record, frozen=True):
+    """A name of the operator's own for one model (an alias) or several, as ``models:`` of gatewayz.yaml has it."""
+
+    name: str
+    targets: tuple[Target, ...]
+    strategy: Strategy = "priority"
+    sticky: bool = False
+    """Keep an API key on the target that answered it last, for the sake of the provider's prompt cache."""
 
 
 class RequestParameters(Record, frozen=True):
@@ -174,6 +215,8 @@ class Outcome(Record, frozen=True):
     """Content-bearing chunks of a stream; 0 for a unary answer."""
     stream_s: float | None = None
     """Seconds from the first chunk to the last; streams only."""
+    cost: Cost | None = None
+    """``None`` where nothing can be said, since no usage is known."""
 
 
 class RequestEnd(Record, frozen=True):

@@ -61,11 +61,21 @@ def run_server(settings: Settings) -> int:
             timeout_graceful_shutdown=max(1, int(settings.drain_s)),
         )
         if settings.workers > 1:
-            Multiprocess(config, sockets=[listener]).run()
+            _Supervisor(config, sockets=[listener]).run()
             return 0
         server = uvicorn.Server(config)
         server.run(sockets=[listener])
         return 0 if server.started else 1
+
+
+class _Supervisor(Multiprocess):
+    """Passes SIGHUP on: each worker reads the configuration file again. Uvicorn's own would put new workers in their place,
+    and a bad file would be found out only by those."""
+
+    def handle_hup(self) -> None:
+        for process in self.processes:
+            if process.pid is not None:
+                os.kill(process.pid, signal.SIGHUP)
 
 
 def create_worker() -> App:

@@ -21,7 +21,7 @@ class ChatCompletions:
         call = parse_chat_request(exchange.body)
         served.model = call.model
         served.stream = call.stream
-        answer = await self._gateway.chat(call, served.key, telemetry)
+        answer = await self._gateway.chat(call, served.key, telemetry, exchange.scope["headers"])
         served.provider = answer.provider
         if answer.events is None:
             await exchange.answer(answer.status, [JSON, *answer.headers], answer.body or b"")

@@ -42,6 +42,7 @@ class Served:
 
 
 Handler = Callable[[Exchange, Served, RequestTelemetry], Awaitable[None]]
+ErrorAnswer = Callable[[Exchange, GatewayError], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ class Route:
 
     template: str
     handlers: Mapping[str, Handler]
+    answer_error: ErrorAnswer = answer_error
+    """In whose clothing: the vendors' clients each read their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ class Endpoint:
             if error is None:
                 error = await self._serve(exchange, route, served, telemetry)
             if error is not None and not exchange.status and not isinstance(error, CallerCancelled):
-                await answer_error(exchange, error)
+                await (route.answer_error if route else answer_error)(exchange, error)
         finally:
             telemetry.end(_request_end(exchange, served, error or served.error, telemetry.attempts))
 

@@ -15,35 +15,49 @@ from gatewayz.telemetry.requests import RequestTelemetry
 PREFIX = "/v1/models/"
 CREATED = 1_735_689_600
 """OpenAI's list wants a creation time; the catalogue knows none, so every model says the first second of 2025."""
+OWN = "gatewayz"
+"""Who owns the names that the operator has given: aliases and groups."""
 
 
 class Models:
-    """The model list, made once: the catalogue does not change while the process runs."""
+    """The model list: groups first, then each provider's models. Made anew only when something in it has changed."""
 
     def __init__(self, providers: Providers) -> None:
-        entries = {
-            f"{provider.name}/{model}": {
-                "id": f"{provider.name}/{model}",
-                "object": "model",
-                "created": CREATED,
-                "owned_by": provider.name,
-            }
-            for provider in providers.values()
-            for model in provider.models
-        }
-        self._list = orjson.dumps({"object": "list", "data": list(entries.values())})
-        self._by_id = {name: orjson.dumps(entry) for name, entry in entries.items()}
-        for provider in providers.values():
-            for model in provider.models:
-                self._by_id.setdefault(model, self._by_id[f"{provider.name}/{model}"])
+        self._providers = providers
+        self._generation: int | None = None
+        self._list = b""
+        self._by_id: dict[str, bytes] = {}
 
     async def list(self, exchange: Exchange, served: Served, telemetry: RequestTelemetry) -> None:
+        self._bring_up_to_date()
         await exchange.answer(200, [JSON], self._list)
 
     async def retrieve(self, exchange: Exchange, served: Served, telemetry: RequestTelemetry) -> None:
+        self._bring_up_to_date()
         raw: bytes = exchange.scope.get("raw_path") or exchange.scope["path"].encode()
         name = unquote(raw.decode("latin-1").removeprefix(PREFIX))
         body = self._by_id.get(name)
         if body is None:
             raise NotFound(f"The model '{name[:200]}' does not exist here.", code="model_not_found", param="model")
         await exchange.answer(200, [JSON], body)
+
+    def _bring_up_to_date(self) -> None:
+        providers = self._providers
+        if self._generation == providers.generation:
+            return
+        self._generation = providers.generation
+        owners = dict.fromkeys(providers.groups, OWN)
+        plain: dict[str, str] = {}
+        for provider in providers.values():
+            for model in provider.all_models():
+                name = f"{provider.name}/{model}"
+                owners.setdefault(name, provider.name)
+                plain.setdefault(model, name)
+        entries = {name: _entry(name, owner) for name, owner in owners.items()}
+        self._list = b'{"object":"list","data":[' + b",".join(entries.values()) + b"]}"
+        # A plain name finds the entry of the provider that would be asked first, unless it is an entry itself.
+        self._by_id = {**{model: entries[name] for model, name in plain.items()}, **entries}
+
+
+def _entry(name: str, owner: str) -> bytes:
+    return orjson.dumps({"id": name, "object": "model", "created": CREATED, "owned_by": owner})

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from gatewayz.dataplane import anthropic_errors
 from gatewayz.dataplane.chat import ChatCompletions
+from gatewayz.dataplane.completions import Completions
 from gatewayz.dataplane.endpoint import Route
+from gatewayz.dataplane.messages import CountTokens, Messages
 from gatewayz.dataplane.models import PREFIX, Models
+from gatewayz.dataplane.responses import Responses
 from gatewayz.gateway import Gateway
 
 
@@ -15,6 +19,12 @@ def find_route(gateway: Gateway) -> Callable[[str], Route | None]:
     models = Models(gateway.providers)
     exact = {
         "/v1/chat/completions": Route("/v1/chat/completions", {"POST": ChatCompletions(gateway).post}),
+        "/v1/completions": Route("/v1/completions", {"POST": Completions(gateway).post}),
+        "/v1/responses": Route("/v1/responses", {"POST": Responses(gateway).post}),
+        "/v1/messages": Route("/v1/messages", {"POST": Messages(gateway).post}, anthropic_errors.answer_error),
+        "/v1/messages/count_tokens": Route(
+            "/v1/messages/count_tokens", {"POST": CountTokens(gateway.providers).post}, anthropic_errors.answer_error
+        ),
         "/v1/models": Route("/v1/models", {"GET": models.list, "HEAD": models.list}),
     }
     one_model = Route("/v1/models/{model}", {"GET": models.retrieve, "HEAD": models.retrieve})

@@ -2,42 +2,25 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Literal
 from urllib.parse import urlsplit
 
 from gatewayz import __version__
-from gatewayz.errors import ProviderError
+from gatewayz.configfile.schema import Auth, MaxTokensName, Wire
+from gatewayz.errors import ProviderRateLimited
+from gatewayz.providers.keypool import KeyPool
+from gatewayz.providers.keypool import Secret as Secret
+from gatewayz.records import ModelGroup
 from gatewayz.upstream import Timeouts, Upstream, UpstreamRequest
-from gatewayz.wires.provider_errors import provider_error
-
-Wire = Literal["openai_chat"]
 
 OTHER = "other"
 MAX_LEARNED = 200  # per provider and process: bounds the series that models outside the catalogue can open
+MAX_LISTED = 2000  # model names taken from one provider's own list; OpenRouter, with hundreds, is the longest of use
 
 _RETURNED = ("content-type", "retry-after")
 _RETURNED_PREFIX = "x-ratelimit-"
-
-
-class Secret:
-    """A string that does not show itself: its repr, and so every log line and traceback, holds stars."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        return self._value
-
-    def __repr__(self) -> str:
-        return "Secret(***)"
-
-    __str__ = __repr__
 
 
 class _Headers(tuple[tuple[str, str], ...]):
@@ -62,7 +45,7 @@ class Provider:
     stream_timeouts: Timeouts
     unary_timeouts: Timeouts
     key_variables: tuple[str, ...] = ()
-    keys: tuple[Secret, ...] = ()
+    keys: KeyPool = field(default_factory=KeyPool, repr=False, compare=False)
     models: tuple[str, ...] = ()
     model_prefixes: tuple[str, ...] = ()
     """Plain model names that begin so are this provider's."""
@@ -70,55 +53,122 @@ class Provider:
     """Send our trace context along."""
     usage_option: bool = True
     """Knows ``stream_options.include_usage``; one that does not reports usage unasked."""
-    wire: Wire = "openai_chat"
+    wires: tuple[Wire, ...] = ("openai_chat",)
+    """The APIs that it speaks, best first."""
+    embeddings: bool = False
+    auth: Auth = "bearer"
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Further headers of every request; an operator may have put a secret into one."""
+    max_tokens_name: MaxTokensName = "max_tokens"
+    """How a chat request says how much may be generated."""
+    max_concurrency: int | None = None
+    """Calls at once, per worker; ``None``: as the settings say."""
+    list_models: bool = False
     server_address: str = field(init=False)
     server_port: int = field(init=False)
-    chat_url: str = field(init=False)
-    _headers: _Headers = field(init=False, repr=False, compare=False)
+    _root: str = field(init=False, repr=False)
+    _common: _Headers = field(init=False, repr=False, compare=False)
+    _by_key: dict[Secret | None, _Headers] = field(init=False, repr=False, compare=False)
     _catalogued: frozenset[str] = field(init=False, repr=False, compare=False)
     _learned: set[str] = field(init=False, repr=False, compare=False, default_factory=set[str])
+    _listed: dict[str, None] = field(init=False, repr=False, compare=False, default_factory=dict[str, None])
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.base_url)
         place = object.__setattr__
         place(self, "server_address", parts.hostname or self.name)
         place(self, "server_port", parts.port or (80 if parts.scheme == "http" else 443))
-        place(self, "chat_url", self.base_url.rstrip("/") + "/chat/completions")
+        place(self, "_root", self.base_url.rstrip("/"))
         place(self, "_catalogued", frozenset(self.models))
-        headers = [
+        own = {name.lower() for name, _ in self.headers}
+        common = [
             ("content-type", "application/json"),
             ("accept", "application/json, text/event-stream"),
             # Compression would have to be undone to be observed, and saves nothing on a stream of small events.
             ("accept-encoding", "identity"),
             ("user-agent", f"gatewayz/{__version__}"),
         ]
-        if self.keys:
-            headers.append(("authorization", f"Bearer {self.keys[0].reveal()}"))
-        place(self, "_headers", _Headers(headers))
+        place(self, "_common", _Headers((*(pair for pair in common if pair[0] not in own), *self.headers)))
+        # Made once: UpstreamRequests with the very same tuple share their parsed form.
+        by_key: dict[Secret | None, _Headers] = {None: self._common}
+        for key in self.keys.secrets:
+            by_key[key] = _Headers((*self._common, _credential(self.auth, key)))
+        place(self, "_by_key", by_key)
+
+    @property
+    def wire(self) -> Wire:
+        """The wire that it speaks best."""
+        return self.wires[0]
 
     def timeouts(self, stream: bool) -> Timeouts:
         return self.stream_timeouts if stream else self.unary_timeouts
 
-    def chat_request(
-        self, body: bytes, stream: bool, *, traceparent: bytes | None = None, total_s: float | None = None
+    def take_key(self, model: str, now_s: float) -> Secret | None:
+        """The key for a call of ``model`` (``now_s`` is monotonic); None where none is needed.
+
+        Raises ProviderRateLimited, with the time to wait, while the provider has asked to be left alone with every key.
+        """
+        key = self.keys.take(model, now_s)
+        if key is None and len(self.keys):
+            raise ProviderRateLimited(
+                f"The rate limit of {self.name} was reached with every key.", retry_after_s=self.wait_s(model, now_s)
+            )
+        return key
+
+    def wait_s(self, model: str, now_s: float) -> float:
+        """Seconds until some key may be used for ``model``; 0: now."""
+        return self.keys.wait_s(model, now_s)
+
+    def request(
+        self,
+        path: str,
+        body: bytes,
+        stream: bool,
+        *,
+        key: Secret | None = None,
+        traceparent: bytes | None = None,
+        total_s: float | None = None,
     ) -> UpstreamRequest:
         """The request for one attempt. Of the caller's headers none is sent on; ``traceparent`` only where the entry says
         ``propagate``; ``total_s`` shortens the attempt, it never lengthens it."""
-        headers = self._headers
+        headers = self._by_key[key]
         if self.propagate and traceparent is not None:
             headers = _Headers((*headers, ("traceparent", traceparent.decode("ascii"))))
         timeouts = self.timeouts(stream)
         if total_s is not None and total_s < timeouts.total_s:
             timeouts = Timeouts(timeouts.connect_s, timeouts.first_byte_s, timeouts.idle_s, total_s)
-        return UpstreamRequest(url=self.chat_url, headers=headers, body=body, timeouts=timeouts, stream=stream)
+        return UpstreamRequest(url=self._root + path, headers=headers, body=body, timeouts=timeouts, stream=stream)
 
-    def error(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
-        """The error for an answer whose status is not 2xx, with our keys struck from what may be handed on."""
-        return provider_error(status, headers, body, now_s=time.time(), secrets=[key.reveal() for key in self.keys])
+    def refused(self, key: Secret | None, model: str, status: int, retry_after_s: float | None, now_s: float) -> None:
+        """The provider answered with an error ``status``: decides what becomes of the key."""
+        if key is not None:
+            self.keys.failed(key, model, status, retry_after_s, now_s)
+
+    @property
+    def secrets(self) -> list[str]:
+        """What must be struck from anything that the provider says."""
+        return [key.reveal() for key in self.keys.secrets]
 
     def serves(self, model: str) -> bool:
         """Whether a plain model name is this provider's."""
-        return model in self._catalogued or model.startswith(self.model_prefixes)
+        return model in self._catalogued or model in self._listed or model.startswith(self.model_prefixes)
+
+    def all_models(self) -> Iterator[str]:
+        """The models of the catalogue and the configuration, then those that the provider itself has named."""
+        yield from self.models
+        yield from (model for model in self._listed if model not in self._catalogued)
+
+    def set_listed(self, models: Iterable[str]) -> bool:
+        """The provider's own list, cut at MAX_LISTED. Says whether it is another than before."""
+        listed: dict[str, None] = {}
+        for model in models:
+            if len(listed) == MAX_LISTED:
+                break
+            listed[model] = None
+        changed = listed.keys() != self._listed.keys()
+        self._listed.clear()
+        self._listed.update(listed)
+        return changed
 
     def known_model(self, model: str) -> str:
         """The model as metrics may name it: from the catalogue, or learned; else ``other``."""
@@ -128,6 +178,21 @@ class Provider:
         """This provider has answered for ``model``: from now on metrics name it, while there is room."""
         if model not in self._catalogued and len(self._learned) < MAX_LEARNED:
             self._learned.add(model)
+
+    def adopt(self, before: Provider) -> None:
+        """Takes over what was learned about the same provider before a reload: models, and which keys rest."""
+        self._learned.update(before._learned)
+        if self._root == before._root:
+            self._listed.update(before._listed)
+            self.keys.adopt(before.keys)
+
+
+def _credential(auth: Auth, key: Secret) -> tuple[str, str]:
+    match auth:
+        case "bearer":
+            return ("authorization", f"Bearer {key.reveal()}")
+        case "x-api-key" | "x-goog-api-key":
+            return (auth, key.reveal())
 
 
 def returned_headers(headers: Mapping[str, str]) -> Iterator[tuple[bytes, bytes]]:
@@ -145,12 +210,25 @@ def _returned_name(name: str) -> bytes | None:
 
 
 class Providers(Mapping[str, Provider]):
-    """The providers that can be called, in the order of the catalogue; and why the others cannot."""
+    """The providers that can be called, in the order of the catalogue; and why the others cannot.
 
-    def __init__(self, available: Mapping[str, Provider], unavailable: Mapping[str, str] | None = None) -> None:
+    A reload replaces what is in here, all at once; whoever holds a Provider finishes with the one he has.
+    """
+
+    def __init__(
+        self,
+        available: Mapping[str, Provider],
+        unavailable: Mapping[str, str] | None = None,
+        groups: Mapping[str, ModelGroup] | None = None,
+    ) -> None:
         self._available = dict(available)
         self.unavailable: Mapping[str, str] = dict(unavailable or {})
         """Name → what is missing, in a word for span events (``no_key``, ``not_configured``, ``disabled``)."""
+        self.groups: Mapping[str, ModelGroup] = dict(groups or {})
+        """The operator's own names for models: aliases and groups."""
+        self.generation = 0
+        """Another number whenever anything in here has changed, for those who derive something from it."""
+        self._opened = {id(provider.upstream): provider.upstream for provider in self.values()}
 
     def __getitem__(self, name: str) -> Provider:
         return self._available[name]
@@ -161,13 +239,27 @@ class Providers(Mapping[str, Provider]):
     def __len__(self) -> int:
         return len(self._available)
 
+    def replace(self, after: Providers) -> None:
+        """What ``after`` holds from now on; what is known of providers that are in both is kept."""
+        for name, provider in after.items():
+            if (before := self._available.get(name)) is not None:
+                provider.adopt(before)
+        self._opened.update(after._opened)
+        self._available, self.unavailable, self.groups = after._available, after.unavailable, after.groups
+        self.changed()
+
+    def changed(self) -> None:
+        """Something about a provider that is in here has changed."""
+        self.generation += 1
+
     def availability(self) -> Iterator[tuple[float, Mapping[str, str]]]:
         """Observations of ``gatewayz.provider.available``: 1 for a provider that can be called, 0 for one that is known."""
-        for name in self._available:
+        available, unavailable = self._available, self.unavailable
+        for name in available:
             yield 1.0, {"gatewayz.provider.name": name}
-        for name in self.unavailable:
+        for name in unavailable:
             yield 0.0, {"gatewayz.provider.name": name}
 
     async def close(self) -> None:
-        for upstream in {id(provider.upstream): provider.upstream for provider in self.values()}.values():
+        for upstream in self._opened.values():
             await upstream.close()

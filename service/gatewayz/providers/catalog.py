@@ -1,180 +1,128 @@
-"""Reads the catalogue, checks it, and makes of each entry whose key or address is there a provider that can be called."""
+"""Makes of each entry whose key or address is there a provider that can be called."""
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from collections.abc import Mapping
+from functools import cache
 from importlib import resources
-from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-import msgspec
-import yaml
-from msgspec import Meta, Struct
-
 from gatewayz.config import Settings
+from gatewayz.configfile.load import DEMO as DEMO
+from gatewayz.configfile.load import find_config, read_catalog, read_config
+from gatewayz.configfile.schema import ConfigFile, ProviderEntry
+from gatewayz.configfile.urls import wrong_base_url
 from gatewayz.errors import ConfigurationError
 from gatewayz.providers.base import Provider, Providers, Secret
 from gatewayz.providers.demo import DemoUpstream
+from gatewayz.providers.keypool import KeyPool, split_keys
 from gatewayz.upstream import AiohttpUpstream, Timeouts, Upstream
 
-DEMO = "demo"
 CATALOG = "catalog.yaml"
 
-Text = Annotated[str, Meta(min_length=1)]
-_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
-_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*\Z")
 
-
-class Entry(Struct, frozen=True, forbid_unknown_fields=True):
-    """One provider as the catalogue describes it; the file's head says what each member means."""
-
-    base_url: Text
-    keys: tuple[Text, ...] = ()
-    otel_name: Text | None = None
-    keyless: bool = False
-    model_prefixes: tuple[Text, ...] = ()
-    models: tuple[Text, ...] = ()
-    usage_option: bool = True
-    propagate: bool = False
-
-
-def load_providers(settings: Settings, environment: Mapping[str, str], upstream: Upstream | None = None) -> Providers:
-    """The providers that can be called, in catalogue order.
-
-    Opens nothing: the HTTP client (one for all, unless ``upstream`` is given) opens itself with the first call.
-    ``Providers.close()`` closes it. Raises ConfigurationError, which names file, entry and member, or the variable.
-    """
-    http = AiohttpUpstream(settings) if upstream is None else upstream
-    available: dict[str, Provider] = {}
-    unavailable: dict[str, str] = {}
-    for name, entry in shipped_catalog().items():
-        if name == DEMO:
-            if settings.demo_enabled:
-                available[name] = _provider(
-                    name, entry, entry.base_url, (), DemoUpstream(settings.demo_pace_s), settings
-                )
-            else:
-                unavailable[name] = "disabled"
-            continue
-        variable = f"{name.upper()}_BASE_URL"
-        override = environment.get(variable, "").strip()
-        if override:
-            check_base_url(override, variable, plain_http=True)
-        keys = _keys(entry, environment)
-        if entry.keyless and not override:
-            unavailable[name] = "not_configured"
-        elif not keys and not entry.keyless:
-            unavailable[name] = "no_key"
-        else:
-            available[name] = _provider(name, entry, override or entry.base_url, keys, http, settings)
-    return Providers(available, unavailable)
-
-
-def shipped_catalog() -> dict[str, Entry]:
+@cache  # the file is part of the product, and the entries are frozen
+def shipped_catalog() -> Mapping[str, ProviderEntry]:
     """The entries that come with the product."""
     return read_catalog(resources.files("gatewayz.providers").joinpath(CATALOG).read_text("utf-8"), CATALOG)
 
 
-def read_catalog(text: str, source: str) -> dict[str, Entry]:
-    """The entries of a catalogue. Raises ConfigurationError with ``source``, entry and member."""
-    try:
-        document: Any = yaml.safe_load(text)  # anything at all, until it is checked below
-    except yaml.YAMLError as error:
-        where = getattr(error, "problem_mark", None)
-        line = f", line {where.line + 1}" if where is not None else ""
-        raise ConfigurationError(
-            f"{source}{line}: not valid YAML: {getattr(error, 'problem', None) or error}."
-        ) from None
-    if not isinstance(document, dict):
-        raise ConfigurationError(f"{source}: must be a mapping of provider names to entries.")
-    entries: dict[str, Entry] = {}
-    for name, raw in document.items():  # pyright: ignore[reportUnknownVariableType] (checked here)
-        if not isinstance(name, str) or not _NAME.match(name):
-            raise ConfigurationError(
-                f"{source}: {name!r}: a provider's name is lower-case letters, digits and underscores."
-            )
-        try:
-            entry = msgspec.convert(raw, Entry)
-        except msgspec.ValidationError as error:
-            reason, _, path = str(error).partition(" - at `$")
-            member = path.rstrip("`").lstrip(".")
-            raise ConfigurationError(f"{source}: {name}{f': {member}' if member else ''}: {reason}.") from None
-        check_base_url(entry.base_url, f"{source}: {name}: base_url", plain_http=entry.keyless or name == DEMO)
-        for variable in entry.keys:
-            if not _VARIABLE.match(variable):
-                raise ConfigurationError(
-                    f"{source}: {name}: keys: {variable!r} is not a name of an environment variable."
-                )
-        entries[name] = entry
-    return entries
+def load_config(settings: Settings) -> ConfigFile:
+    """The shipped catalogue and the operator's file over it. Raises ConfigurationError with file, line and path."""
+    return read_config(find_config(settings.config_file), shipped_catalog())
 
 
-def check_base_url(url: str, where: str, *, plain_http: bool) -> None:
-    """Raises ConfigurationError, which begins with ``where``, unless ``url`` may be a provider's base URL.
+class Opener:
+    """Makes providers of configurations: one HTTP client for all of them, however often they are reloaded.
 
-    ``plain_http`` allows http for any host; else it is for loopback alone, for the key would travel in the clear. The
-    address itself is not repeated when it holds credentials.
+    Opens nothing itself: the HTTP client opens with the first call. ``Providers.close()`` closes it.
     """
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise ConfigurationError(f"{where}: not a valid address: {error}.") from None
-    if parts.username is not None or parts.password is not None:
-        raise ConfigurationError(f"{where}: must not hold credentials; give the key in its own variable.")
-    if parts.scheme not in ("http", "https"):
-        raise ConfigurationError(f"{where}: must begin with http:// or https:// (given: {url!r}).")
-    if not parts.hostname or port == 0 or any(character.isspace() for character in url):
-        raise ConfigurationError(f"{where}: must name a host (given: {url!r}).")
-    if parts.query or parts.fragment:
-        raise ConfigurationError(f"{where}: must not hold a query or a fragment (given: {url!r}).")
-    if parts.scheme == "http" and not plain_http and not _is_loopback(parts.hostname):
-        raise ConfigurationError(f"{where}: must use https, since the key is sent along (given: {url!r}).")
 
+    def __init__(self, settings: Settings, environment: Mapping[str, str], upstream: Upstream | None = None) -> None:
+        self._settings = settings
+        self._environment = environment
+        self._http = AiohttpUpstream(settings) if upstream is None else upstream
+        self._demo = DemoUpstream(settings.demo_pace_s)
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    def providers(self, config: ConfigFile) -> Providers:
+        """The providers that can be called, in the configuration's order. Raises ConfigurationError naming the variable."""
+        available: dict[str, Provider] = {}
+        unavailable: dict[str, str] = {}
+        for name, entry in config.providers.items():
+            made = self._provider(name, entry, named=name in config.named)
+            if isinstance(made, Provider):
+                available[name] = made
+            else:
+                unavailable[name] = made
+        return Providers(available, unavailable, config.groups)
 
+    def _provider(self, name: str, entry: ProviderEntry, *, named: bool) -> Provider | str:
+        """The provider, or what is missing."""
+        settings = self._settings
+        if not entry.enabled or (name == DEMO and not settings.demo_enabled):
+            return "disabled"
+        base_url = entry.base_url
+        variable = f"{name.upper()}_BASE_URL"
+        override = "" if name == DEMO else self._environment.get(variable, "").strip()
+        if override:
+            # Whoever sets the variable may mean a proxy inside his own network.
+            if (reason := wrong_base_url(override, plain_http=True)) is not None:
+                raise ConfigurationError(f"{variable}: {reason}.")
+            base_url = _with_path(override, entry.base_url)
+        keys = [key for one in entry.keys for key in self._keys(one)]
+        if name != DEMO:
+            if entry.keyless and not override and not named:
+                return "not_configured"
+            if not keys and not entry.keyless:
+                return "no_key"
+        stream_timeouts, unary_timeouts = _timeouts(entry, settings)
+        return Provider(
+            name=name,
+            otel_name=entry.otel_name or name,
+            base_url=base_url,
+            upstream=self._demo if name == DEMO else self._http,
+            stream_timeouts=stream_timeouts,
+            unary_timeouts=unary_timeouts,
+            key_variables=entry.keys,
+            keys=KeyPool(keys),
+            models=entry.models,
+            model_prefixes=entry.model_prefixes,
+            propagate=entry.propagate,
+            usage_option=entry.usage_option,
+            wires=entry.wires,
+            embeddings=entry.embeddings,
+            auth=entry.auth,
+            headers=tuple((header.lower(), value) for header, value in entry.headers.items()),
+            max_tokens_name=entry.max_tokens_name,
+            max_concurrency=entry.max_concurrency,
+            list_models=entry.list_models,
+        )
 
-def _keys(entry: Entry, environment: Mapping[str, str]) -> tuple[Secret, ...]:
-    for variable in entry.keys:
-        value = environment.get(variable, "").strip()
-        if value:
-            if not value.isascii() or not value.isprintable() or " " in value:
+    def _keys(self, variable: str) -> list[Secret]:
+        keys = split_keys(self._environment.get(variable, ""))
+        for key in keys:
+            if not key.isascii() or not key.isprintable() or " " in key:
                 raise ConfigurationError(f"{variable}: holds characters that no key has (a space, a line break?).")
-            return (Secret(value),)
-    return ()
+        return [Secret(key) for key in keys]
 
 
-def _provider(
-    name: str, entry: Entry, base_url: str, keys: tuple[Secret, ...], upstream: Upstream, settings: Settings
-) -> Provider:
-    return Provider(
-        name=name,
-        otel_name=entry.otel_name or name,
-        base_url=base_url,
-        upstream=upstream,
-        stream_timeouts=Timeouts(
-            connect_s=settings.connect_timeout_s,
-            first_byte_s=settings.first_chunk_timeout_s,
-            idle_s=settings.idle_timeout_s,
-            total_s=settings.total_timeout_s,
-        ),
-        unary_timeouts=Timeouts(
-            connect_s=settings.connect_timeout_s,
-            first_byte_s=settings.first_byte_timeout_s,
-            idle_s=settings.idle_timeout_s,
-            total_s=settings.total_timeout_s,
-        ),
-        key_variables=entry.keys,
-        keys=keys,
-        models=entry.models,
-        model_prefixes=entry.model_prefixes,
-        propagate=entry.propagate,
-        usage_option=entry.usage_option,
+def load_providers(settings: Settings, environment: Mapping[str, str], upstream: Upstream | None = None) -> Providers:
+    """The providers of the configuration in force. Raises ConfigurationError; opens nothing."""
+    return Opener(settings, environment, upstream).providers(load_config(settings))
+
+
+def _with_path(override: str, usual: str) -> str:
+    """An address without a path gets the usual one: half of the vendors' SDKs take the same variable without ``/v1``."""
+    return override if urlsplit(override).path.strip("/") else override.rstrip("/") + urlsplit(usual).path
+
+
+def _timeouts(entry: ProviderEntry, settings: Settings) -> tuple[Timeouts, Timeouts]:
+    """For streams, and for whole answers."""
+    own = entry.timeouts
+    connect_s = own.connect_s or settings.connect_timeout_s
+    idle_s = own.idle_s or settings.idle_timeout_s
+    total_s = own.total_s or settings.total_timeout_s
+    return (
+        Timeouts(connect_s, own.first_chunk_s or settings.first_chunk_timeout_s, idle_s, total_s),
+        Timeouts(connect_s, own.first_byte_s or settings.first_byte_timeout_s, idle_s, total_s),
     )

@@ -1,4 +1,4 @@
-"""Who may answer a call for this model, in the order in which to ask."""
+"""Who may answer a call for this model?"""
 
 from __future__ import annotations
 
@@ -14,26 +14,62 @@ SHOWN_MODEL_CHARACTERS = 200
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A provider, and the name by which it knows the model."""
+    """A provider, and the name by which it knows the model; ``weight`` is its share where shares are drawn."""
 
     provider: Provider
     model: str
+    weight: float = 1.0
 
 
 def candidates_for(model: str, providers: Providers) -> Sequence[Candidate]:
-    """At least one candidate for ``model``, best first.
+    """At least one candidate for ``model``, in the order of the configuration.
 
-    ``provider/model`` names its provider, and whatever follows the first slash goes upstream as it is, known to the catalogue
-    or not: the provider is the judge of its own models. A plain name goes to the providers whose catalogue entry lists it or
-    claims its prefix, in catalogue order. Raises NotFound, naming the model, when nobody serves it.
+    A group's name stands for its targets, whose names are not looked up among the groups again. ``provider/model`` names its
+    provider, and whatever follows the first slash goes upstream as it is, known to the catalogue or not: the provider is the
+    judge of its own models. A plain name goes to the providers whose catalogue entry lists it or claims its prefix, in
+    catalogue order. Raises NotFound, naming the model, when nobody serves it.
     """
+    group = providers.groups.get(model)
+    if group is None:
+        found = _named(model, providers, 1.0)
+        if not found:
+            raise _not_found(model, providers)
+        return found
+    members = [one for target in group.targets for one in _named(target.model, providers, target.weight)]
+    if not members:
+        raise _not_found(group.targets[0].model if group.targets else model, providers)
+    return tuple(members)
+
+
+def candidates_at(model: str, named: Sequence[str], providers: Providers) -> Sequence[Candidate]:
+    """The model at providers that the caller named himself. Raises NotFound, naming the provider."""
+    found: list[Candidate] = []
+    for name in named:
+        provider = providers.get(name)
+        if provider is None:
+            shown = name[:SHOWN_MODEL_CHARACTERS]
+            hint = _hint(name, providers.unavailable.get(name))
+            raise NotFound(f"The provider '{shown}' does not exist here. {hint}", code="provider_not_found")
+        owner, slash, rest = model.partition("/")
+        if slash and rest and owner in providers:
+            if owner == name:
+                found.append(Candidate(provider, rest))
+        else:
+            found.append(Candidate(provider, model))
+    if not found:
+        raise NotFound(
+            f"None of the providers named in x-gatewayz-provider serves '{model[:SHOWN_MODEL_CHARACTERS]}'.",
+            code="model_not_found",
+            param="model",
+        )
+    return tuple(found)
+
+
+def _named(model: str, providers: Providers, weight: float) -> tuple[Candidate, ...]:
     name, slash, rest = model.partition("/")
     if slash and rest and (provider := providers.get(name)) is not None:
-        return (Candidate(provider, rest),)
-    candidates = tuple(Candidate(provider, model) for provider in providers.values() if provider.serves(model))
-    if not candidates:
-        raise _not_found(model, _hint(name, providers.unavailable.get(name) if slash else None))
-    return candidates
+        return (Candidate(provider, rest, weight),)
+    return tuple([Candidate(one, model, weight) for one in providers.values() if one.serves(model)])
 
 
 def _hint(provider: str, missing: str | None) -> str:
@@ -46,6 +82,8 @@ def _hint(provider: str, missing: str | None) -> str:
             return "GET /v1/models lists what this gateway serves; other models of a provider go as provider/model."
 
 
-def _not_found(model: str, hint: str) -> NotFound:
+def _not_found(model: str, providers: Providers) -> NotFound:
+    name, slash, _ = model.partition("/")
+    hint = _hint(name, providers.unavailable.get(name) if slash else None)
     shown = model if len(model) <= SHOWN_MODEL_CHARACTERS else model[:SHOWN_MODEL_CHARACTERS] + "…"
     return NotFound(f"The model '{shown}' does not exist here. {hint}", code="model_not_found", param="model")

@@ -45,11 +45,18 @@ class Instruments:
         self._database = histogram(names.DATABASE_DURATION)
         self._rejected = CounterMeasure(names.REJECTED)
         self._errors = CounterMeasure(names.TELEMETRY_ERRORS)
+        self._cost = CounterMeasure(names.COST)
+        self._pricing = CounterMeasure(names.PRICING_LOOKUPS)
+        self._reloads = CounterMeasure(names.CONFIG_RELOADS)
         # A counter that appears with its first event hides that event from rate(): these begin at 0.
         for reason in names.REJECTIONS:
             self._rejected.add(0, (reason,))
         for where in names.ERROR_PLACES:
             self._errors.add(0, (where,))
+        for result in names.PRICING_RESULTS:
+            self._pricing.add(0, (result,))
+        for result in names.RELOAD_RESULTS:
+            self._reloads.add(0, (result,))
         self._measures: tuple[Measure, ...] = (
             *(
                 self._operation_duration,
@@ -59,6 +66,7 @@ class Instruments:
                 self._stream_duration,
             ),
             *(self._overhead, self._request_size, self._response_size, self._database, self._rejected, self._errors),
+            *(self._cost, self._pricing, self._reloads),
         )
         self.in_flight: Counter[tuple[str, str | None]] = Counter()
         """Requests open now, by method and route; kept by the event loop's thread alone."""
@@ -87,6 +95,11 @@ class Instruments:
                 tokens.record(usage.cache_write_tokens, (*base, "cache_write"), span)
             if usage.reasoning_tokens:
                 tokens.record(usage.reasoning_tokens, (*base, "reasoning"), span)
+        cost = outcome.cost
+        if cost is not None:
+            self._pricing.add(1, (cost.source,))
+            if cost.source == "priced":
+                self._cost.add(cost.total_usd, (attempt.otel_provider, attempt.provider, model))
         if outcome.time_to_first_chunk_s is not None:
             self._first_chunk.record(outcome.time_to_first_chunk_s, base, span)
         if outcome.stream_s is not None:
@@ -116,6 +129,11 @@ class Instruments:
     def database_operation(self, system: str, operation: str, duration_s: float, span: SpanContext | None) -> None:
         if self._enabled:
             self._database.record(duration_s, (system, operation), span)
+
+    def configuration_reloaded(self, result: str) -> None:
+        """``result`` is one of names.RELOAD_RESULTS."""
+        if self._enabled:
+            self._reloads.add(1, (result,))
 
     def failed(self, where: str) -> None:
         """Telemetry itself raised, and the exception was swallowed; ``where`` is a constant of the calling code."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
-from gatewayz.records import AttemptReason, ErrorType, RequestOutcome, UsageSource
+from gatewayz.records import AttemptReason, CostSource, ErrorType, RequestOutcome, UsageSource
 
 SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.41.0"
 SCOPE: Final = "gatewayz"
@@ -90,12 +90,15 @@ USAGE_SOURCE: Final = "gatewayz.usage.source"
 COST_USD: Final = "gatewayz.cost.usd"
 COST_SOURCE: Final = "gatewayz.cost.source"
 SKIP_REASON: Final = "gatewayz.skip.reason"
+BREAKER_STATE: Final = "gatewayz.circuit_breaker.state"
 REASON: Final = "reason"
 SIGNAL: Final = "signal"
 RESULT: Final = "result"
 
 CANDIDATE_SKIPPED: Final = "gatewayz.candidate.skipped"
 """Span event on the request: why a candidate was passed over."""
+BREAKER_CHANGED: Final = "gatewayz.circuit_breaker.changed"
+"""Span event on the request whose attempt opened or closed a circuit breaker."""
 
 COMPLETED: Final = "request completed"
 """The message of the one record in which every request ends."""
@@ -114,6 +117,8 @@ ERROR_TYPES: Final[tuple[str, ...]] = get_args(ErrorType)
 REJECTIONS: Final = tuple(name for name in ERROR_TYPES if name.startswith("policy_") or name == "gateway_overloaded")
 SIGNALS: Final = ("traces", "logs", "stdout")
 ERROR_PLACES: Final = ("start", "event", "attempt", "request", "observe")
+PRICING_RESULTS: Final = get_args(CostSource)
+RELOAD_RESULTS: Final = ("applied", "rejected")
 DROP_REASONS: Final = ("overflow", "refused", "rejected", "encoding", "shutdown", "broken_pipe")
 
 SpanName = Literal["request", "attempt", "store"]
@@ -227,9 +232,10 @@ ATTRIBUTES: Final = (
     Attribute(ATTEMPT_NUMBER, "int", "1 for the first attempt of a request."),
     Attribute(ATTEMPT_REASON, "string", "Why it was made.", values=get_args(AttemptReason)),
     Attribute(USAGE_SOURCE, "string", "Whose word the token counts are.", values=get_args(UsageSource)),
-    Attribute(COST_USD, "double", "What the attempt cost.", emitted=False),
-    Attribute(COST_SOURCE, "string", "Whether a price was known.", values=("priced", "unpriced"), emitted=False),
-    Attribute(SKIP_REASON, "string", f"On the event `{CANDIDATE_SKIPPED}`: why a candidate was passed over.", _REQUEST),
+    Attribute(COST_USD, "double", "What the attempt cost, in US dollars; absent where no price is known."),
+    Attribute(COST_SOURCE, "string", "Whether a price was known; absent where no usage is.", values=get_args(CostSource)),
+    Attribute(SKIP_REASON, "string", f"On the event `{CANDIDATE_SKIPPED}`: why a candidate was passed over.", _REQUEST, ("breaker_open", "rate_limited", "at_capacity")),
+    Attribute(BREAKER_STATE, "string", f"On the event `{BREAKER_CHANGED}`: what the breaker is from now on.", _REQUEST, ("closed", "open", "half_open")),
 )  # fmt: skip
 
 _ATTEMPT = (OPERATION, GEN_AI_PROVIDER, PROVIDER, REQUEST_MODEL)
@@ -303,15 +309,24 @@ API_KEYS: Final = Instrument("gatewayz.api_keys.active", "gauge", "{key}", "Keys
 PROVIDER_AVAILABLE: Final = Instrument(
     "gatewayz.provider.available", "gauge", "", "1 if the provider can be called (its key is there, it is switched on), else 0.", (PROVIDER,), observable=True,
 )  # fmt: skip
+COST: Final = Instrument(
+    "gatewayz.cost", "counter", "{USD}", "What attempts cost, as far as prices are known.", (GEN_AI_PROVIDER, PROVIDER, REQUEST_MODEL),
+)  # fmt: skip
+PRICING_LOOKUPS: Final = Instrument(
+    "gatewayz.pricing.lookups", "counter", "{lookup}", "Attempts that used tokens, by whether a price was known (priced, unpriced): an unpriced model must be visible.",
+    (RESULT,),
+)  # fmt: skip
+CONFIG_RELOADS: Final = Instrument(
+    "gatewayz.config.reloads", "counter", "{reload}", "Times that the configuration file was read again: applied, or rejected for a mistake in it.", (RESULT,),
+)  # fmt: skip
 
 INSTRUMENTS: Final = (
     OPERATION_DURATION, TOKEN_USAGE, FIRST_CHUNK, OUTPUT_CHUNK, STREAM_DURATION, OVERHEAD, REJECTED, REQUEST_SIZE, RESPONSE_SIZE, DATABASE_DURATION,
     EMITTED, DELIVERED, DROPPED, QUEUE_SIZE, TELEMETRY_ERRORS, IN_FLIGHT, STREAMS_OPEN, UPTIME, BUILD_INFO, LOOP_LAG, API_KEYS, PROVIDER_AVAILABLE,
-    Instrument("gatewayz.cost", "counter", "{USD}", "What attempts cost.", (GEN_AI_PROVIDER, PROVIDER, REQUEST_MODEL), emitted=False),
+    COST, PRICING_LOOKUPS, CONFIG_RELOADS,
     Instrument("gatewayz.credits.used", "counter", "{credit}", "Credits used.", (GEN_AI_PROVIDER, PROVIDER, REQUEST_MODEL), emitted=False),
     Instrument("gatewayz.cache.requests", "counter", "{request}", "Look-ups in the answer cache.", (RESULT, "layer"), emitted=False),
-    Instrument("gatewayz.pricing.lookups", "counter", "{lookup}", "Price look-ups; an unpriced model must be visible.", (RESULT,), emitted=False),
-    Instrument("gatewayz.circuit_breaker.state", "gauge", "", "1 for the breaker's current state, 0 for the others.", (PROVIDER, "state"), observable=True, emitted=False),
+    Instrument("gatewayz.circuit_breaker.state", "gauge", "", "1 for the breaker's current state (of a provider's models, the gravest), 0 for the others.", (PROVIDER, "state"), observable=True),
     Instrument("gatewayz.cache.size", "gauge", "By", "Size of the answer cache.", observable=True, emitted=False),
     Instrument("gatewayz.subscriptions", "gauge", "{subscription}", "Active subscriptions.", observable=True, emitted=False),
     Instrument("gatewayz.trials.active", "gauge", "{trial}", "Active trials.", observable=True, emitted=False),
@@ -404,6 +419,8 @@ LOG_FIELDS: Final = {
     "input_tokens": "Input tokens of all attempts.",
     "output_tokens": "Output tokens of all attempts.",
     "tokens_used": "The sum of both.",
+    "cost_usd": "What all attempts cost, in US dollars, as far as prices are known; absent if none is.",
+    "unpriced": "Attempts that used tokens at an unknown price; absent if there are none.",
     "attempts": "Calls made to providers.",
     "attempt": "Number of the attempt that failed.",
     "reason": "Why that attempt was made.",

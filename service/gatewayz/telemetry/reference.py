@@ -107,7 +107,10 @@ def markdown() -> str:
                 ("span", "kind", "name", "meaning"),
                 ((_name(s.name, s.emitted), s.kind, f"`{s.pattern}`", s.meaning) for s in names.SPANS),
             ),
-            f"Event on the request: `{names.CANDIDATE_SKIPPED}`, for each candidate that was passed over.\n",
+            (
+                f"Events on the request: `{names.CANDIDATE_SKIPPED}`, for each candidate that was passed over; "
+                f"`{names.BREAKER_CHANGED}`, where one of its attempts opened or closed a circuit breaker.\n"
+            ),
             "### Span attributes\n",
             _table(
                 ("attribute", "type", "on", "meaning"),

@@ -123,6 +123,10 @@ class Telemetry:
         span = get_current_span().get_span_context()
         self._instruments.database_operation(system, operation, seconds, span if span.is_valid else None)
 
+    def record_reload(self, result: str) -> None:
+        """The configuration file was read again: ``applied`` or ``rejected``."""
+        self._instruments.configuration_reloaded(result)
+
     def watch_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Measure how late the loop runs its timers. Call it on the loop, once."""
         self._lag.watch(loop)

@@ -169,6 +169,10 @@ def end_attempt_span(span: Span, attempt: Attempt, outcome: Outcome, end_ns: int
             attributes[names.CACHE_WRITE_TOKENS] = usage.cache_write_tokens
         if usage.reasoning_tokens:
             attributes[names.REASONING_TOKENS] = usage.reasoning_tokens
+    if outcome.cost is not None:
+        attributes[names.COST_SOURCE] = outcome.cost.source
+        if outcome.cost.source == "priced":
+            attributes[names.COST_USD] = outcome.cost.total_usd
     if outcome.time_to_first_chunk_s is not None:
         attributes[names.TIME_TO_FIRST_CHUNK] = outcome.time_to_first_chunk_s
     if outcome.error_type is not None:

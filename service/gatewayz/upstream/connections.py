@@ -51,21 +51,26 @@ class Target:
         self.request = ClientRequest("POST", url, loop=loop)
         """What the connector wants to know about a request, in the shape in which it wants it."""
         self.key: ConnectionKey = self.request.connection_key
-        self._start = f"POST {url.raw_path_qs} HTTP/1.1\r\nhost: {url.host_port_subcomponent}\r\n"
+        self._start = f"{url.raw_path_qs} HTTP/1.1\r\nhost: {url.host_port_subcomponent}\r\n"
         self._heads: dict[tuple[tuple[str, str], ...], bytes] = {}
 
-    def head(self, headers: tuple[tuple[str, str], ...], body_size: int) -> bytes:
+    def head(self, method: Literal["POST", "GET"], headers: tuple[tuple[str, str], ...], body_size: int) -> bytes:
         """The request up to its body. Raises ValueError for a header that would end its line."""
+        if method == "GET":  # once in a while, for a list of models
+            return self._lines(method, headers) + b"\r\n"
         start = self._heads.get(headers)
         if start is None:
-            lines = [f"{name}: {value}\r\n" for name, value in headers]
-            if any(line.count("\r") + line.count("\n") + line.count("\0") != 2 for line in lines):
-                raise ValueError("a header holds a line break")
-            start = (self._start + "".join(lines) + "content-length: ").encode("latin-1")
+            start = self._lines(method, headers) + b"content-length: "
             if len(self._heads) >= MAX_REMEMBERED:  # headers that change with every request, such as a trace's
                 self._heads.clear()
             self._heads[headers] = start
         return b"%b%d\r\n\r\n" % (start, body_size)
+
+    def _lines(self, method: str, headers: tuple[tuple[str, str], ...]) -> bytes:
+        lines = [f"{name}: {value}\r\n" for name, value in headers]
+        if any(line.count("\r") + line.count("\n") + line.count("\0") != 2 for line in lines):
+            raise ValueError("a header holds a line break")
+        return f"{method} {self._start}{''.join(lines)}".encode("latin-1")
 
 
 class Connector(aiohttp.TCPConnector):

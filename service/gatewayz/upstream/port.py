@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +21,14 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamRequest:
-    """One POST. ``headers`` is complete: nothing is added but Host and Content-Length."""
+    """One request: a POST, unless it says otherwise. ``headers`` is complete: nothing is added but Host and Content-Length."""
 
     url: str
     headers: tuple[tuple[str, str], ...] = field(repr=False)
     body: bytes = field(repr=False)
     timeouts: Timeouts
     stream: bool
+    method: Literal["POST", "GET"] = "POST"
 
 
 class UpstreamResponse(Protocol):

@@ -6,22 +6,16 @@ written as 1.0 arrives as 1.0.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
 import orjson
-from msgspec import Meta, Raw, Struct
+from msgspec import Meta, Struct
 
-from gatewayz.errors import GatewayError, InvalidRequest, ProviderError
+from gatewayz.errors import GatewayError, ProviderError
 from gatewayz.records import Call, RequestParameters
+from gatewayz.wires.body import MAX_MODEL_CHARACTERS, Count, Integer, join_members, members_of, read_body
 from gatewayz.wires.sse import event_of
-
-MAX_MODEL_CHARACTERS = 256  # longer than any model name in use; a name ends up in spans and logs
-
-Integer = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]  # what a span attribute holds
-Count = Annotated[int, Meta(ge=0, le=2**53)]
 
 
 class _Message(Struct):
@@ -50,32 +44,15 @@ class _Request(Struct):
 
 
 _PEEK = msgspec.json.Decoder(_Request)
-_FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _INCLUDE_USAGE = b'{"include_usage":true}'
 
 
 def parse_chat_request(body: bytes, total_timeout_s: float | None = None) -> Call:
     """What the caller asks for.
 
-    Raises InvalidRequest, which names the member at fault, for anything that is not a chat request in strict JSON: no
-    NaN, no byte-order mark, no half of a surrogate pair, no key twice (the provider might read the other one).
+    Raises InvalidRequest, which names the member at fault, for anything that is not a chat request in strict JSON.
     """
-    try:
-        if not body.isascii():
-            body.decode()
-        raw_fields = _FIELDS.decode(body)
-        request = _PEEK.decode(body)
-    except msgspec.ValidationError as error:
-        raise _invalid(str(error)) from None
-    except msgspec.DecodeError as error:
-        raise InvalidRequest(f"The body is not valid JSON: {error}.", code="invalid_json") from None
-    except UnicodeDecodeError as error:
-        raise InvalidRequest(f"The body is not valid UTF-8 (byte {error.start}).", code="invalid_json") from None
-    except RecursionError:
-        raise InvalidRequest("The body is nested too deeply.", code="invalid_json") from None
-    fields = {name: bytes(value) for name, value in raw_fields.items()}
-    if (name := _repeated_key(body, fields)) is not None:
-        raise InvalidRequest(f"The member {name!r} is given twice.", code="invalid_json", param=name)
+    request, fields = read_body(body, _PEEK)
     options = request.stream_options
     stop = request.stop
     max_tokens = request.max_completion_tokens
@@ -120,73 +97,20 @@ def chat_to_upstream(call: Call, model: str, *, usage_option: bool = True) -> by
         del fields["stream_options"]
         if (rest := _without_usage(options)) is not None:
             fields["stream_options"] = rest
-    return _object(fields)
-
-
-def _object(members: Mapping[str, bytes]) -> bytes:
-    return b"{" + b",".join([orjson.dumps(name) + b":" + value for name, value in members.items()]) + b"}"
+    return join_members(fields)
 
 
 def _with_usage(options: bytes | None) -> bytes:
     if options is None or options == b"null":
         return _INCLUDE_USAGE
-    members = {name: bytes(value) for name, value in _FIELDS.decode(options).items()}
-    return _object({**members, "include_usage": b"true"})
+    return join_members({**members_of(options), "include_usage": b"true"})
 
 
 def _without_usage(options: bytes) -> bytes | None:
     if options == b"null":
         return None
-    members = {name: bytes(value) for name, value in _FIELDS.decode(options).items() if name != "include_usage"}
-    return _object(members) if members else None
-
-
-_PATH = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`$")
-_MISSING = re.compile(r"missing required field `([^`]+)`")
-
-
-def _invalid(message: str) -> InvalidRequest:
-    """msgspec's sentence, with the path in its tail made OpenAI's ``param``."""
-    path = _PATH.search(message)
-    param = path.group(1) if path else ""
-    reason = message[: path.start()] if path else message
-    if (missing := _MISSING.search(reason)) is not None:
-        param = f"{param}.{missing.group(1)}" if param else missing.group(1)
-        return InvalidRequest(f"Missing required parameter: '{param}'.", code="missing_required_parameter", param=param)
-    if not param:
-        return InvalidRequest(f"The body must be a JSON object: {reason}.")
-    return InvalidRequest(f"Invalid value for '{param}': {reason}.", code="invalid_value", param=param)
-
-
-_SPACE = re.compile(rb"[ \t\n\r]*")
-_MEMBER = re.compile(rb'[ \t\n\r]*("(?:[^"\\]|\\.)*")[ \t\n\r]*:[ \t\n\r]*', re.DOTALL)
-
-
-def _repeated_key(body: bytes, fields: Mapping[str, bytes]) -> str | None:
-    """The name of a top-level member that occurs twice.
-
-    A decoder keeps the last of two; so if the members that were kept fill the body, there was no other. Compact JSON
-    shows that by its length alone; else the members are walked in their order.
-    """
-    filled = 1 + 4 * len(fields)  # braces, and per member two quotes, a colon and a comma (the last one has none)
-    for name, value in fields.items():
-        filled += len(name) + len(value)
-    if filled == len(body):
-        return None
-    position = body.index(b"{") + 1
-    for name, value in fields.items():
-        member = _MEMBER.match(body, position)
-        if member is None:  # cannot be, since the body was decoded
-            return name
-        found = orjson.loads(member.group(1))
-        if found != name:
-            return str(found)
-        if not body.startswith(value, member.end()):
-            return name
-        space = _SPACE.match(body, member.end() + len(value))
-        position = (space.end() if space else member.end() + len(value)) + 1
-    extra = _MEMBER.match(body, position)
-    return None if extra is None else str(orjson.loads(extra.group(1)))
+    members = {name: value for name, value in members_of(options).items() if name != "include_usage"}
+    return join_members(members) if members else None
 
 
 def error_body(error: GatewayError) -> bytes:

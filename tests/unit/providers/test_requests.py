@@ -12,6 +12,8 @@ from gatewayz.errors import ProviderBadRequest
 from gatewayz.providers.base import Provider, returned_headers
 from gatewayz.providers.catalog import load_providers
 from gatewayz.wires.chat import error_body
+from gatewayz.wires.provider_errors import provider_error
+from tests.unit.providers.requests import chat
 from tests.upstream import FakeLLM
 
 
@@ -33,7 +35,7 @@ TRACEPARENT = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 async def test_a_request_carries_our_key_and_nothing_of_the_callers(fake: FakeLLM, provider: Provider) -> None:
     body = b'{"model":"ok","messages":[{"role":"user"}]}'
-    response = await provider.upstream.send(provider.chat_request(body, stream=False, traceparent=TRACEPARENT))
+    response = await provider.upstream.send(chat(provider, body, stream=False, traceparent=TRACEPARENT))
     assert response.status == 200
     await response.read(100_000)
     await provider.upstream.close()
@@ -49,11 +51,8 @@ async def test_a_request_carries_our_key_and_nothing_of_the_callers(fake: FakeLL
 
 def test_a_trace_is_carried_on_only_to_providers_that_are_ours(provider: Provider) -> None:
     ours = replace(provider, propagate=True)
-    assert (
-        dict(ours.chat_request(b"", stream=False, traceparent=TRACEPARENT).headers)["traceparent"]
-        == TRACEPARENT.decode()
-    )
-    assert "traceparent" not in dict(provider.chat_request(b"", stream=False, traceparent=TRACEPARENT).headers)
+    assert dict(chat(ours, traceparent=TRACEPARENT).headers)["traceparent"] == TRACEPARENT.decode()
+    assert "traceparent" not in dict(chat(provider, traceparent=TRACEPARENT).headers)
 
 
 def test_a_stream_must_begin_sooner_than_a_whole_answer(provider: Provider) -> None:
@@ -61,12 +60,12 @@ def test_a_stream_must_begin_sooner_than_a_whole_answer(provider: Provider) -> N
 
 
 def test_a_caller_may_shorten_an_attempt_but_not_lengthen_it(provider: Provider) -> None:
-    assert provider.chat_request(b"", stream=False, total_s=3).timeouts.total_s == 3
-    assert provider.chat_request(b"", stream=False, total_s=1e9).timeouts == provider.timeouts(stream=False)
+    assert chat(provider, total_s=3).timeouts.total_s == 3
+    assert chat(provider, total_s=1e9).timeouts == provider.timeouts(stream=False)
 
 
 async def test_only_harmless_headers_come_back(provider: Provider) -> None:
-    request = provider.chat_request(b'{"model":"429-retry-after-2","messages":[{"role":"user"}]}', stream=False)
+    request = chat(provider, b'{"model":"429-retry-after-2","messages":[{"role":"user"}]}', stream=False)
     response = await provider.upstream.send(request)
     returned = dict(returned_headers(response.headers))
     response.close()
@@ -79,7 +78,8 @@ async def test_only_harmless_headers_come_back(provider: Provider) -> None:
 
 
 def test_our_key_is_struck_from_what_a_provider_says(provider: Provider) -> None:
-    error = provider.error(400, {}, b'{"error":{"message":"bad request with sk-canary-123456789 in it"}}')
+    body = b'{"error":{"message":"bad request with sk-canary-123456789 in it"}}'
+    error = provider_error(400, {}, body, now_s=0.0, secrets=provider.secrets)
     assert isinstance(error, ProviderBadRequest)
     assert b"canary" not in error_body(error)
     assert b"bad request with [redacted] in it" in error_body(error)

@@ -14,6 +14,8 @@ from opentelemetry.trace import get_current_span
 
 from gatewayz.records import (
     NO_USAGE,
+    UNPRICED,
+    Cost,
     ErrorType,
     IncomingTrace,
     KeyIdentity,
@@ -114,7 +116,7 @@ def test_every_attribute_and_instrument_that_is_emitted_is_in_the_table(opened: 
     parameters = RequestParameters(10, 0.5, 0.9, 4, 0.1, 0.2, 7, 2, ("END", "x" * 100))
     request = telemetry.start_request(http_request(method="BREW"))
     stream = Outcome(
-        200, "gpt-4o", Usage(11, 22, 3, 4, 5, "provider"), None, "id", "gpt-4o-2024", ("stop",), 0.2, chunks=5, stream_s=0.8
+        200, "gpt-4o", Usage(11, 22, 3, 4, 5, "provider"), None, "id", "gpt-4o-2024", ("stop",), 0.2, 5, 0.8, Cost("priced")
     )  # fmt: skip
     one = msgspec.structs.replace(attempt(stream=True), parameters=parameters)
     request.start_attempt(one).end(stream)
@@ -123,6 +125,7 @@ def test_every_attribute_and_instrument_that_is_emitted_is_in_the_table(opened: 
     telemetry.observe("gatewayz.api_keys.active", lambda: [(3, {})])
     telemetry.observe("db.client.connection.count", lambda: [(3, {"db.client.connection.state": "idle"})])
     telemetry.observe("gatewayz.provider.available", lambda: [(1, {"gatewayz.provider.name": "demo"})])
+    telemetry.observe("gatewayz.circuit_breaker.state", lambda: [(1, {"state": "closed"})])
     server, clients = delivered(telemetry, sink)
     known = {attribute.name for attribute in names.ATTRIBUTES if attribute.emitted}
     for span in (server, *clients):
@@ -551,3 +554,36 @@ async def test_a_blocked_loop_shows(opened: Opener) -> None:
     assert lag() > 0.1  # while it lasts
     await asyncio.sleep(0.05)
     assert lag() > 0.1  # and for a while afterwards
+
+
+def test_what_attempts_cost_is_on_their_spans_in_the_counters_and_in_the_record(
+    opened: Opener, sink: GrpcSink, stdout: Stdout
+) -> None:
+    telemetry = opened(sink.environment)
+    request = telemetry.start_request(http_request())
+    used = Usage(100, 50, source="provider")
+    priced = Cost("priced", input_usd=0.25, cached_usd=0.5, output_usd=1.0, reasoning_usd=2.0)
+    request.start_attempt(attempt()).end(Outcome(500, "gpt-4o", used, "provider_server_error", cost=priced))
+    request.start_attempt(attempt(number=2)).end(Outcome(200, "gpt-4o", used, cost=priced))
+    request.start_attempt(attempt(number=3)).end(Outcome(200, "other", used, cost=UNPRICED))
+    request.start_attempt(attempt(number=4)).end(Outcome(None, "gpt-4o", error_type="provider_connection_error"))
+    request.end(DONE)
+    telemetry.close(5)
+    spans = [attributes(span.attributes) for span in sink.received.spans if span.kind == 3]
+    assert [span.get("gatewayz.cost.usd") for span in spans] == [3.75, 3.75, None, None]
+    assert [span.get("gatewayz.cost.source") for span in spans] == ["priced", "priced", "unpriced", None]
+    record = next(line for line in stdout.lines() if line["message"] == "request completed")
+    assert (record["cost_usd"], record["unpriced"]) == (7.5, 1)
+
+    def counted(name: str) -> dict[tuple[tuple[str, Any], ...], float]:
+        points = sink.received.last_metrics()[name].sum.data_points
+        return {tuple(sorted(attributes(one.attributes).items())): one.as_double or one.as_int for one in points}
+
+    assert counted("gatewayz.cost") == {
+        (
+            ("gatewayz.provider.name", "openai"),
+            ("gen_ai.provider.name", "openai"),
+            ("gen_ai.request.model", "gpt-4o"),
+        ): 7.5
+    }
+    assert counted("gatewayz.pricing.lookups") == {(("result", "priced"),): 2, (("result", "unpriced"),): 1}

@@ -1,0 +1,170 @@
+"""One provider's stream on its way to the caller."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from time import perf_counter
+
+from gatewayz.attempts.answer import Answer, answer_headers
+from gatewayz.attempts.record import AttemptRecord
+from gatewayz.errors import GatewayError, ProviderMalformedResponse, ProviderStreamCut
+from gatewayz.providers.base import Provider
+from gatewayz.records import Call, ErrorType
+from gatewayz.upstream import UpstreamResponse
+from gatewayz.wires.base import CallerWire, Translation
+from gatewayz.wires.sse import EventSplitter
+
+END_OF_STREAM_GRACE_S = 1.0
+"""After the last event the provider gets this long to end the body, so that its connection can be used again."""
+
+MAX_NO_STREAM_BYTES = 65_536
+"""What is read of an answer that should have been a stream: enough for an error object."""
+
+_CHAT_LIKE = ("openai_chat", "openai_completions")
+"""Wires on which usage is an event of its own, sent to those who ask for it."""
+
+
+class Relay:
+    """Whole events only, so that a cut never leaves half of one behind; as they came, or translated."""
+
+    __slots__ = (
+        "_begun",
+        "_caller",
+        "_chunks",
+        "_failure",
+        "_record",
+        "_response",
+        "_splitter",
+        "_strip_usage",
+        "_translation",
+    )
+
+    def __init__(
+        self,
+        call: Call,
+        caller: CallerWire,
+        translation: Translation | None,
+        response: UpstreamResponse,
+        record: AttemptRecord,
+    ) -> None:
+        self._response = response
+        self._record = record
+        self._caller = caller
+        self._translation = translation
+        self._chunks: AsyncIterator[bytes] = response.chunks()
+        self._splitter = EventSplitter()
+        # We always ask for usage, since we meter; the caller sees the extra event only if he asked as well.
+        self._strip_usage = translation is None and not call.include_usage and caller.name in _CHAT_LIKE
+        self._begun = False
+        self._failure: GatewayError | None = None
+
+    async def first(self) -> bytes:
+        """Everything up to and including the first event with data. Raises if the stream fails before that, or with it."""
+        waiting = b""
+        async for chunk in self._chunks:
+            waiting += self._observe(chunk)
+            if self._failure is not None:
+                raise self._failure
+            if self._begun:
+                self._record.began()
+                return waiting
+        raise ProviderStreamCut("The provider's stream ended before it began.")
+
+    async def events(self, first: bytes, answer: Answer) -> AsyncGenerator[bytes, None]:
+        """The stream, ending in an error event (never in its usual end) when the provider fails on the way."""
+        record = self._record
+        fold = record.fold
+        ended: ErrorType | None = "caller_cancelled"  # unless something else is known by the time this generator closes
+        try:
+            if first:
+                yield first
+            try:
+                while not fold.done and self._failure is None:
+                    chunk = await anext(self._chunks, None)
+                    if chunk is None:
+                        break
+                    record.last_s = perf_counter()
+                    if data := self._observe(chunk):
+                        yield data
+                if self._failure is None and (tail := self._tail()):
+                    yield tail
+                if self._failure is not None:
+                    raise self._failure
+                if not fold.complete:
+                    raise ProviderStreamCut("The provider's stream ended before the answer was complete.")
+                if self._translation is not None and (last := self._translation.end()):
+                    yield last
+                ended = None  # from here on the caller has everything, and may leave
+                if fold.done:
+                    await self._drain()
+            except GatewayError as error:
+                ended = error.error_type
+                answer.error = error
+                yield self._caller.error_event(error)
+        finally:
+            self._response.close()
+            record.settle(ended)
+
+    def abandon(self) -> None:
+        """Ends what is still open; does nothing after an orderly end."""
+        self._response.close()
+        self._record.settle("caller_cancelled")
+
+    def _observe(self, chunk: bytes) -> bytes:
+        """What of the chunk's whole events goes to the caller. An error event stays behind, as ``_failure``: the caller gets
+        it in our words, since a provider's own may quote keys."""
+        fold, translation = self._record.fold, self._translation
+        forwarded: list[bytes] = []
+        for event in self._splitter.feed(chunk):
+            kind = fold.event(event)
+            if kind == "error":
+                self._failure = fold.error
+                break
+            if translation is not None:
+                forwarded.append(translation.event(event))
+            elif kind != "usage" or not self._strip_usage:
+                forwarded.append(event)
+            if not self._begun:
+                self._begun = kind != "other" or fold.response_id is not None
+        return b"".join(forwarded)
+
+    def _tail(self) -> bytes:
+        """A last event that lacks only its blank line, completed; a half one is kept from the caller."""
+        if self._record.fold.done or not self._splitter.tail().strip():
+            return b""
+        try:
+            return self._observe(b"\n\n")
+        except ProviderMalformedResponse:
+            return b""
+
+    async def _drain(self) -> None:
+        try:
+            async with asyncio.timeout(END_OF_STREAM_GRACE_S):
+                async for _ in self._chunks:
+                    pass
+        except (TimeoutError, GatewayError):
+            return  # the answer is complete; only the connection is lost
+
+
+async def begin_stream(
+    call: Call,
+    caller: CallerWire,
+    provider: Provider,
+    translation: Translation | None,
+    response: UpstreamResponse,
+    record: AttemptRecord,
+) -> Answer:
+    """Reads up to the first event with data, so that a stream that fails at once fails as an ordinary error."""
+    media_type = response.headers.get("content-type", "")
+    if not media_type.startswith("text/event-stream"):
+        body = await response.read(MAX_NO_STREAM_BYTES)
+        if media_type.startswith("application/json"):
+            record.fold.reply(body)  # raises what an error object under status 200 says
+        raise ProviderMalformedResponse(f"{provider.name} answered a streamed call with '{media_type[:80]}'.")
+    relay = Relay(call, caller, translation, response, record)
+    first = await relay.first()
+    answer = Answer(response.status, answer_headers(provider, response.headers), provider.name)
+    answer.events = relay.events(first, answer)
+    answer.abandon = relay.abandon
+    return answer

@@ -1,0 +1,168 @@
+"""What an attempt cost.
+
+The operator's own prices come first, then the list of the ``genai-prices`` package as it is bundled: nothing is fetched while
+the gateway runs. Whoever is in neither is *unpriced*, which is counted and never taken for free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import lru_cache
+
+from genai_prices.data import providers as _listed
+from genai_prices.types import ModelInfo, TieredPrices
+
+from gatewayz.configfile.schema import ANY_MODEL, PriceEntry, ProviderEntry
+from gatewayz.records import UNPRICED, Cost, Record, Usage
+
+MAX_REMEMBERED = 4096
+"""Models whose place in the list is remembered, found or not: the names are the callers' text."""
+
+_PER_TOKEN = 1e-6
+_PROVIDERS = {provider.id: provider for provider in _listed}
+
+
+class Rates(Record, frozen=True):
+    """US dollars per million tokens, for a request of a certain size at a certain time. None: no price is known."""
+
+    input: float | None
+    output: float | None
+    cache_read: float | None = None
+    cache_write: float | None = None
+    reasoning: float | None = None
+    request_usd: float = 0.0
+    """For the request as such."""
+
+
+class Prices:
+    """The prices of one configuration."""
+
+    def __init__(self, providers: Mapping[str, ProviderEntry]) -> None:
+        self._own = {name: entry.prices for name, entry in providers.items() if entry.prices}
+        self._listed_as = {name: entry.prices_as for name, entry in providers.items() if entry.prices_as in _PROVIDERS}
+
+    def price(
+        self, provider: str, model: str, usage: Usage, at: datetime, *, response_model: str | None = None
+    ) -> Cost:
+        """The cost of an attempt. ``response_model``, the model that the provider says answered, serves where ``model``, the
+        one that was asked for, has no price (a router such as ``openrouter/auto``, or a name of tomorrow for a model of today).
+        """
+        cost = self._cost(provider, model, usage, at)
+        if cost.source == "unpriced" and response_model is not None and response_model != model:
+            cost = self._cost(provider, response_model, usage, at)
+        return cost
+
+    def estimate_usd(
+        self, provider: str, model: str, at: datetime, *, input_tokens: int = 1000, output_tokens: int = 1000
+    ) -> float | None:
+        """What a call of that size would cost, to compare candidates by; None if it has no price."""
+        cost = self._cost(provider, model, Usage(input_tokens, output_tokens, source="estimate"), at)
+        return cost.total_usd if cost.source == "priced" else None
+
+    def rates(self, provider: str, model: str, at: datetime, input_tokens: int = 0) -> Rates | None:
+        """The rates that apply to ``model`` now, for a request of ``input_tokens``; None if nobody knows the model."""
+        own = self._own.get(provider)
+        if own is not None and (entry := own.get(model) or own.get(ANY_MODEL)) is not None:
+            return _own_rates(entry)
+        listed_as = self._listed_as.get(provider)
+        if listed_as is None or (info := _find(listed_as, model)) is None:
+            return None
+        return _listed_rates(info, at, input_tokens)
+
+    def _cost(self, provider: str, model: str, usage: Usage, at: datetime) -> Cost:
+        rates = self.rates(provider, model, at, usage.input_tokens)
+        return UNPRICED if rates is None else _cost_of(usage, rates)
+
+
+class CurrentPrices:
+    """The prices in force, for those who hold on to one thing while the configuration is reloaded."""
+
+    def __init__(self, prices: Prices, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._prices = prices
+        self._now = now
+
+    def replace(self, prices: Prices) -> None:
+        self._prices = prices
+
+    def price_of(self, provider: str, model: str, usage: Usage, response_model: str | None) -> Cost:
+        """The cost of an attempt that ends now."""
+        return self._prices.price(provider, model, usage, self._now(), response_model=response_model)
+
+    def cost_of(self, provider: str, model: str) -> float | None:
+        """What a call of usual size costs now, in US dollars, to compare candidates by; None if it has no price."""
+        return self._prices.estimate_usd(provider, model, self._now())
+
+
+def _cost_of(usage: Usage, rates: Rates) -> Cost:
+    """Unpriced if tokens were used for which there is no rate. A provider whose parts exceed the whole is believed in the
+    parts."""
+    plain_input = max(0, usage.input_tokens - usage.cache_read_tokens - usage.cache_write_tokens)
+    plain_output = max(0, usage.output_tokens - usage.reasoning_tokens)
+    # Where a kind of token has no rate of its own, it is input or output like any other.
+    cache_read = rates.input if rates.cache_read is None else rates.cache_read
+    cache_write = rates.input if rates.cache_write is None else rates.cache_write
+    reasoning = rates.output if rates.reasoning is None else rates.reasoning
+    amounts: list[float] = []
+    for tokens, rate in (
+        (plain_input, rates.input),
+        (usage.cache_read_tokens, cache_read),
+        (usage.cache_write_tokens, cache_write),
+        (plain_output, rates.output),
+        (usage.reasoning_tokens, reasoning),
+    ):
+        if rate is None:
+            if tokens:
+                return UNPRICED
+            rate = 0.0
+        amounts.append(tokens * rate * _PER_TOKEN)
+    return Cost(
+        source="priced",
+        input_usd=amounts[0] + rates.request_usd,
+        cached_usd=amounts[1] + amounts[2],
+        output_usd=amounts[3],
+        reasoning_usd=amounts[4],
+    )
+
+
+def _own_rates(entry: PriceEntry) -> Rates:
+    return Rates(entry.input, entry.output, entry.cache_read, entry.cache_write, entry.reasoning)
+
+
+@lru_cache(maxsize=MAX_REMEMBERED)
+def _find(provider: str, model: str) -> ModelInfo | None:
+    """The model's place in the list. By the list's exact name of the provider only: its own search also guesses from parts
+    of names, and a guess is no price."""
+    return _PROVIDERS[provider].find_model(model.lower(), all_providers=_listed)
+
+
+def _listed_rates(info: ModelInfo, at: datetime, input_tokens: int) -> Rates | None:
+    prices = info.get_prices(at).__dict__
+    if prices.get("input_mtok") is None and prices.get("output_mtok") is None:
+        return None  # an empty entry says that nothing is known, not that it is free
+
+    def rate(name: str) -> float | None:
+        value: Decimal | TieredPrices | None = prices.get(name)
+        return None if value is None else _of_tier(value, input_tokens)
+
+    per_thousand = rate("requests_kcount")
+    return Rates(
+        rate("input_mtok"),
+        rate("output_mtok"),
+        rate("cache_read_mtok"),
+        rate("cache_write_mtok"),
+        rate("output_reasoning_mtok"),
+        0.0 if per_thousand is None else per_thousand / 1000,
+    )
+
+
+def _of_tier(price: Decimal | TieredPrices, input_tokens: int) -> float:
+    """Tiers go by the size of the whole input, and the one that is reached counts for every token."""
+    if isinstance(price, TieredPrices):
+        reached = price.base
+        for tier in price.tiers:
+            if input_tokens > tier.start:
+                reached = tier.price
+        return float(reached)
+    return float(price)

@@ -1,0 +1,136 @@
+"""The models that providers say they have: asked for in the background now and then, and never waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+
+import msgspec
+from msgspec import Struct
+
+from gatewayz.errors import GatewayError
+from gatewayz.providers.base import Provider, Providers
+from gatewayz.upstream import Timeouts, UpstreamRequest
+
+logger = logging.getLogger(__name__)
+
+REFRESH_S = 3600.0
+"""New models appear some times a month."""
+RETRY_S = 60.0
+MAX_RETRY_S = 3600.0
+"""A provider that cannot be reached, or does not want to say, is asked less and less often."""
+TICK_S = 5.0
+"""How soon a provider that a reload has brought is asked."""
+LIST_TIMEOUTS = Timeouts(connect_s=5.0, first_byte_s=15.0, idle_s=10.0, total_s=30.0)
+MAX_LIST_BYTES = 8_000_000
+MAX_NAME = 200
+
+_GEMINI_PREFIX = "models/"
+
+
+class _Named(Struct):
+    id: str | None = None
+    name: str | None = None
+
+
+class _List(Struct):
+    """OpenAI and Anthropic say ``data`` and ``id``, Gemini says ``models`` and ``name``."""
+
+    data: list[_Named] = []  # msgspec copies a mutable default for each instance
+    models: list[_Named] = []
+
+
+# Together sends the list as such.
+_DECODER: msgspec.json.Decoder[_List | list[_Named]] = msgspec.json.Decoder(_List | list[_Named])
+
+
+class ModelLists:
+    """Keeps each provider's own list of models fresh. One task asks them one after the other: nobody is in a hurry."""
+
+    def __init__(self, providers: Providers, *, refresh_s: float = REFRESH_S, tick_s: float = TICK_S) -> None:
+        self._providers = providers
+        self._refresh_s = refresh_s
+        self._tick_s = tick_s
+        self._due: dict[tuple[str, str], float] = {}
+        self._pauses_s: dict[tuple[str, str], float] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def open(self) -> None:
+        """Begin, on the running loop."""
+        self._task = asyncio.create_task(self._run(), name="gatewayz-models")
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def refresh(self, now_s: float) -> None:
+        """Ask the providers that are due at ``now_s`` (monotonic)."""
+        for provider in list(self._providers.values()):
+            place = (provider.name, provider.base_url)
+            if not provider.list_models or self._due.get(place, now_s) > now_s:
+                continue
+            if await self._ask(provider, now_s):
+                self._pauses_s.pop(place, None)
+                self._due[place] = now_s + self._refresh_s
+            else:
+                pause_s = self._pauses_s.get(place, min(RETRY_S, self._refresh_s))
+                self._pauses_s[place] = min(2 * pause_s, MAX_RETRY_S)
+                self._due[place] = now_s + pause_s
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                await self.refresh(loop.time())
+            except Exception:  # a defect here must not end the refreshing, and cannot hurt a request
+                logger.exception("model lists could not be refreshed")
+            await asyncio.sleep(self._tick_s)
+
+    async def _ask(self, provider: Provider, now_s: float) -> bool:
+        try:
+            request = models_request(provider, now_s)
+            response = await provider.upstream.send(request)
+            try:
+                if response.status != 200:
+                    logger.debug(
+                        "provider does not list its models",
+                        extra={"provider": provider.name, "status": response.status},
+                    )
+                    return False
+                names = tuple(read_models(await response.read(MAX_LIST_BYTES)))
+            finally:
+                response.close()
+        except (GatewayError, msgspec.DecodeError) as error:
+            logger.debug(
+                "provider's models are unknown", extra={"provider": provider.name, "reason": type(error).__name__}
+            )
+            return False
+        # It may have been replaced meanwhile: its successor is asked at the next tick.
+        if self._providers.get(provider.name) is provider and provider.set_listed(names):
+            self._providers.changed()
+        return True
+
+
+def models_request(provider: Provider, now_s: float) -> UpstreamRequest:
+    """The question. Raises ProviderRateLimited while every key rests."""
+    path = "/models"
+    if provider.wire == "gemini":
+        path += "?pageSize=1000"
+    elif provider.wire == "anthropic_messages":
+        path += "?limit=1000"
+    asked = provider.request(path, b"", stream=False, key=provider.take_key("", now_s))
+    return UpstreamRequest(asked.url, asked.headers, b"", LIST_TIMEOUTS, stream=False, method="GET")
+
+
+def read_models(body: bytes) -> Iterator[str]:
+    """The names in a provider's answer, as a call would name them. Raises msgspec.DecodeError if it is no list of models."""
+    answer = _DECODER.decode(body)
+    for entry in answer if isinstance(answer, list) else (*answer.data, *answer.models):
+        name = entry.id or entry.name
+        if name is None:
+            continue
+        name = name.removeprefix(_GEMINI_PREFIX)
+        if name and len(name) <= MAX_NAME and name.isprintable():
+            yield name

@@ -1,0 +1,85 @@
+"""Whom to ask for one call, best first: the model's candidates, the caller's wishes, the strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from gatewayz.errors import NotFound
+from gatewayz.providers.base import Providers
+from gatewayz.records import Call, KeyIdentity
+from gatewayz.routing.candidates import Candidate, candidates_at, candidates_for
+from gatewayz.routing.overrides import NO_WISH, Wish
+from gatewayz.routing.policy import RoutingPolicy
+from gatewayz.routing.routes import Routes
+from gatewayz.routing.strategies import CostOf, Strategies
+
+MAX_REMEMBERED = 1024
+"""Model names are the callers' words; far more than are in use, so that they are seldom looked for again."""
+
+
+class Choice:
+    """``random`` draws from [0, 1); ``clock`` is monotonic, in seconds."""
+
+    def __init__(
+        self,
+        providers: Providers,
+        policy: RoutingPolicy,
+        routes: Routes,
+        cost_of: CostOf,
+        *,
+        clock: Callable[[], float],
+        random: Callable[[], float],
+    ) -> None:
+        self._providers = providers
+        self._known: dict[str, Sequence[Candidate]] = {}
+        self._generation = providers.generation
+        self._policy = policy
+        self._strategies = Strategies(routes, cost_of, clock=clock, random=random)
+
+    def candidates(self, call: Call, wish: Wish, key: KeyIdentity | None) -> Sequence[Candidate]:
+        """At least one. Each model that is named has its candidates in the order of its strategy, one model after the other;
+        a strategy that the caller asks for is applied to all of them together.
+
+        Raises NotFound when the model, and all that may stand in for it, is unknown.
+        """
+        if wish is NO_WISH:
+            return self._for_one(call.model, call, wish, key)
+        found: list[Candidate] = []
+        missing: NotFound | None = None
+        for model in (call.model, *wish.models):
+            try:
+                found.extend(self._for_one(model, call, wish, key))
+            except NotFound as error:
+                missing = missing or error
+        if not found and missing is not None:
+            raise missing
+        if len(found) == 1:
+            return found
+        if wish.strategy is not None:
+            key_id = key.key_id if key is not None else None
+            found = list(self._strategies.ordered(found, wish.strategy, key=key_id, stream=call.stream))
+        first_of_each: dict[tuple[str, str], Candidate] = {}
+        for one in found:
+            first_of_each.setdefault((one.provider.name, one.model), one)
+        return tuple(first_of_each.values())
+
+    def _for_one(self, model: str, call: Call, wish: Wish, key: KeyIdentity | None) -> Sequence[Candidate]:
+        if wish.providers:
+            return candidates_at(model, wish.providers, self._providers)
+        found = self._configured(model)
+        if len(found) == 1 or wish.strategy is not None:
+            return found
+        group = self._providers.groups.get(model)
+        strategy = self._policy.strategy if group is None else group.strategy
+        sticky = key.key_id if key is not None and group is not None and group.sticky else None
+        return self._strategies.ordered(found, strategy, key=sticky, stream=call.stream)
+
+    def _configured(self, model: str) -> Sequence[Candidate]:
+        """``candidates_for``, remembered until the configuration or a provider's own list of models changes."""
+        if self._generation != self._providers.generation or len(self._known) >= MAX_REMEMBERED:
+            self._known.clear()
+            self._generation = self._providers.generation
+        found = self._known.get(model)
+        if found is None:
+            found = self._known[model] = candidates_for(model, self._providers)
+        return found

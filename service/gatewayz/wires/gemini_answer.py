@@ -1,0 +1,159 @@
+"""What Gemini answers, as records: one GenerateContentResponse, whole or as one event of a stream.
+
+Names are Gemini's. Only what a chat answer or the meter needs is read; the rest may be of any shape.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Raw, Struct
+
+from gatewayz.errors import ProviderMalformedResponse
+from gatewayz.records import Usage
+
+MAX_TOKENS_COUNTED = 2**53  # more than any counter holds
+
+
+class Blob(Struct, rename="camel"):
+    mime_type: str = "application/octet-stream"
+    data: str = ""
+
+
+class FunctionCall(Struct):
+    name: str
+    id: str | None = None
+    args: Raw = Raw(b"{}")
+
+
+class Part(Struct, rename="camel"):
+    text: str | None = None
+    thought: bool | None = None
+    thought_signature: str | None = None
+    function_call: FunctionCall | None = None
+    inline_data: Blob | None = None
+
+
+class Content(Struct):
+    parts: list[Part] | None = None
+
+
+class TokenLogprob(Struct, rename="camel"):
+    token: str = ""
+    log_probability: float = -9999.0  # what OpenAI gives where it has no number
+
+
+class TopLogprobs(Struct):
+    candidates: list[TokenLogprob] | None = None
+
+
+class LogprobsResult(Struct, rename="camel"):
+    chosen_candidates: list[TokenLogprob] | None = None
+    top_candidates: list[TopLogprobs] | None = None
+
+
+class AnswerCandidate(Struct, rename="camel"):
+    index: int = 0
+    content: Content | None = None
+    finish_reason: str | None = None
+    logprobs_result: LogprobsResult | None = None
+
+    @property
+    def parts(self) -> list[Part]:
+        return (self.content.parts or []) if self.content is not None else []
+
+
+class PromptFeedback(Struct, rename="camel"):
+    block_reason: str | None = None
+
+
+class UsageMetadata(Struct, rename="camel"):
+    prompt_token_count: int | None = None
+    tool_use_prompt_token_count: int | None = None
+    candidates_token_count: int | None = None
+    thoughts_token_count: int | None = None
+    cached_content_token_count: int | None = None
+
+
+class GeminiAnswer(Struct, rename="camel"):
+    candidates: list[AnswerCandidate] | None = None
+    prompt_feedback: PromptFeedback | None = None
+    usage_metadata: UsageMetadata | None = None
+    model_version: str | None = None
+    response_id: str | None = None
+    error: Raw = Raw()
+
+    @property
+    def block_reason(self) -> str | None:
+        """Why the prompt was not answered at all; None where it was."""
+        return self.prompt_feedback.block_reason if self.prompt_feedback is not None else None
+
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What reading another's JSON may raise."""
+
+_ANSWER = msgspec.json.Decoder(GeminiAnswer)
+_EMPTY = (b"", b"null", b"{}")
+
+
+def read_answer(data: bytes) -> GeminiAnswer:
+    """Raises ProviderMalformedResponse for anything but an answer of Gemini's shape."""
+    try:
+        return _ANSWER.decode(data)
+    except UNREADABLE:
+        raise ProviderMalformedResponse(_describe(data)) from None
+
+
+def error_of(answer: GeminiAnswer) -> bytes | None:
+    """The error object that came in place of an answer."""
+    error = bytes(answer.error)
+    return None if error in _EMPTY else error
+
+
+BROKEN = frozenset(
+    {
+        "MALFORMED_FUNCTION_CALL",
+        "UNEXPECTED_TOOL_CALL",
+        "TOO_MANY_TOOL_CALLS",
+        "MISSING_THOUGHT_SIGNATURE",
+        "MALFORMED_RESPONSE",
+    }
+)
+"""Finish reasons of an answer that the model did not bring off: no caller must take it for a whole one."""
+
+
+def broken_reason(answer: GeminiAnswer) -> str | None:
+    for candidate in answer.candidates or ():
+        if candidate.finish_reason in BROKEN:
+            return candidate.finish_reason
+    return None
+
+
+def usage_of(metadata: UsageMetadata, earlier: UsageMetadata | None = None) -> Usage:
+    """The count in our terms. In a stream each event counts from the start, but an early one may count what a later one
+    leaves out: pass it as ``earlier``."""
+    if earlier is not None:
+        for name in UsageMetadata.__struct_fields__:
+            if getattr(metadata, name) is None:
+                setattr(metadata, name, getattr(earlier, name))
+    thoughts = _tokens(metadata.thoughts_token_count)
+    return Usage(
+        input_tokens=_tokens(metadata.prompt_token_count) + _tokens(metadata.tool_use_prompt_token_count),
+        # Gemini counts thoughts beside the answer; we, as everybody else, within it.
+        output_tokens=_tokens(metadata.candidates_token_count) + thoughts,
+        cache_read_tokens=_tokens(metadata.cached_content_token_count),
+        reasoning_tokens=thoughts,
+        source="provider",
+    )
+
+
+def _tokens(count: int | None) -> int:
+    return 0 if count is None else min(max(count, 0), MAX_TOKENS_COUNTED)
+
+
+def _describe(data: bytes) -> str:
+    head = data[:64].lstrip()
+    if not head:
+        return "The provider's answer is empty."
+    if head.startswith(b"<"):
+        return "The provider answered with a web page instead of JSON."
+    return "The provider's answer is not the JSON it should be."

@@ -1,0 +1,292 @@
+"""A chat's messages as Gemini's contents and system instruction."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, cast
+
+import orjson
+from msgspec import Struct, field
+
+from gatewayz.errors import InvalidRequest
+
+JsonObject = dict[str, Any]
+
+UNSIGNED = "skip_thought_signature_validator"
+"""What Google documents for a tool call that came from no Gemini model, or whose signature the caller has lost: without any
+signature Gemini 3 refuses the conversation."""
+
+_DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)(?:;[\w-]+=[^;,]*)*;base64,", re.IGNORECASE)
+_MEDIA_TYPES = {
+    "png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "webp": "image/webp", "gif": "image/gif",
+    "heic": "image/heic", "heif": "image/heif", "pdf": "application/pdf",
+}  # fmt: skip
+_OWN_FILES = re.compile(r"https://generativelanguage\.googleapis\.com/[\w/.-]*files/[\w-]+|gs://.+", re.DOTALL)
+_SUFFIX = re.compile(r"\.([A-Za-z0-9]+)(?:[?#]|$)")
+
+
+class _GoogleExtra(Struct):
+    thought_signature: str | None = None
+
+
+class _Extra(Struct):
+    google: _GoogleExtra | None = None
+
+
+def _signature(extra: _Extra | None) -> str | None:
+    return extra.google.thought_signature if extra is not None and extra.google is not None else None
+
+
+class TextPart(Struct, tag_field="type", tag="text"):
+    text: str
+
+
+class RefusalPart(Struct, tag_field="type", tag="refusal"):
+    refusal: str
+
+
+class _ImageUrl(Struct):
+    url: str
+
+
+class ImagePart(Struct, tag_field="type", tag="image_url"):
+    image_url: _ImageUrl
+
+
+class _Audio(Struct):
+    data: str
+    format: str
+
+
+class AudioPart(Struct, tag_field="type", tag="input_audio"):
+    input_audio: _Audio
+
+
+class _File(Struct):
+    file_data: str | None = None
+    file_id: str | None = None
+
+
+class FilePart(Struct, tag_field="type", tag="file"):
+    file: _File
+
+
+class _CalledFunction(Struct):
+    name: str
+    arguments: str = ""
+
+
+class ToolCall(Struct):
+    id: str
+    function: _CalledFunction
+    extra_content: _Extra | None = None
+
+
+class SystemMessage(Struct, tag_field="role", tag="system"):
+    content: str | list[TextPart]
+
+
+class DeveloperMessage(Struct, tag_field="role", tag="developer"):
+    content: str | list[TextPart]
+
+
+class UserMessage(Struct, tag_field="role", tag="user"):
+    content: str | list[TextPart | ImagePart | AudioPart | FilePart]
+
+
+class AssistantMessage(Struct, tag_field="role", tag="assistant"):
+    content: str | list[TextPart | RefusalPart] | None = None
+    refusal: str | None = None
+    tool_calls: list[ToolCall] | None = None
+    audio: Any = None
+    function_call: Any = None
+    extra_content: _Extra | None = None
+
+
+class ToolMessage(Struct, tag_field="role", tag="tool"):
+    content: str | list[TextPart | ImagePart]
+    tool_call_id: str
+
+
+Message = SystemMessage | DeveloperMessage | UserMessage | AssistantMessage | ToolMessage
+
+
+class Contents(Struct):
+    """Both halves of a conversation, as Gemini keeps them apart."""
+
+    contents: list[JsonObject] = field(default_factory=list[JsonObject])
+    system_parts: list[JsonObject] = field(default_factory=list[JsonObject])
+
+
+def messages_to_contents(messages: list[Message], *, sign_tool_calls: bool) -> Contents:
+    """``sign_tool_calls``: put the documented stand-in where a tool call has no thought signature.
+
+    Gemini has one system instruction and no place for one within the conversation: all are gathered, in their order.
+    """
+    made = Contents()
+    called: dict[str, str] = {}  # id → name: Gemini wants the name again beside the result
+    for index, message in enumerate(messages):
+        at = f"messages[{index}]"
+        match message:
+            case SystemMessage() | DeveloperMessage():
+                made.system_parts.extend(_text_parts(message.content))
+            case UserMessage():
+                _add(made.contents, "user", _user_parts(message, at))
+            case AssistantMessage():
+                called.update({call.id: call.function.name for call in message.tool_calls or ()})
+                _add(made.contents, "model", _model_parts(message, at, sign_tool_calls))
+            case ToolMessage():
+                part = _function_response(message, called, at)
+                last: JsonObject = made.contents[-1]["parts"][-1] if made.contents else {}
+                if "functionResponse" in last:
+                    # The results of calls made together go back together.
+                    made.contents[-1]["parts"].append(part)
+                else:
+                    _add(made.contents, "user", [part])
+    if not made.contents:
+        raise invalid("there are only system messages, and the provider needs one from the user", "messages")
+    return made
+
+
+def invalid(reason: str, param: str) -> InvalidRequest:
+    return InvalidRequest(f"Invalid value for '{param}': {reason}.", code="invalid_value", param=param)
+
+
+def unsupported(param: str, why: str) -> InvalidRequest:
+    """A member that has no equal here."""
+    return InvalidRequest(
+        f"'{param}' cannot be sent to this model's provider: {why}.", code="unsupported_parameter", param=param
+    )
+
+
+def _add(contents: list[JsonObject], role: str, parts: list[JsonObject]) -> None:
+    """An empty turn is refused there; and so are calls that follow a turn of the model's own."""
+    if parts and role == "model" and contents and contents[-1]["role"] == "model":
+        contents[-1]["parts"].extend(parts)
+    elif parts:
+        contents.append({"role": role, "parts": parts})
+
+
+def _text_parts(content: str | list[TextPart]) -> list[JsonObject]:
+    texts = [content] if isinstance(content, str) else [part.text for part in content]
+    return [{"text": text} for text in texts if text]
+
+
+def _user_parts(message: UserMessage, at: str) -> list[JsonObject]:
+    if isinstance(message.content, str):
+        return [{"text": message.content}]
+    parts: list[JsonObject] = []
+    for index, part in enumerate(message.content):
+        param = f"{at}.content[{index}]"
+        match part:
+            case TextPart():
+                parts.append({"text": part.text})
+            case ImagePart():
+                parts.append(_medium(part.image_url.url, f"{param}.image_url.url"))
+            case AudioPart():
+                audio = part.input_audio
+                parts.append({"inlineData": {"mimeType": f"audio/{audio.format}", "data": audio.data}})
+            case FilePart():
+                parts.append(_file(part.file, f"{param}.file"))
+    return parts
+
+
+def _medium(url: str, param: str) -> JsonObject:
+    """Data goes along in the request; an address is the provider's to fetch, never ours."""
+    if (data := _DATA_URL.match(url)) is not None:
+        return {"inlineData": {"mimeType": data.group(1).lower(), "data": url[data.end() :]}}
+    if url[:5].lower() == "data:":
+        raise invalid("a data URL must name its media type and be base64", param)
+    if _OWN_FILES.fullmatch(url):
+        return {"fileData": {"fileUri": url}}
+    if not url.startswith("https://"):
+        raise invalid("it must be a data URL or begin with https://", param)
+    suffix = _SUFFIX.search(url.rpartition("/")[2])
+    media_type = _MEDIA_TYPES.get(suffix.group(1).lower()) if suffix else None
+    if media_type is None:
+        raise unsupported(
+            param, "the provider must be told the media type, which the address does not show; send a data URL"
+        )
+    return {"fileData": {"mimeType": media_type, "fileUri": url}}
+
+
+def _file(file: _File, param: str) -> JsonObject:
+    if file.file_data is None:
+        raise unsupported(f"{param}.file_id", "files lie with another provider; send 'file_data'")
+    return _medium(file.file_data, f"{param}.file_data")
+
+
+def _model_parts(message: AssistantMessage, at: str, sign_tool_calls: bool) -> list[JsonObject]:
+    for name in ("audio", "function_call"):
+        if getattr(message, name) is not None:
+            raise unsupported(f"{at}.{name}", "it has no equal there")
+    parts: list[JsonObject] = []
+    if isinstance(message.content, str):
+        parts += [{"text": message.content}] if message.content else []
+    else:
+        texts = [part.text if isinstance(part, TextPart) else part.refusal for part in message.content or ()]
+        parts += [{"text": text} for text in texts if text]
+    if not parts and message.refusal:
+        parts.append({"text": message.refusal})
+    if (signature := _signature(message.extra_content)) is not None:
+        if not parts:
+            parts.append({"text": ""})
+        parts[-1]["thoughtSignature"] = signature
+    for index, call in enumerate(message.tool_calls or ()):
+        part: JsonObject = {
+            "functionCall": {
+                "id": call.id,
+                "name": call.function.name,
+                "args": _arguments(call.function.arguments, f"{at}.tool_calls[{index}].function.arguments"),
+            }
+        }
+        # Of calls made together only the first one is signed, and only that one is looked at.
+        signature = _signature(call.extra_content) or (UNSIGNED if sign_tool_calls and index == 0 else None)
+        if signature is not None:
+            part["thoughtSignature"] = signature
+        parts.append(part)
+    return parts
+
+
+def _arguments(text: str, param: str) -> JsonObject:
+    if not text.strip():
+        return {}
+    try:
+        arguments = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise invalid("it must be JSON", param) from None
+    if not isinstance(arguments, dict):
+        raise invalid("it must be a JSON object", param)
+    return cast("JsonObject", arguments)
+
+
+def _function_response(message: ToolMessage, called: dict[str, str], at: str) -> JsonObject:
+    name = called.get(message.tool_call_id)
+    if name is None:
+        raise invalid("there is no such tool call in the messages before it", f"{at}.tool_call_id")
+    response: JsonObject = {"id": message.tool_call_id, "name": name}
+    if isinstance(message.content, str):
+        response["response"] = _result(message.content)
+        return {"functionResponse": response}
+    response["response"] = _result("".join(part.text for part in message.content if isinstance(part, TextPart)))
+    images: list[JsonObject] = []
+    for index, part in enumerate(message.content):
+        if isinstance(part, ImagePart):
+            param = f"{at}.content[{index}].image_url.url"
+            image = _medium(part.image_url.url, param)
+            if "inlineData" not in image:
+                raise unsupported(param, "in the result of a tool it takes data URLs only")
+            images.append(image)
+    if images:
+        response["parts"] = images
+    return {"functionResponse": response}
+
+
+def _result(text: str) -> JsonObject:
+    """A result must be an object: one that is, as it is; any other text under the name that Gemini gives it."""
+    if text.lstrip()[:1] == "{":
+        try:
+            return cast("JsonObject", orjson.loads(text))
+        except orjson.JSONDecodeError:
+            pass
+    return {"output": text}

@@ -1,0 +1,75 @@
+"""JSON whose shape is somebody else's: a caller's is checked and refused by name, a provider's is taken as it is.
+
+``Any`` stands for a JSON value here and in the translations: what it holds is known only once it has been looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+from gatewayz.errors import InvalidRequest
+
+Object = dict[str, Any]
+
+
+def object_at(value: Any, path: str) -> Object:
+    """A caller's object. Raises InvalidRequest naming ``path``."""
+    if not isinstance(value, dict):
+        raise wrong_type(path, "an object")
+    return cast("Object", value)
+
+
+def list_at(value: Any, path: str) -> list[Any]:
+    """A caller's list. Raises InvalidRequest naming ``path``."""
+    if not isinstance(value, list):
+        raise wrong_type(path, "a list")
+    return cast("list[Any]", value)
+
+
+def text_at(value: Any, path: str) -> str:
+    """A caller's text. Raises InvalidRequest naming ``path``."""
+    if not isinstance(value, str):
+        raise wrong_type(path, "a string")
+    return value
+
+
+def object_of(value: Any) -> Object:
+    """A provider's object; an empty one where it is something else."""
+    return cast("Object", value) if isinstance(value, dict) else {}
+
+
+def list_of(value: Any) -> list[Any]:
+    """A provider's list; an empty one where it is something else."""
+    return cast("list[Any]", value) if isinstance(value, list) else []
+
+
+def text_of(value: Any) -> str:
+    """A provider's text; an empty one where it is something else."""
+    return value if isinstance(value, str) else ""
+
+
+def count_of(value: Any) -> int:
+    """A provider's count; 0 where it is something else."""
+    return value if isinstance(value, int) and value > 0 else 0
+
+
+def present(members: Mapping[str, Any]) -> Object:
+    """Without what is null: for most members, null is as good as absent."""
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def copied(source: Mapping[str, Any], names: Iterable[str]) -> Object:
+    """Those members of ``source``, where they are there and not null."""
+    return {name: source[name] for name in names if source.get(name) is not None}
+
+
+def wrong_type(path: str, wanted: str) -> InvalidRequest:
+    return InvalidRequest(f"Invalid value for '{path}': expected {wanted}.", code="invalid_value", param=path)
+
+
+def no_equal(path: str, reason: str) -> InvalidRequest:
+    """The refusal of what can be said on the caller's wire but not on the provider's."""
+    return InvalidRequest(
+        f"'{path}' cannot be sent to this model's provider: {reason}.", code="unsupported_parameter", param=path
+    )

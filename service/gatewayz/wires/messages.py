@@ -1,0 +1,114 @@
+"""Anthropic's Messages API as a wire: of callers who speak it, and of providers who do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import orjson
+
+from gatewayz.errors import GatewayError, InvalidRequest, ProviderAuthFailed, ProviderError
+from gatewayz.records import Call, Operation
+from gatewayz.wires.base import Fold, Shape, Translation, Wire
+from gatewayz.wires.messages_answer_from_chat import ChatToMessages
+from gatewayz.wires.messages_answer_to_chat import MessagesToChat
+from gatewayz.wires.messages_errors import error_body, error_event
+from gatewayz.wires.messages_fold import MessagesFold
+from gatewayz.wires.messages_from_chat import chat_to_messages
+from gatewayz.wires.messages_request import (
+    estimate_input_tokens,
+    messages_to_upstream,
+    parse_count_tokens_request,
+    parse_messages_request,
+)
+from gatewayz.wires.messages_to_chat import messages_to_chat
+from gatewayz.wires.provider_errors import provider_error
+
+_TOO_DEEP = "The body is nested too deeply."
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesCaller:
+    """A caller of POST /v1/messages."""
+
+    name: Wire = "anthropic_messages"
+    operation: Operation = "chat"
+
+    def parse(self, body: bytes) -> Call:
+        return parse_messages_request(body)
+
+    def as_chat(self, call: Call) -> dict[str, Any]:
+        try:
+            return messages_to_chat(orjson.loads(call.body))
+        except RecursionError:
+            raise InvalidRequest(_TOO_DEEP, code="invalid_json") from None
+
+    def from_chat(self, call: Call, shape: Shape) -> Translation:
+        return ChatToMessages(call, shape)
+
+    def error_body(self, error: GatewayError) -> bytes:
+        return error_body(error)
+
+    def error_event(self, error: GatewayError) -> bytes:
+        return error_event(error)
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesProvider:
+    """A provider of ``{base_url}/messages``."""
+
+    name: Wire = "anthropic_messages"
+
+    def path(self, model: str, stream: bool) -> str:
+        return "/messages"
+
+    def request(self, call: Call, model: str, *, usage_option: bool) -> bytes:
+        return messages_to_upstream(call, model)
+
+    def from_chat(self, chat: Mapping[str, Any], model: str, *, stream: bool) -> bytes:
+        try:
+            return orjson.dumps(chat_to_messages(chat, model, stream=stream))
+        except (RecursionError, orjson.JSONEncodeError):
+            raise InvalidRequest(_TOO_DEEP, code="invalid_json") from None
+
+    def to_chat(self, shape: Shape) -> Translation:
+        return MessagesToChat(shape)
+
+    def fold(self) -> Fold:
+        return MessagesFold()
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> ProviderError:
+        if status == 400 and b"credit balance is too low" in body:
+            # Their word for it is invalid_request_error, but it is our account that is meant, not the request.
+            return ProviderAuthFailed("The gateway's account with the provider is out of credit.", upstream_status=400)
+        return provider_error(status, headers, body, now_s=_sent_at_s(headers), secrets=secrets)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCount:
+    """``messages/count_tokens``: asked of a provider of this wire as it is; of others there is only an estimate."""
+
+    path: str = "/messages/count_tokens"
+
+    def parse(self, body: bytes) -> Call:
+        return parse_count_tokens_request(body)
+
+    def request(self, call: Call, model: str) -> bytes:
+        return messages_to_upstream(call, model)
+
+    def estimate(self, call: Call) -> int:
+        return estimate_input_tokens(call)
+
+    def reply(self, input_tokens: int) -> bytes:
+        return orjson.dumps({"input_tokens": input_tokens})
+
+
+def _sent_at_s(headers: Mapping[str, str]) -> float:
+    """When the answer was sent by the provider's own clock, against which its Retry-After is right even if ours is not; not a
+    number where it does not say."""
+    try:
+        return parsedate_to_datetime(headers["date"]).timestamp()
+    except (KeyError, ValueError):
+        return float("nan")

@@ -1,0 +1,242 @@
+"""Chat answers as answers of OpenAI's Responses API: a whole one as the response object, a stream as its events in order.
+
+Reference: platform.openai.com/docs/api-reference/responses-streaming; the SDK's accumulator is stricter than the page, and is
+what the tests hold this to. Pure: no I/O, no clock; ids are made from the one that is given.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import orjson
+
+from gatewayz.records import Call
+from gatewayz.wires.base import Shape
+from gatewayz.wires.chat_text import reasoning_said, text_said
+from gatewayz.wires.json_values import Object, count_of, list_of, object_of, text_of
+from gatewayz.wires.response_ids import bare_id
+from gatewayz.wires.responses_items import CallItem, Emitter, Events, Item, MessageItem, ReasoningItem, Status
+from gatewayz.wires.sealed_reasoning import is_sealed
+from gatewayz.wires.sse import DONE, data_of
+
+_LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
+_INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
+_ECHOED: tuple[tuple[str, Any], ...] = (
+    ("background", False),
+    ("instructions", None),
+    ("max_output_tokens", None),
+    ("max_tool_calls", None),
+    ("metadata", {}),
+    ("parallel_tool_calls", True),
+    ("previous_response_id", None),
+    ("prompt_cache_key", None),
+    ("reasoning", {"effort": None, "summary": None}),
+    ("safety_identifier", None),
+    ("temperature", 1.0),
+    ("text", {"format": {"type": "text"}}),
+    ("tool_choice", "auto"),
+    ("tools", []),
+    ("top_logprobs", 0),
+    ("top_p", 1.0),
+    ("truncation", "disabled"),
+    ("user", None),
+)
+"""What a response repeats of its request, and what it says where the request was silent."""
+
+Talking = TypeVar("Talking", ReasoningItem, MessageItem)
+
+
+class ChatToResponses:
+    """One answer. What is told apart in chat by the member it comes in is told apart here by items: a text item ends where
+    another kind begins; calls end with the answer, since several may be under way at once.
+
+    A whole answer is taken as a stream of one event, so that the two cannot differ.
+    """
+
+    __slots__ = (
+        "_calls",
+        "_emit",
+        "_finished",
+        "_head",
+        "_items",
+        "_reason",
+        "_started",
+        "_suffix",
+        "_talking",
+        "_told",
+    )
+
+    def __init__(self, call: Call, shape: Shape) -> None:
+        self._suffix = bare_id(shape.response_id)
+        self._head: Object = {
+            "id": "resp_" + self._suffix,
+            "object": "response",
+            "created_at": shape.created_s,
+            "model": shape.model,
+            **_echo(call),
+            "store": False,
+        }
+        self._emit = Emitter(muted=not shape.stream)
+        self._told: Object = {"usage": None}  # what the provider says of the whole answer, in its latest word
+        self._reason = ""
+        self._items: list[Item] = []
+        self._talking: ReasoningItem | MessageItem | None = None
+        self._calls: dict[int, CallItem] = {}
+        self._started = False
+        self._finished = False
+
+    def reply(self, body: bytes) -> bytes:
+        chat = object_of(orjson.loads(body))
+        self._tell(chat)
+        choice = object_of(next(iter(list_of(chat.get("choices"))), None))
+        message = dict(object_of(choice.get("message")))
+        message["tool_calls"] = [
+            {**object_of(call), "index": i} for i, call in enumerate(list_of(message.get("tool_calls")))
+        ]
+        self._take({**choice, "delta": message})
+        return orjson.dumps(self._end()[1])
+
+    def event(self, event: bytes) -> bytes:
+        data = data_of(event)
+        if not data or self._finished:
+            return b""
+        if data == DONE:
+            return self.end()
+        chunk = object_of(orjson.loads(data))
+        self._tell(chunk)
+        said = self._start()
+        for choice in map(object_of, list_of(chunk.get("choices"))):
+            if not choice.get("index"):  # the request asked for one answer
+                said += self._take(choice)
+        return b"".join(said)
+
+    def end(self) -> bytes:
+        """Ends what is open, then the response: at ``[DONE]``, or where a stream ends well without."""
+        if self._finished:
+            return b""
+        self._finished = True
+        said = self._start()
+        ended, response = self._end()
+        said += ended
+        said.append(self._emit(f"response.{response['status']}", {"response": response}))
+        return b"".join(said)
+
+    def _tell(self, chat: Object) -> None:
+        if (usage := response_usage(chat.get("usage"))) is not None:
+            self._told["usage"] = usage
+        if (tier := chat.get("service_tier")) is not None:
+            self._told["service_tier"] = tier
+
+    def _start(self) -> Events:
+        if self._started:
+            return []
+        self._started = True
+        response = {"response": self._response("in_progress")}
+        return [self._emit("response.created", response), self._emit("response.in_progress", response)]
+
+    def _end(self) -> tuple[Events, Object]:
+        status: Status = "incomplete" if self._reason in _INCOMPLETE else "completed"
+        said = [event for item in self._items for event in item.end(status)]
+        return said, self._response(status)
+
+    def _response(self, status: Status) -> Object:
+        reason = _INCOMPLETE.get(self._reason) if status == "incomplete" else None
+        return {
+            **self._head,
+            "status": status,
+            "error": None,
+            "incomplete_details": {"reason": reason} if reason else None,
+            "output": [item.value() for item in self._items],
+            **self._told,
+        }
+
+    def _take(self, choice: Object) -> Events:
+        """What one delta adds."""
+        if reason := text_of(choice.get("finish_reason")):
+            self._reason = reason
+        delta = object_of(choice.get("delta"))
+        said: Events = []
+        if reasoning := reasoning_said(delta):
+            said += self._talk(ReasoningItem, "rs", said).add(reasoning)
+        for detail in map(object_of, list_of(delta.get("reasoning_details"))):
+            if is_sealed(detail):
+                self._talk(ReasoningItem, "rs", said).seal(detail)
+        text = text_said(delta)
+        tokens = list_of(object_of(choice.get("logprobs")).get("content"))
+        if text or tokens:
+            said += self._talk(MessageItem, "msg", said).add_text(text, tokens)
+        for annotation in map(object_of, list_of(delta.get("annotations"))):
+            said += self._talk(MessageItem, "msg", said).add_annotation(response_annotation(annotation))
+        if refusal := text_of(delta.get("refusal")):
+            said += self._talk(MessageItem, "msg", said).add_refusal(refusal)
+        for call in map(object_of, list_of(delta.get("tool_calls"))):
+            said += self._call(call)
+        return said
+
+    def _talk(self, kind: type[Talking], prefix: str, said: Events) -> Talking:
+        """The item of this kind that is open; ends one of another kind."""
+        if isinstance(self._talking, kind):
+            return self._talking
+        said += self._hush()
+        item = kind(self._emit, self._id(prefix), len(self._items))
+        self._talking = item
+        self._items.append(item)
+        said += item.begin()
+        return item
+
+    def _hush(self) -> Events:
+        talking, self._talking = self._talking, None
+        return [] if talking is None else talking.end("completed")
+
+    def _call(self, call: Object) -> Events:
+        index = count_of(call.get("index"))
+        item = self._calls.get(index)
+        call_id = text_of(call.get("id"))
+        # Some providers give every call of a turn the same index; their ids tell them apart.
+        if item is not None and (not call_id or call_id == item.call_id):
+            return item.add(call)
+        said = self._hush()
+        item_id = self._id("fc")
+        item = CallItem(self._emit, item_id, len(self._items), call, call_id or "call_" + item_id[3:])
+        self._calls[index] = item
+        self._items.append(item)
+        said += item.begin()
+        return said + item.add(call)
+
+    def _id(self, prefix: str) -> str:
+        return f"{prefix}_{self._suffix}_{len(self._items)}"
+
+
+def _echo(call: Call) -> Object:
+    echoed: Object = {}
+    for name, silence in _ECHOED:
+        raw = call.fields.get(name)
+        # Line ends are white space in JSON, but would end a line of an event.
+        echoed[name] = silence if raw in (None, b"null") else orjson.Fragment(raw.translate(_LINE_ENDS))
+    return echoed
+
+
+def response_usage(usage: Any) -> Object | None:
+    """Chat's counts under this API's names."""
+    counts = object_of(usage)
+    if not counts:
+        return None
+    given, made = object_of(counts.get("prompt_tokens_details")), object_of(counts.get("completion_tokens_details"))
+    prompt, completion = count_of(counts.get("prompt_tokens")), count_of(counts.get("completion_tokens"))
+    cached = count_of(given.get("cached_tokens")) or count_of(counts.get("prompt_cache_hit_tokens"))
+    return {
+        "input_tokens": prompt,
+        "input_tokens_details": {
+            "cached_tokens": cached,
+            "cache_write_tokens": count_of(given.get("cache_write_tokens")),
+        },
+        "output_tokens": completion,
+        "output_tokens_details": {"reasoning_tokens": count_of(made.get("reasoning_tokens"))},
+        "total_tokens": count_of(counts.get("total_tokens")) or prompt + completion,
+    }
+
+
+def response_annotation(annotation: Object) -> Object:
+    """Chat's citation, one level flatter."""
+    kind = text_of(annotation.get("type"))
+    return {"type": kind, **object_of(annotation.get(kind))}

@@ -1,0 +1,326 @@
+"""A request of OpenAI's Responses API as a chat request. Pure: no I/O, no clock.
+
+What would change the answer and has no equal in chat is refused by name. What would not (bookkeeping, cache hints, what else to
+include in the answer) is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from gatewayz.errors import InvalidRequest
+from gatewayz.wires.json_values import Object, copied, list_at, no_equal, object_at, present, text_at, wrong_type
+from gatewayz.wires.sealed_reasoning import unseal_details
+
+_STATEFUL = "it keeps no state between calls"
+_HOSTED = "it hosts no tools"
+
+# What may be said here and what it then means: nothing, or a refusal with this reason.
+_REFUSED: Mapping[str, str] = {
+    "previous_response_id": _STATEFUL,
+    "conversation": _STATEFUL,
+    "prompt": _STATEFUL,
+    "context_management": _STATEFUL,
+    "background": "it answers only while the caller waits",
+    "store": _STATEFUL,
+    "moderation": "it has no moderation to set",
+    "access_programs": "it has no such programs",
+    "truncation": "it does not shorten what is too long",
+}
+_UNSAID: Mapping[str, tuple[Any, ...]] = {
+    "background": (False,),
+    "store": (False,),
+    "truncation": ("disabled",),
+    "context_management": ([],),
+}
+"""The values of refused members that ask for nothing."""
+
+_DROPPED = frozenset(
+    (
+        "include",  # what else to put into the answer; log probabilities are seen to below
+        "max_tool_calls",  # counts hosted tools only, and those are refused
+        "metadata",  # repeated in the answer
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "image",  # how images are compressed
+    )
+)
+_SAME = ("temperature", "top_p", "parallel_tool_calls", "user", "stream")
+_OURS = frozenset((*_SAME, *_REFUSED, *_DROPPED, "model", "input", "instructions", "max_output_tokens", "text", "reasoning",
+                   "tools", "tool_choice", "top_logprobs", "service_tier", "stream_options"))  # fmt: skip
+_LOGPROBS = "message.output_text.logprobs"
+
+
+def responses_request_to_chat(request: Object) -> Object:
+    """The chat request that asks for the same. Members that are not the Responses API's own go along as they are.
+
+    Raises InvalidRequest naming the member that has no equal in chat.
+    """
+    request = present(request)
+    for name, reason in _REFUSED.items():
+        if name in request and request[name] not in _UNSAID.get(name, ()):
+            raise no_equal(name, reason)
+    chat = {name: value for name, value in request.items() if name not in _OURS}
+    if "messages" in chat:
+        raise InvalidRequest("Unknown parameter: 'messages'.", code="unknown_parameter", param="messages")
+    chat["model"] = request["model"]
+    chat["messages"] = _messages(request)
+    chat.update(copied(request, _SAME))
+    if "max_output_tokens" in request:
+        chat["max_completion_tokens"] = request["max_output_tokens"]
+    chat.update(_text_settings(object_at(request.get("text", {}), "text")))
+    chat.update(_reasoning_settings(object_at(request.get("reasoning", {}), "reasoning")))
+    if tools := list_at(request.get("tools", []), "tools"):
+        chat["tools"] = [_tool(object_at(tool, f"tools[{i}]"), f"tools[{i}]") for i, tool in enumerate(tools)]
+    if "tool_choice" in request and (tools or request["tool_choice"] != "auto"):
+        chat["tool_choice"] = _tool_choice(request["tool_choice"])
+    if not tools:
+        chat.pop("parallel_tool_calls", None)  # OpenAI's chat refuses it where there are none
+    if request.get("service_tier", "auto") not in ("auto", "default"):
+        chat["service_tier"] = request["service_tier"]
+    top_logprobs = request.get("top_logprobs")
+    if top_logprobs or _LOGPROBS in list_at(request.get("include", []), "include"):
+        chat["logprobs"] = True
+        if top_logprobs:
+            chat["top_logprobs"] = top_logprobs
+    return chat
+
+
+def _text_settings(text: Object) -> Object:
+    chat: Object = {}
+    if text.get("verbosity", "medium") not in ("medium", None):
+        chat["verbosity"] = text["verbosity"]
+    form = object_at(text.get("format") or {}, "text.format")
+    match form.get("type", "text"):
+        case "text":
+            pass
+        case "json_object":
+            chat["response_format"] = {"type": "json_object"}
+        case "json_schema":
+            text_at(form.get("name"), "text.format.name")
+            schema = copied(form, ("name", "description", "schema", "strict"))
+            chat["response_format"] = {"type": "json_schema", "json_schema": schema}
+        case other:
+            raise no_equal("text.format.type", f"it knows no format {other!r}")
+    return chat
+
+
+def _reasoning_settings(reasoning: Object) -> Object:
+    # ``summary`` asks to be shown some of the reasoning; where a provider shows any, the answer has it.
+    if reasoning.get("mode", "standard") not in ("standard", None):
+        raise no_equal("reasoning.mode", "chat knows only the standard one")
+    if reasoning.get("context", "auto") not in ("auto", "current_turn", None):
+        raise no_equal("reasoning.context", _STATEFUL)
+    effort = reasoning.get("effort")
+    return {} if effort is None else {"reasoning_effort": effort}
+
+
+def _tool(tool: Object, path: str) -> Object:
+    match tool.get("type"):
+        case "function":
+            text_at(tool.get("name"), f"{path}.name")
+            if tool.get("defer_loading"):
+                raise no_equal(f"{path}.defer_loading", _HOSTED)
+            if "direct" not in (tool.get("allowed_callers") or ("direct",)):
+                raise no_equal(f"{path}.allowed_callers", "only the model itself calls tools")
+            return {"type": "function", "function": copied(tool, ("name", "description", "parameters", "strict"))}
+        case "custom":
+            text_at(tool.get("name"), f"{path}.name")
+            custom = copied(tool, ("name", "description"))
+            form = object_at(tool.get("format") or {}, f"{path}.format")
+            if form.get("type") == "grammar":
+                custom["format"] = {"type": "grammar", "grammar": copied(form, ("definition", "syntax"))}
+            elif form:
+                custom["format"] = form
+            return {"type": "custom", "custom": custom}
+        case str() as other:
+            raise no_equal(f"{path}.type", f"{_HOSTED}, {other!r} included")
+        case _:
+            raise wrong_type(f"{path}.type", "a string")
+
+
+def _tool_choice(choice: Any) -> Any:
+    if isinstance(choice, str):
+        return choice
+    chosen = object_at(choice, "tool_choice")
+    match chosen.get("type"):
+        case "function" | "custom":
+            return _tool_reference(chosen, "tool_choice")
+        case "allowed_tools":
+            allowed = list_at(chosen.get("tools"), "tool_choice.tools")
+            tools = [
+                _tool_reference(object_at(tool, f"tool_choice.tools[{i}]"), f"tool_choice.tools[{i}]")
+                for i, tool in enumerate(allowed)
+            ]
+            return {"type": "allowed_tools", "allowed_tools": {"mode": chosen.get("mode", "auto"), "tools": tools}}
+        case _:
+            raise no_equal("tool_choice", _HOSTED)
+
+
+def _tool_reference(reference: Object, path: str) -> Object:
+    kind = reference.get("type")
+    if kind not in ("function", "custom"):
+        raise no_equal(f"{path}.type", _HOSTED)
+    return {"type": kind, kind: {"name": text_at(reference.get("name"), f"{path}.name")}}
+
+
+def _messages(request: Object) -> list[Object]:
+    """Instructions first, then the items. Calls of one turn are one assistant message, together with what it said."""
+    messages: list[Object] = []
+    if instructions := text_at(request.get("instructions", ""), "instructions"):
+        messages.append({"role": "system", "content": instructions})
+    items = request.get("input")
+    if isinstance(items, str):
+        messages.append({"role": "user", "content": items})
+        return messages
+    if items is None:
+        raise InvalidRequest("Missing required parameter: 'input'.", code="missing_required_parameter", param="input")
+    for i, item in enumerate(list_at(items, "input")):
+        _add_item(messages, object_at(item, f"input[{i}]"), f"input[{i}]")
+    return [message for message in messages if not _only_reasoning(message)]
+
+
+def _add_item(messages: list[Object], item: Object, path: str) -> None:
+    kind = item.get("type")
+    if kind is None and "role" in item:
+        kind = "message"
+    match kind:
+        case "message":
+            _add_message(messages, _message(item, path))
+        case "function_call":
+            function = {"name": text_at(item.get("name"), f"{path}.name"), "arguments": item.get("arguments") or ""}
+            # Gemini's signature of the call, if the item is one that the gateway gave, goes along.
+            more = copied(item, ("extra_content",))
+            _add_call(messages, {"id": _call_id(item, path), "type": "function", "function": function, **more})
+        case "custom_tool_call":
+            custom = {"name": text_at(item.get("name"), f"{path}.name"), "input": item.get("input") or ""}
+            _add_call(messages, {"id": _call_id(item, path), "type": "custom", "custom": custom})
+        case "function_call_output" | "custom_tool_call_output":
+            content = _content(item.get("output"), f"{path}.output", _INPUT_PARTS)
+            messages.append({"role": "tool", "tool_call_id": _call_id(item, path), "content": content})
+        case "reasoning":
+            # Shown thoughts no provider wants back, and what others sealed none can open.
+            encrypted = item.get("encrypted_content")
+            if isinstance(encrypted, str) and (details := unseal_details(encrypted)):
+                messages.append({"role": "assistant", "content": None, "reasoning_details": details})
+        case "item_reference":
+            raise no_equal(path, _STATEFUL)
+        case str() as other:
+            raise no_equal(f"{path}.type", f"it knows no items of type {other!r}")
+        case _:
+            raise wrong_type(f"{path}.type", "a string")
+
+
+def _add_message(messages: list[Object], message: Object) -> None:
+    """As one with the reasoning before it."""
+    last = messages[-1] if messages else {}
+    if message["role"] == "assistant" and _only_reasoning(last):
+        last.update(message)
+    else:
+        messages.append(message)
+
+
+def _only_reasoning(message: Object) -> bool:
+    return message.keys() == {"role", "content", "reasoning_details"} and message["content"] is None
+
+
+def _call_id(item: Object, path: str) -> str:
+    return text_at(item.get("call_id"), f"{path}.call_id")
+
+
+def _add_call(messages: list[Object], call: Object) -> None:
+    if not messages or messages[-1]["role"] != "assistant":
+        messages.append({"role": "assistant", "content": None})
+    messages[-1].setdefault("tool_calls", []).append(call)
+
+
+def _message(item: Object, path: str) -> Object:
+    role = text_at(item.get("role"), f"{path}.role")
+    match role:
+        case "user":
+            return {"role": "user", "content": _content(item.get("content"), f"{path}.content", _INPUT_PARTS)}
+        case "system" | "developer":
+            # Few providers know the newer word, and those that do take the older one for the same.
+            return {"role": "system", "content": _content(item.get("content"), f"{path}.content", _INPUT_PARTS)}
+        case "assistant":
+            return _assistant(item.get("content"), f"{path}.content")
+        case _:
+            raise InvalidRequest(f"Invalid value for '{path}.role'.", code="invalid_value", param=f"{path}.role")
+
+
+def _assistant(content: Any, path: str) -> Object:
+    """What the model said: its text in one string, which every provider takes, and its refusal."""
+    if isinstance(content, str):
+        return {"role": "assistant", "content": content}
+    texts: list[str] = []
+    refusals: list[str] = []
+    for i, value in enumerate(list_at(content, path)):
+        part = object_at(value, f"{path}[{i}]")
+        match part.get("type"):
+            case "output_text" | "input_text" | "text":
+                texts.append(text_at(part.get("text"), f"{path}[{i}].text"))
+            case "refusal":
+                refusals.append(text_at(part.get("refusal"), f"{path}[{i}].refusal"))
+            case other:
+                raise no_equal(f"{path}[{i}].type", f"an assistant's message cannot hold {other!r}")
+    message: Object = {"role": "assistant", "content": "".join(texts) if texts or not refusals else None}
+    if refusals:
+        message["refusal"] = "".join(refusals)
+    return message
+
+
+def _content(content: Any, path: str, parts: Mapping[str, Callable[[Object, str], Object]]) -> Any:
+    """Text stays text, and a list of parts a list, unless all of it is one text."""
+    if isinstance(content, str):
+        return content
+    translated: list[Object] = []
+    for i, value in enumerate(list_at(content, path)):
+        part = object_at(value, f"{path}[{i}]")
+        kind = part.get("type")
+        translate = parts.get(kind) if isinstance(kind, str) else None
+        if translate is None:
+            raise no_equal(f"{path}[{i}].type", f"a message cannot hold {kind!r}")
+        translated.append(translate(part, f"{path}[{i}]"))
+    if len(translated) == 1 and translated[0]["type"] == "text":
+        return translated[0]["text"]
+    return translated
+
+
+def _text_part(part: Object, path: str) -> Object:
+    return {"type": "text", "text": text_at(part.get("text"), f"{path}.text")}
+
+
+def _image_part(part: Object, path: str) -> Object:
+    if part.get("file_id"):
+        raise no_equal(f"{path}.file_id", _STATEFUL)
+    image: Object = {"url": text_at(part.get("image_url"), f"{path}.image_url")}
+    if part.get("detail") not in (None, "auto"):
+        image["detail"] = part["detail"]
+    return {"type": "image_url", "image_url": image}
+
+
+def _file_part(part: Object, path: str) -> Object:
+    for name in ("file_id", "file_url"):
+        if part.get(name):
+            raise no_equal(f"{path}.{name}", "a file has to come with its data")
+    file: Object = {"file_data": text_at(part.get("file_data"), f"{path}.file_data")}
+    return {"type": "file", "file": {**file, **copied(part, ("filename",))}}
+
+
+def _audio_part(part: Object, path: str) -> Object:
+    return {"type": "input_audio", "input_audio": object_at(part.get("input_audio"), f"{path}.input_audio")}
+
+
+def _parts(*named: tuple[Iterable[str], Callable[[Object, str], Object]]) -> dict[str, Callable[[Object, str], Object]]:
+    return {name: translate for names, translate in named for name in names}
+
+
+_INPUT_PARTS = _parts(
+    (("input_text", "text", "output_text"), _text_part),
+    (("input_image",), _image_part),
+    (("input_file",), _file_part),
+    (("input_audio",), _audio_part),
+)

@@ -1,0 +1,127 @@
+"""gatewayz.yaml against a live gateway: a provider in three lines, prices, groups, and reloads that nobody notices."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Generator
+from pathlib import Path
+
+import openai
+import pytest
+
+from tests.gateway import LiveGateway, running_gateway
+from tests.polling import eventually
+from tests.upstream import FakeLLM
+
+FILE = """
+providers:
+  acme:
+    base_url: {url}
+    keys: [ACME_KEYS]
+    models: [ok]
+    prices: {{ok: {{input: 1, output: 2}}}}
+models:
+  mine: {target}
+"""
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory, upstream: FakeLLM) -> Path:
+    path = tmp_path_factory.mktemp("configuration") / "gatewayz.yaml"
+    path.write_text(FILE.format(url=upstream.base_url, target="acme/ok"))
+    return path
+
+
+@pytest.fixture(scope="module")
+def configured(tmp_path_factory: pytest.TempPathFactory, file: Path) -> Generator[LiveGateway]:
+    environment = {
+        "GATEWAYZ_CONFIG_FILE": str(file),
+        "ACME_KEYS": "acme-key-1, acme-key-2",
+        "GATEWAYZ_DEMO_PACE_S": "0",
+    }
+    with running_gateway(tmp_path_factory.mktemp("configured"), environment) as live:
+        yield live
+
+
+@pytest.fixture
+def sdk(configured: LiveGateway) -> Generator[openai.OpenAI]:
+    with openai.OpenAI(base_url=configured.openai_url, api_key=configured.api_key, max_retries=0) as one:
+        yield one
+
+
+def ask(client: openai.OpenAI, model: str) -> str:
+    answer = client.chat.completions.create(model=model, messages=[{"role": "user", "content": "hi"}])
+    return answer.choices[0].message.content or ""
+
+
+def test_three_lines_make_a_provider_whose_keys_take_turns(sdk: openai.OpenAI, upstream: FakeLLM) -> None:
+    before = len(upstream.requests)
+    for _ in range(3):
+        ask(sdk, "acme/ok")
+    sent = [received.headers["authorization"] for received in upstream.requests[before:]]
+    assert set(sent) == {"Bearer acme-key-1", "Bearer acme-key-2"}
+    assert sent[0] == sent[2] != sent[1]
+
+
+def test_what_a_call_cost_is_in_its_record(sdk: openai.OpenAI, configured: LiveGateway) -> None:
+    ask(sdk, "mine")
+    record = eventually(lambda: [one for one in configured.records() if one.get("model") == "mine"])[-1]
+    usage = FakeLLM.usage("ok")
+    assert record["cost_usd"] == pytest.approx((usage.input_tokens + 2 * usage.output_tokens) / 1e6)
+
+
+def test_the_list_of_models_shows_groups_and_the_new_provider(sdk: openai.OpenAI) -> None:
+    owners = {model.id: model.owned_by for model in sdk.models.list()}
+    assert (owners["mine"], owners["acme/ok"]) == ("gatewayz", "acme")
+    assert sdk.models.retrieve("mine").owned_by == "gatewayz"
+
+
+def test_reloads_under_load_fail_no_call_and_a_bad_file_changes_nothing(
+    sdk: openai.OpenAI, configured: LiveGateway, file: Path, upstream: FakeLLM
+) -> None:
+    good = file.read_text()
+    done = threading.Event()
+    failures: list[Exception] = []
+    calls: list[str] = []
+
+    def load() -> None:
+        while not done.is_set():
+            try:
+                calls.append(ask(sdk, "mine"))
+            except openai.OpenAIError as error:
+                failures.append(error)
+
+    callers = [threading.Thread(target=load) for _ in range(3)]
+    for caller in callers:
+        caller.start()
+    try:
+        for text, message in (
+            (good + "\n  more: demo/fast\n", "configuration applied"),
+            (good + "\nprovidres: {}\n", "configuration rejected, the one before stays in force"),
+            (FILE.format(url=upstream.base_url, target="demo/fast"), "configuration applied"),
+        ):
+            seen = len(configured.records(message))
+            served = len(calls)
+            file.write_text(text)
+            eventually(lambda message=message, seen=seen: len(configured.records(message)) > seen)
+            eventually(lambda served=served: len(calls) > served + 5)
+    finally:
+        done.set()
+        for caller in callers:
+            caller.join()
+    assert failures == []
+    rejected = configured.records("configuration rejected, the one before stays in force")
+    assert "line 11: providres: there is no such section" in str(rejected[-1]["reason"])
+    assert "demo" in ask(sdk, "mine")
+    file.write_text(good)
+
+
+def test_sighup_reads_the_file_again_and_the_gateway_lives(
+    sdk: openai.OpenAI, configured: LiveGateway, file: Path
+) -> None:
+    seen = len(configured.records("configuration applied"))
+    os.kill(configured.pid, signal.SIGHUP)
+    eventually(lambda: len(configured.records("configuration applied")) > seen)
+    assert ask(sdk, "demo/fast")

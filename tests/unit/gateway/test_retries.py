@@ -1,0 +1,111 @@
+"""What follows a failure: again, elsewhere, or the caller is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from gatewayz.errors import (
+    ProviderBadRequest,
+    ProviderOverloaded,
+    ProviderRateLimited,
+    ProviderServerError,
+)
+from tests.unit.gateway.conftest import Rig
+
+pytestmark = pytest.mark.parametrize("stream", [False, True])
+
+
+async def test_one_failure_is_followed_by_one_retry(rig: Rig, stream: bool) -> None:  # U3
+    result = await rig.ask("openai/500-once", stream=stream)
+
+    assert result.answer
+    assert rig.attempts(result) == [("openai", "first", "provider_server_error"), ("openai", "retry", None)]
+
+
+async def test_a_connection_reset_before_the_answer_is_tried_once_more(rig: Rig, stream: bool) -> None:  # U5
+    result = await rig.ask("openai/rst-before-headers", stream=stream)
+
+    assert result.refused.error_type == "provider_connection_error"
+    assert [reason for _, reason, _ in rig.attempts(result)] == ["first", "retry"]
+
+
+async def test_a_provider_that_is_overloaded_is_left_for_the_next(rig: Rig, stream: bool) -> None:  # U4
+    result = await rig.ask("openai/503", models=["groq/ok-7-tokens"], stream=stream)
+
+    assert result.provider == "groq"
+    assert rig.fakes["groq"].requests[-1].model == "ok-7-tokens"
+    assert "models" not in rig.fakes["groq"].requests[-1].json
+    assert rig.attempts(result) == [("openai", "first", "provider_overloaded"), ("groq", "fallback", None)]
+
+
+async def test_a_provider_without_others_is_asked_again_but_not_for_ever(rig: Rig, stream: bool) -> None:  # U2
+    result = await rig.ask("openai/429", stream=stream)
+
+    assert isinstance(result.refused, ProviderRateLimited)
+    assert len(rig.fakes["openai"].requests) == 2
+
+
+@pytest.mark.parametrize("script", ["400-context", "409", "413", "422"])
+async def test_a_refusal_of_the_request_itself_is_final(rig: Rig, stream: bool, script: str) -> None:  # U13
+    result = await rig.ask(f"openai/{script}", models=["groq/ok"], stream=stream)
+
+    assert isinstance(result.refused, ProviderBadRequest)
+    assert result.refused.body
+    assert len(rig.fakes["openai"].requests) == 1
+    assert not rig.fakes["groq"].requests
+
+
+async def test_a_model_that_one_provider_lacks_may_be_had_from_another(rig: Rig, stream: bool) -> None:
+    result = await rig.ask("openai/no-such-script", models=["groq/ok"], stream=stream)
+
+    assert result.provider == "groq"
+    assert len(rig.fakes["openai"].requests) == 1
+
+
+async def test_a_substitutes_refusal_is_not_the_answer_to_the_primarys_failure(rig: Rig, stream: bool) -> None:  # U15
+    result = await rig.ask("openai/500", models=["groq/400-context"], stream=stream)
+
+    assert isinstance(result.refused, ProviderServerError)
+    assert result.refused.provider == "openai"
+    assert "groq: provider_bad_request" in result.refused.message
+
+
+async def test_a_substitute_that_refuses_is_followed_by_the_next(rig: Rig, stream: bool) -> None:
+    result = await rig.ask("openai/503", models=["groq/400", "together/ok"], stream=stream)
+
+    assert result.provider == "together"
+
+
+async def test_our_key_that_was_refused_is_no_answer_if_there_is_a_better_one(rig: Rig, stream: bool) -> None:
+    result = await rig.ask("openai/401", models=["groq/503"], stream=stream)
+
+    assert isinstance(result.refused, ProviderOverloaded)
+
+
+async def test_silence_is_tried_once_at_each_place(rig: Rig, stream: bool) -> None:  # U6, U7
+    result = await rig.ask("openai/hang", models=["groq/ok"], stream=stream)
+
+    assert result.provider == "groq"
+    assert len(rig.fakes["openai"].requests) == 1
+    assert rig.attempts(result)[0] == ("openai", "first", "provider_first_chunk_timeout")
+
+
+@pytest.mark.parametrize("script", ["html-200", "empty-200", "bad-json-200", "not-http", "redirect"])
+async def test_an_answer_that_is_none_falls_over(rig: Rig, stream: bool, script: str) -> None:  # U16, U21
+    result = await rig.ask(f"openai/{script}", models=["groq/ok"], stream=stream)
+
+    assert result.provider == "groq"
+    assert rig.attempts(result)[0] == ("openai", "first", "provider_malformed_response")
+
+
+async def test_when_nobody_answers_every_attempt_is_kept(rig: Rig, stream: bool) -> None:
+    result = await rig.ask("openai/500", models=["groq/503", "together/html-200"], stream=stream)
+
+    assert rig.attempts(result) == [
+        ("openai", "first", "provider_server_error"),
+        ("openai", "retry", "provider_server_error"),
+        ("groq", "fallback", "provider_overloaded"),
+        ("together", "fallback", "provider_malformed_response"),
+    ]
+    for told in ("openai: provider_server_error", "groq: provider_overloaded", "together: provider_malformed"):
+        assert told in result.refused.message

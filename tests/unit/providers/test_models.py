@@ -1,0 +1,166 @@
+"""What providers say they have: asked for in the background, from a real socket, and never in anybody's way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from itertools import pairwise
+
+import msgspec
+import orjson
+import pytest
+
+from gatewayz.config import load_settings
+from gatewayz.providers.base import MAX_LISTED, Providers
+from gatewayz.providers.catalog import load_providers
+from gatewayz.providers.models import MAX_RETRY_S, REFRESH_S, RETRY_S, ModelLists, models_request, read_models
+from tests.waiting import until
+
+
+class ListServer:
+    """Answers every request with what it is told to, and counts them."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.body = orjson.dumps({"object": "list", "data": [{"id": "gpt-of-today"}]})
+        self.seen: list[str] = []
+        self.address = ""
+
+    async def __aenter__(self) -> ListServer:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.address = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/v1"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        await self._server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        self.seen.append(head.decode())
+        writer.write(
+            b"HTTP/1.1 %d X\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
+            % (self.status, len(self.body))
+        )
+        writer.write(self.body)
+        await writer.drain()
+        writer.close()
+
+
+@pytest.fixture
+async def server() -> AsyncGenerator[ListServer]:
+    async with ListServer() as server:
+        yield server
+
+
+@pytest.fixture
+async def providers(server: ListServer) -> AsyncGenerator[Providers]:
+    providers = load_providers(load_settings(), {"OPENAI_API_KEY": "sk-1", "OPENAI_BASE_URL": server.address})
+    yield providers
+    await providers.close()
+
+
+async def test_what_the_provider_has_is_served(server: ListServer, providers: Providers) -> None:
+    before = providers.generation
+    await ModelLists(providers).refresh(0.0)
+    assert server.seen[0].startswith("GET /v1/models HTTP/1.1\r\n")
+    assert "authorization: Bearer sk-1" in server.seen[0]
+    assert "gpt-of-today" in list(providers["openai"].all_models())
+    assert next(iter(providers["openai"].all_models())) == providers["openai"].models[0]
+    assert providers["openai"].known_model("gpt-of-today") == "other"
+    assert providers.generation != before
+
+
+async def test_it_is_asked_again_after_a_while_and_not_before(server: ListServer, providers: Providers) -> None:
+    lists = ModelLists(providers)
+    await lists.refresh(0.0)
+    generation = providers.generation
+    await lists.refresh(REFRESH_S - 1)
+    assert len(server.seen) == 1
+    await lists.refresh(REFRESH_S)
+    assert len(server.seen) == 2
+    assert providers.generation == generation  # nothing new
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]]", b'{"data":7}'])
+async def test_an_answer_that_is_no_list_changes_nothing(server: ListServer, providers: Providers, body: bytes) -> None:
+    server.body = body
+    await ModelLists(providers).refresh(0.0)
+    assert list(providers["openai"].all_models()) == list(providers["openai"].models)
+
+
+async def test_a_provider_that_does_not_answer_is_asked_less_and_less_often(
+    server: ListServer, providers: Providers
+) -> None:
+    server.status = 500
+    lists = ModelLists(providers)
+    now_s, asked_at = 0.0, [0.0]
+    await lists.refresh(now_s)
+    while now_s < 20_000:
+        now_s += RETRY_S / 2
+        before = len(server.seen)
+        await lists.refresh(now_s)
+        if len(server.seen) > before:
+            asked_at.append(now_s)
+    pauses = [later - earlier for earlier, later in pairwise(asked_at)]
+    assert pauses[:3] == [RETRY_S, 2 * RETRY_S, 4 * RETRY_S]
+    assert max(pauses) == MAX_RETRY_S
+
+
+async def test_an_unreachable_provider_is_no_error(providers: Providers, server: ListServer) -> None:
+    await server.__aexit__()
+    await ModelLists(providers).refresh(0.0)
+    assert list(providers["openai"].all_models()) == list(providers["openai"].models)
+    await server.__aenter__()
+
+
+async def test_the_task_runs_by_itself_and_ends_when_told(server: ListServer, providers: Providers) -> None:
+    lists = ModelLists(providers, tick_s=0.02)
+    lists.open()
+    await until(lambda: "gpt-of-today" in list(providers["openai"].all_models()))
+    await lists.close()
+
+
+async def test_providers_that_list_nothing_are_not_asked() -> None:
+    providers = load_providers(load_settings(), {"PERPLEXITY_API_KEY": "p"})
+    assert not providers["demo"].list_models
+    assert not providers["perplexity"].list_models
+
+
+def test_a_list_of_thousands_is_cut() -> None:
+    provider = load_providers(load_settings(), {"OPENAI_API_KEY": "k"})["openai"]
+    provider.set_listed(f"model-{number}" for number in range(10 * MAX_LISTED))
+    assert len(list(provider.all_models())) == MAX_LISTED + len(provider.models)
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        (b'{"data":[{"id":"a"},{"id":"b"}]}', ["a", "b"]),
+        (b'[{"id":"a"},{"id":"b"}]', ["a", "b"]),
+        (b'{"models":[{"name":"models/gemini-2.5-pro"}],"nextPageToken":"x"}', ["gemini-2.5-pro"]),
+        (b'{"data":[{"id":"a","type":"model","display_name":"A"}],"has_more":false}', ["a"]),
+        (b'{"data":[{},{"id":""},{"id":"a\\nb"},{"id":"ok"}]}', ["ok"]),
+        (b'{"data":[]}', []),
+    ],
+)
+def test_every_shape_of_list_is_read(body: bytes, names: list[str]) -> None:
+    assert list(read_models(body)) == names
+
+
+def test_what_is_no_list_is_said_to_be_none() -> None:
+    with pytest.raises(msgspec.DecodeError):
+        list(read_models(b"nothing"))
+
+
+@pytest.mark.parametrize(
+    ("variable", "name", "url"),
+    [
+        ("OPENAI_API_KEY", "openai", "https://api.openai.com/v1/models"),
+        ("ANTHROPIC_API_KEY", "anthropic", "https://api.anthropic.com/v1/models?limit=1000"),
+        ("GEMINI_API_KEY", "gemini", "https://generativelanguage.googleapis.com/v1beta/models?pageSize=1000"),
+    ],
+)
+def test_each_provider_is_asked_in_its_own_way(variable: str, name: str, url: str) -> None:
+    request = models_request(load_providers(load_settings(), {variable: "k"})[name], 0.0)
+    assert (request.url, request.method, request.body) == (url, "GET", b"")
