@@ -11,7 +11,7 @@ import pytest
 
 from gatewayz.config import ConfigurationError
 from gatewayz.configfile.watch import Reloader, Result
-from tests.waiting import until
+from tests.polling import until
 
 
 class Rig:

@@ -8,8 +8,8 @@ import pytest
 
 from gatewayz.errors import NoCandidate, Overloaded
 from gatewayz.routing.policy import BreakerPolicy, RetryPolicy, RoutingPolicy
+from tests.polling import until
 from tests.unit.gateway.conftest import Result, Rig, Rigs
-from tests.waiting import until
 
 NO_RETRIES = RetryPolicy(max_attempts=1)
 PATIENT = RoutingPolicy(retry=NO_RETRIES)

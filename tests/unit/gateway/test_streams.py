@@ -7,8 +7,8 @@ import asyncio
 import orjson
 import pytest
 
+from tests.polling import until
 from tests.unit.gateway.conftest import Result, Rig, Rigs
-from tests.waiting import until
 
 
 def events_of(result: Result) -> list[str]:
