@@ -25,7 +25,9 @@ def find_route(gateway: Gateway) -> Callable[[str], Route | None]:
         "/v1/responses": Route("/v1/responses", {"POST": Responses(gateway).post}),
         "/v1/messages": Route("/v1/messages", {"POST": Messages(gateway).post}, anthropic_errors.answer_error),
         "/v1/messages/count_tokens": Route(
-            "/v1/messages/count_tokens", {"POST": CountTokens(gateway.providers).post}, anthropic_errors.answer_error
+            "/v1/messages/count_tokens",
+            {"POST": CountTokens(gateway, gateway.providers).post},
+            anthropic_errors.answer_error,
         ),
         "/v1/models": Route("/v1/models", {"GET": models.list, "HEAD": models.list}),
     }

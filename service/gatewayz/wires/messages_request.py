@@ -5,7 +5,7 @@ Pure: no I/O, no clock. As in chat.py every member that is not understood is kep
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import orjson
@@ -13,7 +13,6 @@ from msgspec import Meta, Struct
 
 from gatewayz.records import Call, RequestParameters
 from gatewayz.wires.body import MAX_MODEL_CHARACTERS, Count, join_members, read_body
-from gatewayz.wires.json_values import list_of, object_of
 
 
 class _Message(Struct):
@@ -38,11 +37,6 @@ class _Request(_CountRequest):
 
 _PEEK = msgspec.json.Decoder(_Request)
 _PEEK_COUNT = msgspec.json.Decoder(_CountRequest)
-
-BYTES_PER_TOKEN = 4
-"""Of English prose and code, roughly; what is left to go by where no provider counts for us."""
-
-IMAGE_TOKENS = 1_600  # Anthropic's largest image, after its own scaling
 
 
 def parse_messages_request(body: bytes) -> Call:
@@ -71,7 +65,7 @@ def parse_messages_request(body: bytes) -> Call:
 def parse_count_tokens_request(body: bytes) -> Call:
     """What is to be counted. Raises InvalidRequest, which names the member at fault."""
     request, fields = read_body(body, _PEEK_COUNT)
-    return Call(operation="chat", model=request.model, stream=False, fields=fields, body=body, include_usage=True)
+    return Call(operation="count_tokens", model=request.model, stream=False, fields=fields, body=body)
 
 
 def messages_to_upstream(call: Call, model: str) -> bytes:
@@ -79,36 +73,3 @@ def messages_to_upstream(call: Call, model: str) -> bytes:
     if model == call.model:
         return call.body
     return join_members({**call.fields, "model": orjson.dumps(model)})
-
-
-def estimate_input_tokens(call: Call) -> int:
-    """About how many tokens a request comes to, where no provider can count them. Images count as such, not by their bytes.
-
-    An estimate: within a third for English text, further off for other scripts and for many small tools.
-    """
-    size = images = 0
-    for name in ("system", "messages", "tools"):
-        if name in call.fields:
-            found = _size(orjson.loads(call.fields[name]))
-            size += found[0]
-            images += found[1]
-    return max(1, size // BYTES_PER_TOKEN + images * IMAGE_TOKENS)
-
-
-def _size(value: Any) -> tuple[int, int]:
-    """Bytes of text and number of images in a JSON value, of any depth."""
-    size = images = 0
-    waiting: list[Any] = [value]
-    while waiting:
-        found = waiting.pop()
-        if members := object_of(found):
-            if members.get("type") in ("base64", "url", "file"):
-                images += 1
-                continue
-            size += sum(len(name) for name in members)
-            waiting.extend(members.values())
-        elif values := list_of(found):
-            waiting.extend(values)
-        else:
-            size += len(str(found).encode("utf-8", "surrogatepass"))
-    return size, images
