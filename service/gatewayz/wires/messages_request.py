@@ -5,7 +5,7 @@ Pure: no I/O, no clock. As in chat.py every member that is not understood is kep
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import orjson
@@ -13,6 +13,8 @@ from msgspec import Meta, Struct
 
 from gatewayz.records import Call, RequestParameters
 from gatewayz.wires.body import MAX_MODEL_CHARACTERS, Count, join_members, read_body
+from gatewayz.wires.json_values import list_of, object_of
+from gatewayz.wires.messages_thinking import is_foreign
 
 
 class _Message(Struct):
@@ -34,6 +36,9 @@ class _Request(_CountRequest):
     top_k: float | None = None
     stop_sequences: list[str] | None = None
 
+
+_FOREIGN = (b'"openai:', b'"signature":""', b'"signature": ""')
+"""What to look for before anything is taken apart: megabytes of images are searched in no time, but not parsed."""
 
 _PEEK = msgspec.json.Decoder(_Request)
 _PEEK_COUNT = msgspec.json.Decoder(_CountRequest)
@@ -69,7 +74,26 @@ def parse_count_tokens_request(body: bytes) -> Call:
 
 
 def messages_to_upstream(call: Call, model: str) -> bytes:
-    """The body for a provider of the same wire, under its own name of the model; else the caller's very bytes."""
-    if model == call.model:
+    """The body for a provider of the same wire, under its own name of the model; the caller's very bytes where nothing has to
+    change.
+
+    Of earlier turns, the thinking is left out that some other provider's answer had, before this one took its place: Anthropic
+    refuses a conversation with thinking in it that is not its own.
+    """
+    fields = call.fields
+    messages = fields["messages"]
+    if any(mark in messages for mark in _FOREIGN):
+        fields = {**fields, "messages": orjson.dumps([_own(message) for message in list_of(orjson.loads(messages))])}
+    elif model == call.model:
         return call.body
-    return join_members({**call.fields, "model": orjson.dumps(model)})
+    return join_members({**fields, "model": orjson.dumps(model)})
+
+
+def _own(message: Any) -> Any:
+    """A turn without foreign thinking; as it is where that would leave nothing."""
+    turn = object_of(message)
+    content = list_of(turn.get("content"))
+    if turn.get("role") != "assistant":
+        return message
+    kept = [block for block in content if not is_foreign(object_of(block))]
+    return {**turn, "content": kept} if kept and len(kept) < len(content) else message

@@ -80,6 +80,23 @@ def test_on_the_same_wire_only_the_models_name_changes() -> None:
     assert b'{"a":1.0}' in sent
 
 
+def test_thinking_of_another_provider_is_kept_from_anthropic() -> None:
+    own = {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"}
+    foreign = [
+        {"type": "thinking", "thinking": "Hm.", "signature": ""},
+        {"type": "redacted_thinking", "data": "openai:rs_1:b3Bh"},
+    ]
+    said = {"type": "text", "text": "Yes."}
+
+    def sent(*blocks: dict[str, Any]) -> Any:
+        asked = call(messages=[*ASKED["messages"], {"role": "assistant", "content": blocks}, *ASKED["messages"]])
+        return orjson.loads(PROVIDER.request(asked, ASKED["model"], usage_option=True))["messages"]
+
+    assert sent(own, *foreign, said)[1]["content"] == [own, said]
+    assert sent(own, said)[1]["content"] == [own, said]
+    assert sent(*foreign)[1]["content"] == foreign
+
+
 def test_tokens_are_counted_without_a_limit_on_the_answer() -> None:
     play = Play(b'{"input_tokens": 14}')
     with anthropic_client(play) as client:
