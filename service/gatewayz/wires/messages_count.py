@@ -74,7 +74,13 @@ class TokenCount:
     path: str = "/messages/count_tokens"
 
     def parse(self, body: bytes) -> Call:
-        return parse_count_tokens_request(body)
+        """Raises InvalidRequest naming the member at fault."""
+        call = parse_count_tokens_request(body)
+        try:
+            orjson.loads(body)  # the whole of it is going to be read, by us or by a provider
+        except orjson.JSONDecodeError as error:
+            raise InvalidRequest(f"The body is not valid JSON: {error.msg}.", code="invalid_json") from None
+        return call
 
     def request(self, call: Call, model: str) -> bytes:
         return messages_to_upstream(call, model)

@@ -109,6 +109,12 @@ def test_tokens_are_counted_without_a_limit_on_the_answer() -> None:
     assert count_reply(estimate_input_tokens(asked)) == b'{"input_tokens":4}'
 
 
+@pytest.mark.parametrize("content", [rb'"\ud800"', b"[" * 2_000 + b"]" * 2_000])
+def test_what_cannot_be_read_is_not_counted(content: bytes) -> None:
+    with pytest.raises(InvalidRequest):
+        TOKEN_COUNT.parse(b'{"model":"m","messages":[{"role":"user","content":' + content + b"}]}")
+
+
 def test_what_is_no_count_is_malformed() -> None:
     fold = CountFold()
     fold.reply(b'{"input_tokens":14,"context_management":{}}')
