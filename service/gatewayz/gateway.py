@@ -13,6 +13,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from gatewayz.attempts.answer import Answer, answer_headers
 from gatewayz.attempts.record import AttemptRecord, PriceOf
@@ -30,7 +31,7 @@ from gatewayz.providers.base import Providers
 from gatewayz.providers.keypool import Secret
 from gatewayz.records import Attempt, AttemptReason, Call, KeyIdentity, Record
 from gatewayz.routing.breaker import State
-from gatewayz.routing.budget import RetryBudget
+from gatewayz.routing.budget import Grant, RetryBudget
 from gatewayz.routing.candidates import Candidate
 from gatewayz.routing.choice import Choice
 from gatewayz.routing.failures import Failures
@@ -42,14 +43,12 @@ from gatewayz.routing.strategies import CostOf, no_price
 from gatewayz.telemetry import names
 from gatewayz.telemetry.requests import RequestTelemetry
 from gatewayz.wires.base import CallerWire, Shape
-from gatewayz.wires.chat_wire import ChatCaller
 
 logger = logging.getLogger(__name__)
 
 MAX_ERROR_BYTES = 65_536
 """An error object larger than this is not an error object."""
 
-_CHAT = ChatCaller()
 _KEY_MATTERS = (401, 402, 429)
 """What a provider's refusal says about the key that was used."""
 
@@ -70,9 +69,11 @@ class _Asked(Record, frozen=True):
         call = self.call
         return Shape(self.telemetry.request_id, call.model, int(time.time()), call.stream, call.include_usage)
 
-    def breaker_changed(self, provider: str, state: State) -> None:
-        self.telemetry.event(names.BREAKER_CHANGED, {names.PROVIDER: provider, names.BREAKER_STATE: state})
-        logger.warning("circuit breaker changed", extra={"provider": provider, "state": state})
+    def breaker_changed(self, candidate: Candidate, state: State) -> None:
+        name, model = candidate.provider.name, candidate.model
+        told = {names.PROVIDER: name, names.REQUEST_MODEL: model, names.BREAKER_STATE: state}
+        self.telemetry.event(names.BREAKER_CHANGED, told)
+        logger.warning("circuit breaker changed", extra={"provider": name, "model": model, "state": state})
 
 
 class Gateway:
@@ -101,16 +102,6 @@ class Gateway:
         self._chance = chance
         self._sleep = sleep
         self._in_flight = 0
-
-    async def chat(
-        self,
-        call: Call,
-        key: KeyIdentity | None,
-        telemetry: RequestTelemetry,
-        headers: Iterable[tuple[bytes, bytes]] = (),
-    ) -> Answer:
-        """``answer`` for a call on the chat wire."""
-        return await self.answer(call, _CHAT, key, telemetry, headers)
 
     async def answer(
         self,
@@ -175,11 +166,15 @@ class Gateway:
                     )
                     failures.skip(candidate, skipped)
                     break
+                grant: Grant = "free"
                 if number:
-                    if not await self._budget.take(min(left_s, self.policy.retry.max_wait_s)):
+                    wait_s = min(left_s, self.policy.retry.budget_wait_s)
+                    grant = await self._budget.take(partial(self.routes.sound, candidate), wait_s)
+                    if grant == "refused":
                         raise failures.final()
                     if self.routes.skipped(candidate) is not None:  # while we waited
-                        self._budget.settle(well=True)
+                        if grant == "lent":
+                            self._budget.settle(well=True)
                         continue
                 number, tries = number + 1, tries + 1
                 reason: AttemptReason = "first" if number == 1 else "retry" if tries > 1 else "fallback"
@@ -202,7 +197,7 @@ class Gateway:
                         random=self._chance,
                     )
                 finally:
-                    if number > 1:
+                    if grant == "lent":
                         self._budget.settle(well=well)
                 if pause is None:
                     break

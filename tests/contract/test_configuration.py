@@ -13,7 +13,7 @@ import pytest
 
 from tests.gateway import LiveGateway, running_gateway
 from tests.polling import eventually
-from tests.upstream import FakeLLM
+from tests.upstream import FakeLLM, Received
 
 FILE = """
 providers:
@@ -63,6 +63,22 @@ def test_three_lines_make_a_provider_whose_keys_take_turns(sdk: openai.OpenAI, u
     sent = [received.headers["authorization"] for received in upstream.requests[before:]]
     assert set(sent) == {"Bearer acme-key-1", "Bearer acme-key-2"}
     assert sent[0] == sent[2] != sent[1]
+
+
+def test_a_refused_key_is_noticed_by_nobody_and_rests(sdk: openai.OpenAI, upstream: FakeLLM) -> None:
+    def refuse_the_first(received: Received) -> str:
+        return "401" if "acme-key-1" in received.headers["authorization"] else "ok"
+
+    before = len(upstream.requests)
+    upstream.behave = refuse_the_first
+    try:
+        for _ in range(6):
+            assert ask(sdk, "acme/ok")
+    finally:
+        upstream.behave = None
+    sent = [received.headers["authorization"] for received in upstream.requests[before:]]
+    assert sent.count("Bearer acme-key-1") == 1
+    assert sent.count("Bearer acme-key-2") == 6
 
 
 def test_what_a_call_cost_is_in_its_record(sdk: openai.OpenAI, configured: LiveGateway) -> None:
@@ -125,3 +141,12 @@ def test_sighup_reads_the_file_again_and_the_gateway_lives(
     os.kill(configured.pid, signal.SIGHUP)
     eventually(lambda: len(configured.records("configuration applied")) > seen)
     assert ask(sdk, "demo/fast")
+
+
+def test_with_several_workers_each_reads_the_file_and_none_is_replaced(tmp_path: Path) -> None:
+    file = tmp_path / "gatewayz.yaml"
+    file.write_text("models:\n  mine: demo/fast\n")
+    with running_gateway(tmp_path / "data", {"GATEWAYZ_CONFIG_FILE": str(file)}, workers=2) as live:
+        os.kill(live.pid, signal.SIGHUP)
+        eventually(lambda: len(live.records("configuration applied")) == 2)
+        assert len(live.records("gateway ready")) == 2

@@ -12,6 +12,7 @@ from gatewayz.records import Call, Record
 from gatewayz.wires.base import CallerWire, Fold, ProviderWire, Shape, Translation, Wire
 from gatewayz.wires.chat_wire import ChatProvider
 from gatewayz.wires.embeddings_wires import EMBEDDINGS_WIRES
+from gatewayz.wires.messages_count import TOKEN_COUNT
 from gatewayz.wires.passage import HUB, PROVIDER_WIRES, request_body, translation, wire_for
 
 
@@ -37,6 +38,8 @@ def speech_for(call: Call, caller: CallerWire, provider: Provider, model: str) -
     """Raises InvalidRequest, naming the member, when the provider's wire has no word for it."""
     if call.operation == "embeddings":
         return _embeddings(call, provider, model)
+    if call.operation == "count_tokens":
+        return _token_count(call, provider, model)
     wire = _wire(wire_for(caller.name, provider.wires), provider)
     body = request_body(call, caller, wire, model, usage_option=provider.usage_option)
     path = wire.path(model, call.stream)
@@ -55,6 +58,14 @@ def _embeddings(call: Call, provider: Provider, model: str) -> Speech:
     if wire.name == "openai_embeddings":
         return Speech(wire, path, body)
     return Speech(wire, path, body, lambda shape: wire.answer(call, shape))
+
+
+def _token_count(call: Call, provider: Provider, model: str) -> Speech:
+    if TOKEN_COUNT.name not in provider.wires:
+        raise InvalidRequest(
+            f"{provider.name} has no endpoint that counts tokens.", code="not_countable", param="model"
+        )
+    return Speech(TOKEN_COUNT, TOKEN_COUNT.path, TOKEN_COUNT.request(call, model))
 
 
 def _wire(name: Wire, provider: Provider) -> ProviderWire:

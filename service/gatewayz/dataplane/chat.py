@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
-
+from gatewayz.dataplane.answers import AnswersCalls, answer_call
 from gatewayz.dataplane.endpoint import Served
-from gatewayz.dataplane.http import EVENT_STREAM, JSON, UNBUFFERED, Exchange
-from gatewayz.gateway import Gateway
+from gatewayz.dataplane.http import Exchange
 from gatewayz.telemetry.requests import RequestTelemetry
-from gatewayz.wires.chat import parse_chat_request
+from gatewayz.wires.chat_wire import ChatCaller
 
 
 class ChatCompletions:
     """Parses the call, asks the gateway, writes the answer."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: AnswersCalls) -> None:
         self._gateway = gateway
+        self._wire = ChatCaller()
 
     async def post(self, exchange: Exchange, served: Served, telemetry: RequestTelemetry) -> None:
-        call = parse_chat_request(exchange.body)
-        served.model = call.model
-        served.stream = call.stream
-        answer = await self._gateway.chat(call, served.key, telemetry, exchange.scope["headers"])
-        served.provider = answer.provider
-        if answer.events is None:
-            await exchange.answer(answer.status, [JSON, *answer.headers], answer.body or b"")
-            return
-        try:
-            async with aclosing(answer.events) as events:
-                await exchange.start(answer.status, [EVENT_STREAM, *UNBUFFERED, *answer.headers])
-                async for data in events:
-                    await exchange.part(data)
-            served.error = answer.error
-            await exchange.finish()
-        finally:
-            if answer.abandon is not None:
-                answer.abandon()
+        await answer_call(exchange, served, telemetry, self._gateway, self._wire)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
-from gatewayz.dataplane.answers import AnswersCalls, answer_call
+from gatewayz.dataplane.answers import AnswersCalls, answer_call, write_answer
 from gatewayz.dataplane.anthropic_errors import request_id_header
 from gatewayz.dataplane.endpoint import Served
 from gatewayz.dataplane.http import JSON, Exchange
+from gatewayz.errors import ProviderBadRequest
+from gatewayz.gateway import Answer
 from gatewayz.providers.base import Providers
 from gatewayz.records import Call
 from gatewayz.routing.candidates import candidates_for
 from gatewayz.telemetry.requests import RequestTelemetry
-from gatewayz.wires.messages import MessagesCaller, TokenCount
+from gatewayz.wires.messages import MessagesCaller
+from gatewayz.wires.messages_count import TOKEN_COUNT, count_reply, estimate_input_tokens
 
-Counter = Callable[[Call, Served, RequestTelemetry], Awaitable[int | None]]
-"""Asks a provider to count; None where none of those that serve the model can."""
+_NO_SUCH_ENDPOINT = (404, 405, 501)
 
 
 class Messages:
@@ -31,20 +31,37 @@ class Messages:
 
 
 class CountTokens:
-    """Counts by the provider where one can (``count``), else by estimate; the answer says which, since the two must not be
-    taken for each other."""
+    """Counts by a provider of the model that can, else by estimate; the answer says which (``x-gatewayz-usage-source``), since
+    the two must not be taken for each other."""
 
-    def __init__(self, providers: Providers, count: Counter | None = None) -> None:
+    def __init__(self, gateway: AnswersCalls, providers: Providers) -> None:
+        self._gateway = gateway
         self._providers = providers
-        self._count = count
-        self._wire = TokenCount()
 
     async def post(self, exchange: Exchange, served: Served, telemetry: RequestTelemetry) -> None:
-        call = self._wire.parse(exchange.body)
+        exchange.common_headers.extend(request_id_header(exchange))
+        call = TOKEN_COUNT.parse(exchange.body)
         served.model = call.model
-        candidates_for(call.model, self._providers)  # raises where nobody has the model
-        counted = await self._count(call, served, telemetry) if self._count is not None else None
-        source = b"estimate" if counted is None else b"provider"
-        tokens = self._wire.estimate(call) if counted is None else counted
-        headers = [JSON, (b"x-gatewayz-usage-source", source), *request_id_header(exchange)]
-        await exchange.answer(200, headers, self._wire.reply(tokens))
+        answer = await self._counted(exchange, call, served, telemetry)
+        if answer is not None:
+            served.provider = answer.provider
+            answer.headers.append((b"x-gatewayz-usage-source", b"provider"))
+            await write_answer(exchange, served, answer)
+            return
+        headers = [JSON, (b"x-gatewayz-usage-source", b"estimate")]
+        await exchange.answer(200, headers, count_reply(estimate_input_tokens(call)))
+
+    async def _counted(
+        self, exchange: Exchange, call: Call, served: Served, telemetry: RequestTelemetry
+    ) -> Answer | None:
+        """A provider's count; None where none of the model's providers counts. Raises what the gateway raises."""
+        candidates = candidates_for(call.model, self._providers)
+        if not any(TOKEN_COUNT.name in candidate.provider.wires for candidate in candidates):
+            return None
+        try:
+            return await self._gateway.answer(call, TOKEN_COUNT, served.key, telemetry, exchange.scope["headers"])
+        except ProviderBadRequest as error:
+            # Some speak the wire without this endpoint, and say so otherwise than in the wire's own error object.
+            if error.upstream_status in _NO_SUCH_ENDPOINT and error.body is None:
+                return None
+            raise

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from gatewayz.dataplane import anthropic_errors
 from gatewayz.dataplane.chat import ChatCompletions
 from gatewayz.dataplane.completions import Completions
+from gatewayz.dataplane.embeddings import Embeddings
 from gatewayz.dataplane.endpoint import Route
 from gatewayz.dataplane.messages import CountTokens, Messages
 from gatewayz.dataplane.models import PREFIX, Models
@@ -20,10 +21,13 @@ def find_route(gateway: Gateway) -> Callable[[str], Route | None]:
     exact = {
         "/v1/chat/completions": Route("/v1/chat/completions", {"POST": ChatCompletions(gateway).post}),
         "/v1/completions": Route("/v1/completions", {"POST": Completions(gateway).post}),
+        "/v1/embeddings": Route("/v1/embeddings", {"POST": Embeddings(gateway).post}),
         "/v1/responses": Route("/v1/responses", {"POST": Responses(gateway).post}),
         "/v1/messages": Route("/v1/messages", {"POST": Messages(gateway).post}, anthropic_errors.answer_error),
         "/v1/messages/count_tokens": Route(
-            "/v1/messages/count_tokens", {"POST": CountTokens(gateway.providers).post}, anthropic_errors.answer_error
+            "/v1/messages/count_tokens",
+            {"POST": CountTokens(gateway, gateway.providers).post},
+            anthropic_errors.answer_error,
         ),
         "/v1/models": Route("/v1/models", {"GET": models.list, "HEAD": models.list}),
     }

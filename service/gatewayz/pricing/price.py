@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from genai_prices.data import providers as _listed
-from genai_prices.types import ModelInfo, TieredPrices
+from genai_prices.types import ModelInfo, ModelPrice, TieredPrices
 
 from gatewayz.configfile.schema import ANY_MODEL, PriceEntry, ProviderEntry
 from gatewayz.records import UNPRICED, Cost, Record, Usage
@@ -21,6 +21,7 @@ MAX_REMEMBERED = 4096
 """Models whose place in the list is remembered, found or not: the names are the callers' text."""
 
 _PER_TOKEN = 1e-6
+_ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 _PROVIDERS = {provider.id: provider for provider in _listed}
 
 
@@ -67,9 +68,8 @@ class Prices:
         if own is not None and (entry := own.get(model) or own.get(ANY_MODEL)) is not None:
             return _own_rates(entry)
         listed_as = self._listed_as.get(provider)
-        if listed_as is None or (info := _find(listed_as, model)) is None:
-            return None
-        return _listed_rates(info, at, input_tokens)
+        found = None if listed_as is None else _find(listed_as, model)
+        return _listed_rates(found, at, input_tokens) if isinstance(found, ModelInfo) else found
 
     def _cost(self, provider: str, model: str, usage: Usage, at: datetime) -> Cost:
         rates = self.rates(provider, model, at, usage.input_tokens)
@@ -98,31 +98,30 @@ class CurrentPrices:
 def _cost_of(usage: Usage, rates: Rates) -> Cost:
     """Unpriced if tokens were used for which there is no rate. A provider whose parts exceed the whole is believed in the
     parts."""
-    plain_input = max(0, usage.input_tokens - usage.cache_read_tokens - usage.cache_write_tokens)
-    plain_output = max(0, usage.output_tokens - usage.reasoning_tokens)
+    cached, reasoned = usage.cache_read_tokens + usage.cache_write_tokens, usage.reasoning_tokens
+    plain_input, plain_output = max(0, usage.input_tokens - cached), max(0, usage.output_tokens - reasoned)
+    input_rate, output_rate = rates.input, rates.output
+    if (input_rate is None and plain_input) or (output_rate is None and plain_output):
+        return UNPRICED
+    cached_usd = reasoning_usd = 0.0
     # Where a kind of token has no rate of its own, it is input or output like any other.
-    cache_read = rates.input if rates.cache_read is None else rates.cache_read
-    cache_write = rates.input if rates.cache_write is None else rates.cache_write
-    reasoning = rates.output if rates.reasoning is None else rates.reasoning
-    amounts: list[float] = []
-    for tokens, rate in (
-        (plain_input, rates.input),
-        (usage.cache_read_tokens, cache_read),
-        (usage.cache_write_tokens, cache_write),
-        (plain_output, rates.output),
-        (usage.reasoning_tokens, reasoning),
-    ):
-        if rate is None:
-            if tokens:
-                return UNPRICED
-            rate = 0.0
-        amounts.append(tokens * rate * _PER_TOKEN)
+    if cached:
+        read_rate = input_rate if rates.cache_read is None else rates.cache_read
+        write_rate = input_rate if rates.cache_write is None else rates.cache_write
+        if read_rate is None or write_rate is None:
+            return UNPRICED
+        cached_usd = (usage.cache_read_tokens * read_rate + usage.cache_write_tokens * write_rate) * _PER_TOKEN
+    if reasoned:
+        reasoning_rate = output_rate if rates.reasoning is None else rates.reasoning
+        if reasoning_rate is None:
+            return UNPRICED
+        reasoning_usd = reasoned * reasoning_rate * _PER_TOKEN
     return Cost(
-        source="priced",
-        input_usd=amounts[0] + rates.request_usd,
-        cached_usd=amounts[1] + amounts[2],
-        output_usd=amounts[3],
-        reasoning_usd=amounts[4],
+        "priced",
+        plain_input * (input_rate or 0.0) * _PER_TOKEN + rates.request_usd,
+        cached_usd,
+        plain_output * (output_rate or 0.0) * _PER_TOKEN,
+        reasoning_usd,
     )
 
 
@@ -131,10 +130,17 @@ def _own_rates(entry: PriceEntry) -> Rates:
 
 
 @lru_cache(maxsize=MAX_REMEMBERED)
-def _find(provider: str, model: str) -> ModelInfo | None:
-    """The model's place in the list. By the list's exact name of the provider only: its own search also guesses from parts
-    of names, and a guess is no price."""
-    return _PROVIDERS[provider].find_model(model.lower(), all_providers=_listed)
+def _find(provider: str, model: str) -> Rates | ModelInfo | None:
+    """The model's rates, or its place in the list where they depend on the time or on the size of the request.
+
+    By the list's exact name of the provider only: its own search also guesses from parts of names, and a guess is no price.
+    """
+    info = _PROVIDERS[provider].find_model(model.lower(), all_providers=_listed)
+    if info is None or not isinstance(info.prices, ModelPrice):
+        return info
+    if any(isinstance(price, TieredPrices) for price in info.prices.__dict__.values()):
+        return info
+    return _listed_rates(info, _ANY_TIME, 0)
 
 
 def _listed_rates(info: ModelInfo, at: datetime, input_tokens: int) -> Rates | None:

@@ -2,8 +2,9 @@
 
 Each request brings a fifth of an attempt, a few are there from the start, and one that ends well gives back what it took. So
 when everything fails there are at most 1.2 attempts per request and three more, while a single failing provider costs nothing:
-its fallbacks succeed. When many requests need one at the same moment they wait for those that are on loan. (The shares are
-those of Envoy's retry budget: 20 % of what is active, at least 3.)
+its fallbacks succeed. When many requests need one at the same moment they wait for those that are on loan; and once a
+substitute has shown that it answers, going there takes nothing from the budget. (The shares are those of Envoy's retry budget:
+20 % of what is active, at least 3.)
 """
 
 from __future__ import annotations
@@ -11,8 +12,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from typing import Literal
 
 from gatewayz.routing.policy import RetryPolicy
+
+Grant = Literal["lent", "free", "refused"]
+"""May another attempt be made? What is ``lent`` must be settled."""
+
+_Waiting = tuple["asyncio.Future[Grant]", Callable[[], bool]]
 
 
 class RetryBudget:
@@ -27,7 +34,7 @@ class RetryBudget:
         self._refilled_s = clock()
         self._active = 0
         self._lent = 0
-        self._waiting: deque[asyncio.Future[bool]] = deque()
+        self._waiting: deque[_Waiting] = deque()
 
     def request_began(self) -> None:
         self._active += 1
@@ -39,29 +46,28 @@ class RetryBudget:
         self._active -= 1
         self._tokens = min(self._tokens, self._cap())
 
-    async def take(self, within_s: float) -> bool:
-        """True when another attempt may be made; ``settle`` must follow. Waits at most ``within_s`` for one that is lent."""
+    async def take(self, free: Callable[[], bool], within_s: float) -> Grant:
+        """``free``: whether the attempt goes where it is not one too many. Waits at most ``within_s`` for what is on loan."""
+        if free():
+            return "free"
         self._refill()
         if not self._waiting and self._lend():
-            return True
+            return "lent"
         if not self._lent:
-            return False
-        waiting = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiting)
+            return "refused"
+        future: asyncio.Future[Grant] = asyncio.get_running_loop().create_future()
+        self._waiting.append((future, free))
         try:
             async with asyncio.timeout(within_s):
-                return await waiting
+                return await future
         except TimeoutError:
-            return waiting.done() and not waiting.cancelled() and waiting.result()  # it came at the same moment
+            return _result(future)  # it may have come at the same moment
         except asyncio.CancelledError:
-            if waiting.done() and not waiting.cancelled() and waiting.result():
+            if _result(future) == "lent":
                 self.settle(well=True)  # never used
             raise
         finally:
-            if not waiting.done():
-                waiting.cancel()
-            if waiting in self._waiting:
-                self._waiting.remove(waiting)
+            future.cancel()
 
     def settle(self, *, well: bool) -> None:
         """What was taken is over; ``well``: it has answered, or was not used."""
@@ -71,18 +77,19 @@ class RetryBudget:
         self._serve()
 
     def _serve(self) -> None:
-        waiting = self._waiting
-        while waiting and self._lend():
-            first = waiting.popleft()
-            if first.done():
-                self._return()
+        """Those who wait, in their order, as far as it goes; nobody keeps waiting if none is left who could give one back."""
+        waiting, self._waiting = self._waiting, deque()
+        for future, free in waiting:
+            if future.done():
+                continue
+            if free():
+                future.set_result("free")
+            elif not self._waiting and self._lend():
+                future.set_result("lent")
+            elif self._lent:
+                self._waiting.append((future, free))
             else:
-                first.set_result(True)
-        if not self._lent:  # nobody is left who could give one back
-            while waiting:
-                first = waiting.popleft()
-                if not first.done():
-                    first.set_result(False)
+                future.set_result("refused")
 
     def _lend(self) -> bool:
         if self._tokens < 1.0 - 1e-9:
@@ -90,10 +97,6 @@ class RetryBudget:
         self._tokens -= 1.0
         self._lent += 1
         return True
-
-    def _return(self) -> None:
-        self._tokens += 1.0
-        self._lent -= 1
 
     def _refill(self) -> None:
         now_s = self._clock()
@@ -104,3 +107,7 @@ class RetryBudget:
 
     def _cap(self) -> float:
         return self._policy.budget_min + self._policy.budget_share * self._active
+
+
+def _result(future: asyncio.Future[Grant]) -> Grant:
+    return future.result() if future.done() and not future.cancelled() else "refused"

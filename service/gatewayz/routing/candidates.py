@@ -42,20 +42,19 @@ def candidates_for(model: str, providers: Providers) -> Sequence[Candidate]:
 
 
 def candidates_at(model: str, named: Sequence[str], providers: Providers) -> Sequence[Candidate]:
-    """The model at providers that the caller named himself. Raises NotFound, naming the provider."""
+    """Those at providers that the caller named himself, in his order: of the configured ones, or else the model by the name
+    that he gave it. Raises NotFound, naming the provider or the model."""
+    for name in named:
+        if name not in providers:
+            shown, hint = name[:SHOWN_MODEL_CHARACTERS], _hint(name, providers.unavailable.get(name))
+            raise NotFound(f"The provider '{shown}' does not exist here. {hint}", code="provider_not_found")
+    fixed = model in providers.groups or model.partition("/")[0] in providers
+    configured = candidates_for(model, providers) if fixed else _named(model, providers, 1.0)
     found: list[Candidate] = []
     for name in named:
-        provider = providers.get(name)
-        if provider is None:
-            shown = name[:SHOWN_MODEL_CHARACTERS]
-            hint = _hint(name, providers.unavailable.get(name))
-            raise NotFound(f"The provider '{shown}' does not exist here. {hint}", code="provider_not_found")
-        owner, slash, rest = model.partition("/")
-        if slash and rest and owner in providers:
-            if owner == name:
-                found.append(Candidate(provider, rest))
-        else:
-            found.append(Candidate(provider, model))
+        found.extend([one for one in configured if one.provider.name == name])
+        if not fixed and (not found or found[-1].provider.name != name):
+            found.append(Candidate(providers[name], model))
     if not found:
         raise NotFound(
             f"None of the providers named in x-gatewayz-provider serves '{model[:SHOWN_MODEL_CHARACTERS]}'.",

@@ -12,6 +12,9 @@ FAILING_SHARE = 0.5
 RECENT_S = 30.0
 """A failure longer ago is no reason to avoid a route: a primary must be back within half a minute of its recovery."""
 
+SOUND_S = 10.0
+"""For so long an answer shows that a route works."""
+
 _NEWEST = 0.2
 """What the newest measurement counts for: one outlier moves the average by a fifth, ten measurements replace it."""
 
@@ -19,13 +22,14 @@ _NEWEST = 0.2
 class Health:
     """Counts of a sliding window, and how long answers take to begin. Times are the caller's monotonic clock."""
 
-    __slots__ = ("_failed", "_failed_at_s", "_latency_s", "_measured_at_s", "_slot", "_total")
+    __slots__ = ("_answered_at_s", "_failed", "_failed_at_s", "_latency_s", "_measured_at_s", "_slot", "_total")
 
     def __init__(self) -> None:
         self._slot = -1
         self._total = [0] * _SLOTS
         self._failed = [0] * _SLOTS
         self._failed_at_s = float("-inf")
+        self._answered_at_s = float("-inf")
         # Apart, because a stream is measured to its first chunk and a whole answer to its end.
         self._latency_s = [0.0, 0.0]
         self._measured_at_s = [float("-inf")] * 2
@@ -37,9 +41,13 @@ class Health:
         if failed:
             self._failed[slot] += 1
             self._failed_at_s = now_s
+            self._answered_at_s = float("-inf")
+        else:
+            self._answered_at_s = now_s
 
     def measured(self, now_s: float, latency_s: float, *, stream: bool) -> None:
         """A stream took so long to its first chunk, or a whole answer to its end."""
+        self._answered_at_s = now_s
         known = self._latency_s[stream]
         if now_s - self._measured_at_s[stream] > WINDOW_S:
             self._latency_s[stream] = latency_s
@@ -60,6 +68,10 @@ class Health:
     def failing(self, now_s: float) -> bool:
         """More often than not, and lately."""
         return now_s - self._failed_at_s < RECENT_S and self.availability(now_s) <= FAILING_SHARE
+
+    def sound(self, now_s: float) -> bool:
+        """It has just answered, and has not failed since."""
+        return now_s - self._answered_at_s < SOUND_S
 
     def recovered(self) -> None:
         """A probe has shown that the past does not count any more."""

@@ -29,6 +29,7 @@ class RetryPolicy(Record, frozen=True):
     max_wait_with_others_s: float = 0.5  # where somebody else can answer, only a blink is waited for
     budget_share: float = 0.2  # extra attempts per request: Envoy's default, beyond which retries make an outage worse
     budget_min: float = 3.0
+    budget_wait_s: float = 30.0  # for what is on loan; as long as a substitute may take to show that it answers
     budget_refill_s: float = 20.0  # one extra attempt per so many seconds, so that a lone caller's retries come back
 
 

@@ -21,6 +21,9 @@ MAX_REST_S = 3600.0
 
 AT_CAPACITY_RETRY_S = 1.0
 
+OnChange = Callable[[Candidate, State], None]
+"""Told when an attempt has opened or closed its route's breaker."""
+
 SkipReason = Literal["breaker_open", "rate_limited", "at_capacity"]
 
 _GRAVITY: Mapping[State, int] = {"closed": 0, "half_open": 1, "open": 2}
@@ -55,6 +58,9 @@ class Routes:
         self._routes: dict[tuple[str, str], Route] = {}
         self._in_flight: Counter[str] = Counter()
 
+    def __len__(self) -> int:
+        return len(self._routes)
+
     def of(self, candidate: Candidate) -> Route:
         place = (candidate.provider.name, candidate.model)
         route = self._routes.get(place)
@@ -78,13 +84,17 @@ class Routes:
             return Skipped("at_capacity", AT_CAPACITY_RETRY_S)
         return None
 
-    def enter(self, candidate: Candidate, on_change: Callable[[str, State], None]) -> Visit:
+    def sound(self, candidate: Candidate) -> bool:
+        """Whether it has just answered, and not failed since."""
+        return self.of(candidate).health.sound(self._clock())
+
+    def enter(self, candidate: Candidate, on_change: OnChange) -> Visit:
         """An attempt begins, right after ``skipped`` said no. ``on_change`` is told when it opens or closes the breaker."""
         route = self.of(candidate)
         probe = route.breaker.enter(self._clock())
         name = candidate.provider.name
         self._in_flight[name] += 1
-        return Visit(name, route, probe, self._clock, self._in_flight, on_change)
+        return Visit(candidate, route, probe, self._clock, self._in_flight, on_change)
 
     def breaker_states(self) -> Iterator[tuple[float, Mapping[str, str]]]:
         """Observations of ``gatewayz.circuit_breaker.state``: per provider the gravest state among its routes."""
@@ -120,18 +130,18 @@ class Routes:
 class Visit:
     """One attempt's time on its route. Ends once."""
 
-    __slots__ = ("_change", "_clock", "_ended", "_in_flight", "_name", "_probe", "_route", "_started_s")
+    __slots__ = ("_candidate", "_change", "_clock", "_ended", "_in_flight", "_probe", "_route", "_started_s")
 
     def __init__(
         self,
-        name: str,
+        candidate: Candidate,
         route: Route,
         probe: int,
         clock: Callable[[], float],
         in_flight: Counter[str],
-        change: Callable[[str, State], None],
+        change: OnChange,
     ) -> None:
-        self._name = name
+        self._candidate = candidate
         self._route = route
         self._probe = probe
         self._clock = clock
@@ -157,7 +167,7 @@ class Visit:
         if self._ended:
             return
         self._ended = True
-        self._in_flight[self._name] -= 1
+        self._in_flight[self._candidate.provider.name] -= 1
         route, now_s = self._route, self._clock()
         if error_type is None or error_type == "provider_bad_request":
             # A refusal of the request itself shows a provider in good health.
@@ -169,10 +179,10 @@ class Visit:
         elif error_type.startswith("provider_"):
             route.health.record(now_s, failed=True)
             if route.breaker.failed(now_s, self._probe):
-                self._change(self._name, "open")
+                self._change(self._candidate, "open")
         else:
             route.breaker.left(self._probe)
 
     def _recovered(self) -> None:
         self._route.health.recovered()
-        self._change(self._name, "closed")
+        self._change(self._candidate, "closed")

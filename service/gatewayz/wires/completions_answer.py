@@ -54,7 +54,7 @@ class ChatToCompletions:
         choices: list[Object] = []
         for choice in map(object_of, list_of(chunk.get("choices"))):
             index = _index_of(choice)
-            reason = choice.get("finish_reason")
+            reason = text_of(choice.get("finish_reason"))
             text = self._first(index) + _text_of(object_of(choice.get("delta")))
             if text or reason or choice.get("logprobs"):
                 choices.append(self._choice(index, text, choice, _REASONS.get(reason, "stop") if reason else None))

@@ -17,12 +17,7 @@ from gatewayz.wires.messages_answer_to_chat import MessagesToChat
 from gatewayz.wires.messages_errors import error_body, error_event
 from gatewayz.wires.messages_fold import MessagesFold
 from gatewayz.wires.messages_from_chat import chat_to_messages
-from gatewayz.wires.messages_request import (
-    estimate_input_tokens,
-    messages_to_upstream,
-    parse_count_tokens_request,
-    parse_messages_request,
-)
+from gatewayz.wires.messages_request import messages_to_upstream, parse_messages_request
 from gatewayz.wires.messages_to_chat import messages_to_chat
 from gatewayz.wires.provider_errors import provider_error
 
@@ -84,25 +79,6 @@ class MessagesProvider:
             # Their word for it is invalid_request_error, but it is our account that is meant, not the request.
             return ProviderAuthFailed("The gateway's account with the provider is out of credit.", upstream_status=400)
         return provider_error(status, headers, body, now_s=_sent_at_s(headers), secrets=secrets)
-
-
-@dataclass(frozen=True, slots=True)
-class TokenCount:
-    """``messages/count_tokens``: asked of a provider of this wire as it is; of others there is only an estimate."""
-
-    path: str = "/messages/count_tokens"
-
-    def parse(self, body: bytes) -> Call:
-        return parse_count_tokens_request(body)
-
-    def request(self, call: Call, model: str) -> bytes:
-        return messages_to_upstream(call, model)
-
-    def estimate(self, call: Call) -> int:
-        return estimate_input_tokens(call)
-
-    def reply(self, input_tokens: int) -> bytes:
-        return orjson.dumps({"input_tokens": input_tokens})
 
 
 def _sent_at_s(headers: Mapping[str, str]) -> float:

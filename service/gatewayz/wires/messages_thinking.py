@@ -34,6 +34,17 @@ def block_of(detail: Object) -> list[Object]:
     return []
 
 
+def is_foreign(block: Object) -> bool:
+    """Whether a block of thinking was made from another provider's answer: it has no signature, or another's seal."""
+    match block.get("type"):
+        case "thinking":
+            return not block.get("signature")
+        case "redacted_thinking":
+            return bool(openai_items([block]))
+        case _:
+            return False
+
+
 def details_of(block: Object) -> list[Object]:
     """A caller's block as a chat's detail, whoever made it; none where it is unsigned, since nobody wants that back."""
     if block.get("type") == "thinking":

@@ -57,7 +57,9 @@ def request_body(call: Call, caller: CallerWire, provider: ProviderWire, model: 
         return provider.from_chat(caller.as_chat(call), model, stream=call.stream)
     except orjson.JSONDecodeError as error:  # half of a surrogate pair, in a member that was not read before
         raise InvalidRequest(f"The body is not valid JSON: {error.msg}.", code="invalid_json") from None
-    except (orjson.JSONEncodeError, RecursionError):
+    except (orjson.JSONEncodeError, RecursionError) as error:
+        if not _too_deep(error):
+            raise
         raise InvalidRequest("The body is nested too deeply.", code="invalid_json") from None
 
 
@@ -77,6 +79,15 @@ def translation(call: Call, caller: CallerWire, provider: ProviderWire, shape: S
     return Guarded(Through(provider.to_chat(replace(shape, include_usage=True)), caller.from_chat(call, shape)))
 
 
+def _too_deep(error: Exception) -> bool:
+    """orjson has no error of its own for what it cannot write: it raises TypeError, as a mistake of ours would."""
+    return isinstance(error, RecursionError) or "recursion" in str(error).lower()
+
+
+def _unreadable(error: Exception) -> bool:
+    return isinstance(error, orjson.JSONDecodeError) or _too_deep(error)
+
+
 class Guarded:
     """A translation whose provider cannot make it fail in a way that looks like our fault. Folds read less of an answer than
     translations do, so that some bad JSON is met only here."""
@@ -89,13 +100,17 @@ class Guarded:
     def reply(self, body: bytes) -> bytes:
         try:
             return self._translation.reply(body)
-        except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError):
+        except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError) as error:
+            if not _unreadable(error):
+                raise
             raise ProviderMalformedResponse("The provider's answer is not the JSON it should be.") from None
 
     def event(self, event: bytes) -> bytes:
         try:
             return self._translation.event(event)
-        except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError):
+        except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError) as error:
+            if not _unreadable(error):
+                raise
             raise ProviderMalformedResponse("The provider sent an event that is not the JSON it should be.") from None
 
     def end(self) -> bytes:

@@ -124,7 +124,7 @@ def _tool(tool: Object, path: str) -> Object:
             text_at(tool.get("name"), f"{path}.name")
             if tool.get("defer_loading"):
                 raise no_equal(f"{path}.defer_loading", _HOSTED)
-            if "direct" not in (tool.get("allowed_callers") or ("direct",)):
+            if "direct" not in list_at(tool.get("allowed_callers") or ["direct"], f"{path}.allowed_callers"):
                 raise no_equal(f"{path}.allowed_callers", "only the model itself calls tools")
             return {"type": "function", "function": copied(tool, ("name", "description", "parameters", "strict"))}
         case "custom":

@@ -40,7 +40,11 @@ async def test_five_failures_in_a_row_open_the_breaker(rigs: Rigs) -> None:  # K
     assert len(rig.fakes["openai"].requests) == 5
     assert rig.attempts(later) == []
     (change,) = rig.events("gatewayz.circuit_breaker.changed")
-    assert change == {"gatewayz.provider.name": "openai", "gatewayz.circuit_breaker.state": "open"}
+    assert change == {
+        "gatewayz.provider.name": "openai",
+        "gen_ai.request.model": "500",
+        "gatewayz.circuit_breaker.state": "open",
+    }
     (skip,) = rig.events("gatewayz.candidate.skipped")
     assert skip == {"gatewayz.provider.name": "openai", "gatewayz.skip.reason": "breaker_open"}
 
@@ -160,13 +164,27 @@ async def test_while_the_primary_is_down_the_substitute_answers_everybody(rigs: 
     ]  # fmt: skip
 
 
-async def test_a_primary_that_dies_under_many_costs_nobody_his_answer(rigs: Rigs) -> None:  # K1 with a substitute
+@pytest.mark.parametrize("substitute", ["groq/ok", "groq/slow-first-0.5s"])
+async def test_a_primary_that_dies_under_many_costs_nobody_his_answer(rigs: Rigs, substitute: str) -> None:  # K1
     rig = await rigs(real_time=True)
     rig.fakes["openai"].behave = lambda received: "503"
 
-    results = await asyncio.gather(*(rig.ask("openai/ok", models=["groq/ok"]) for _ in range(150)))
+    results = await asyncio.gather(*(rig.ask("openai/ok", models=[substitute]) for _ in range(150)))
 
     assert {one.provider for one in results} == {"groq"}
+
+
+async def test_when_all_are_left_alone_the_caller_is_told_when_the_first_may_be_back(rigs: Rigs) -> None:
+    rig = await rigs(PATIENT)
+    await fail(rig, 5)
+    rig.clock.now_s += 10
+    await fail(rig, 5, "groq/500")
+
+    refused = (await rig.ask("openai/500", models=["groq/500"])).refused
+
+    assert isinstance(refused, NoCandidate)
+    assert refused.retry_after_s == pytest.approx(20)
+    assert {one["gatewayz.skip.reason"] for one in rig.events("gatewayz.candidate.skipped")} == {"breaker_open"}
 
 
 @pytest.mark.parametrize("at_once", [1, 20])

@@ -84,6 +84,17 @@ async def test_providers_may_be_asked_for_by_name(rig: Rig) -> None:
     assert rig.fakes["together"].requests[-1].model == "ok"
 
 
+async def test_of_a_group_the_named_providers_members_are_meant(rigs: Rigs) -> None:
+    rig = await rigs(groups=[ModelGroup("house-model", PAIR)])
+
+    result = await rig.ask("house-model", headers=[(b"x-gatewayz-provider", b"groq")])
+
+    assert result.provider == "groq"
+    assert rig.fakes["groq"].requests[-1].model == "ok"
+    refused = (await rig.ask("openai/ok", headers=[(b"x-gatewayz-provider", b"groq")])).refused
+    assert isinstance(refused, NotFound)
+
+
 @pytest.mark.parametrize(
     ("headers", "named"),
     [

@@ -26,12 +26,16 @@ def budget(clock: Clock) -> RetryBudget:
     return RetryBudget(RetryPolicy(), clock)
 
 
+def never() -> bool:
+    return False
+
+
 async def spent(budget: RetryBudget, requests: int, *, well: bool) -> int:
     """Extra attempts that so many requests, one after another, may make."""
     taken = 0
     for _ in range(requests):
         budget.request_began()
-        if await budget.take(1):
+        if await budget.take(never, 1) == "lent":
             taken += 1
             budget.settle(well=well)
         budget.request_ended()
@@ -60,33 +64,45 @@ async def test_a_lone_callers_retries_come_back_with_time(budget: RetryBudget, c
 async def test_who_comes_too_late_waits_for_what_is_lent(budget: RetryBudget) -> None:
     budget.request_began()
     for _ in range(3):
-        assert await budget.take(1)
-    waiting = [asyncio.create_task(budget.take(10)) for _ in range(2)]
+        assert await budget.take(never, 1) == "lent"
+    waiting = [asyncio.create_task(budget.take(never, 10)) for _ in range(2)]
     await asyncio.sleep(0)
     budget.settle(well=True)
-    assert await waiting[0]
+    assert await waiting[0] == "lent"
     for _ in range(3):
         budget.settle(well=False)
-    assert not await waiting[1]  # nobody is left who could give one back
+    assert await waiting[1] == "refused"  # nobody is left who could give one back
+
+
+async def test_once_a_substitute_has_answered_nobody_needs_to_wait_for_it(budget: RetryBudget) -> None:
+    budget.request_began()
+    answers = False
+    for _ in range(3):
+        assert await budget.take(lambda: answers, 1) == "lent"
+    waiting = [asyncio.create_task(budget.take(lambda: answers, 10)) for _ in range(50)]
+    await asyncio.sleep(0)
+    answers = True
+    budget.settle(well=True)
+    assert await asyncio.gather(*waiting) == ["free"] * 50
 
 
 async def test_waiting_has_an_end(budget: RetryBudget) -> None:
     budget.request_began()
     for _ in range(3):
-        await budget.take(1)
-    assert not await budget.take(0.02)
+        await budget.take(never, 1)
+    assert await budget.take(never, 0.02) == "refused"
 
 
 async def test_who_leaves_while_waiting_takes_nothing_along(budget: RetryBudget) -> None:
     budget.request_began()
     for _ in range(3):
-        await budget.take(1)
-    gone = asyncio.create_task(budget.take(10))
+        await budget.take(never, 1)
+    gone = asyncio.create_task(budget.take(never, 10))
     await asyncio.sleep(0)
     budget.settle(well=True)  # it is his, at the moment in which he leaves
     gone.cancel()
     await asyncio.gather(gone, return_exceptions=True)
-    assert await budget.take(0.01)
+    assert await budget.take(never, 0.01) == "lent"
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -102,7 +118,7 @@ async def test_under_total_failure_the_promise_holds_however_calls_overlap(
             await asyncio.sleep(0)
         budget.request_began()
         for _ in range(5):
-            if not await budget.take(0.05):
+            if await budget.take(never, 0.05) == "refused":
                 break
             extra += 1
             for _ in range(rng.randrange(4)):

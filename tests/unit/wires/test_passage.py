@@ -251,6 +251,47 @@ class TestEveryCaller:
         assert "error" in orjson.loads(data_of(event))
 
 
+THOUGHT = {"type": "thinking", "thinking": "hm, so", "signature": "s1g"}
+USE = {"type": "tool_use", "id": "c1", "name": "f", "input": {"a": 1}}
+THINKING: list[bytes] = [
+    named("message_start", message={**MESSAGE, "content": [], "stop_reason": None}),
+    named("content_block_start", index=0, content_block={"type": "thinking", "thinking": "", "signature": ""}),
+    named("content_block_delta", index=0, delta={"type": "thinking_delta", "thinking": "hm, "}),
+    named("content_block_delta", index=0, delta={"type": "thinking_delta", "thinking": "so"}),
+    named("content_block_delta", index=0, delta={"type": "signature_delta", "signature": "s1g"}),
+    named("content_block_stop", index=0),
+    named("content_block_start", index=1, content_block={**USE, "input": {}}),
+    named("content_block_delta", index=1, delta={"type": "input_json_delta", "partial_json": '{"a":'}),
+    named("content_block_delta", index=1, delta={"type": "input_json_delta", "partial_json": "1}"}),
+    named("content_block_stop", index=1),
+    named("message_delta", delta={"stop_reason": "tool_use"}, usage={"output_tokens": 9}),
+    named("message_stop"),
+]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_what_a_claude_signed_comes_back_to_it_through_responses(stream: bool) -> None:
+    """Without its signed thinking a Claude would not go on from its own tool call."""
+    found = way("openai_responses", "anthropic_messages", question("openai_responses", stream=stream))
+    assert found is not None
+    if stream:
+        events = b"".join([*[found.event(event) for event in THINKING], found.end()])
+        response = orjson.loads(data_of(EventSplitter().feed(events)[-1]))["response"]
+    else:
+        response = orjson.loads(
+            found.reply(orjson.dumps({**MESSAGE, "content": [THOUGHT, USE], "stop_reason": "tool_use"}))
+        )
+    assert [item["type"] for item in response["output"]] == ["reasoning", "function_call"]
+    output = {"type": "function_call_output", "call_id": "c1", "output": "42"}
+    body = {"model": "m", "input": [{"role": "user", "content": "hi"}, *response["output"], output]}
+    responses, messages = CALLER_WIRES["openai_responses"], PROVIDER_WIRES["anthropic_messages"]
+    call = responses.parse(orjson.dumps(body))
+    asked = orjson.loads(request_body(call, responses, messages, "claude-sonnet-4-5", usage_option=True))
+    assert asked["messages"][1] == {"role": "assistant", "content": [THOUGHT, USE]}
+    # Another provider is not shown it.
+    assert b"s1g" not in request_body(call, responses, PROVIDER_WIRES["openai_chat"], "m", usage_option=True)
+
+
 def test_a_wire_that_both_speak_is_used() -> None:
     assert wire_for("openai_responses", ["openai_chat", "openai_responses"]) == "openai_responses"
     assert wire_for("anthropic_messages", ["openai_chat", "openai_responses"]) == "openai_chat"

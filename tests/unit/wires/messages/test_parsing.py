@@ -10,11 +10,12 @@ import pytest
 
 from gatewayz import errors
 from gatewayz.errors import GatewayError, InvalidRequest
-from gatewayz.wires.messages import MessagesCaller, MessagesProvider, TokenCount
+from gatewayz.wires.messages import MessagesCaller, MessagesProvider
+from gatewayz.wires.messages_count import TOKEN_COUNT, CountFold, count_reply, estimate_input_tokens
 from gatewayz.wires.messages_errors import error_body
 from tests.unit.wires.messages.played import ASKED, Play, anthropic_client, call
 
-CALLER, PROVIDER, COUNT = MessagesCaller(), MessagesProvider(), TokenCount()
+CALLER, PROVIDER = MessagesCaller(), MessagesProvider()
 
 
 def test_a_request_of_the_vendors_client_is_understood() -> None:
@@ -65,7 +66,7 @@ def test_what_is_missing_is_named(missing: str) -> None:
     "body", [b"", b"[]", b"{", b'{"a":NaN}', b"\xef\xbb\xbf{}", b'{"model":"a","model":"b"}', b"[" * 9999]
 )
 def test_what_is_no_request_is_refused(body: bytes) -> None:
-    for parse in (CALLER.parse, COUNT.parse):
+    for parse in (CALLER.parse, TOKEN_COUNT.parse):
         with pytest.raises(InvalidRequest):
             parse(body)
 
@@ -79,23 +80,55 @@ def test_on_the_same_wire_only_the_models_name_changes() -> None:
     assert b'{"a":1.0}' in sent
 
 
+def test_thinking_of_another_provider_is_kept_from_anthropic() -> None:
+    own = {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"}
+    foreign = [
+        {"type": "thinking", "thinking": "Hm.", "signature": ""},
+        {"type": "redacted_thinking", "data": "openai:rs_1:b3Bh"},
+    ]
+    said = {"type": "text", "text": "Yes."}
+
+    def sent(*blocks: dict[str, Any]) -> Any:
+        asked = call(messages=[*ASKED["messages"], {"role": "assistant", "content": blocks}, *ASKED["messages"]])
+        return orjson.loads(PROVIDER.request(asked, ASKED["model"], usage_option=True))["messages"]
+
+    assert sent(own, *foreign, said)[1]["content"] == [own, said]
+    assert sent(own, said)[1]["content"] == [own, said]
+    assert sent(*foreign)[1]["content"] == foreign
+
+
 def test_tokens_are_counted_without_a_limit_on_the_answer() -> None:
     play = Play(b'{"input_tokens": 14}')
     with anthropic_client(play) as client:
         counted = client.messages.count_tokens(model="claude-sonnet-5", messages=[{"role": "user", "content": "hi"}])
     assert counted.input_tokens == 14
-    assert play.paths == ["/v1" + COUNT.path]
-    asked = COUNT.parse(orjson.dumps(play.received[0]))
-    assert asked.model == "claude-sonnet-5"
-    assert orjson.loads(COUNT.request(asked, "other"))["model"] == "other"
-    assert COUNT.reply(COUNT.estimate(asked)) == b'{"input_tokens":4}'
+    assert play.paths == ["/v1" + TOKEN_COUNT.path]
+    asked = TOKEN_COUNT.parse(orjson.dumps(play.received[0]))
+    assert (asked.model, asked.operation) == ("claude-sonnet-5", "count_tokens")
+    assert orjson.loads(TOKEN_COUNT.request(asked, "other"))["model"] == "other"
+    assert count_reply(estimate_input_tokens(asked)) == b'{"input_tokens":4}'
+
+
+@pytest.mark.parametrize("content", [rb'"\ud800"', b"[" * 2_000 + b"]" * 2_000])
+def test_what_cannot_be_read_is_not_counted(content: bytes) -> None:
+    with pytest.raises(InvalidRequest):
+        TOKEN_COUNT.parse(b'{"model":"m","messages":[{"role":"user","content":' + content + b"}]}")
+
+
+def test_what_is_no_count_is_malformed() -> None:
+    fold = CountFold()
+    fold.reply(b'{"input_tokens":14,"context_management":{}}')
+    assert fold.complete
+    for body in (b"", b"{}", b"14", b'{"input_tokens":"14"}'):
+        with pytest.raises(errors.ProviderMalformedResponse):
+            CountFold().reply(body)
 
 
 def test_an_image_is_not_estimated_by_its_bytes() -> None:
     source = {"type": "base64", "media_type": "image/png", "data": "A" * 1_000_000}
     messages = [{"role": "user", "content": [{"type": "image", "source": source}]}]
-    asked = COUNT.parse(orjson.dumps({"model": "m", "messages": messages}))
-    assert 1_600 <= COUNT.estimate(asked) < 1_700
+    asked = TOKEN_COUNT.parse(orjson.dumps({"model": "m", "messages": messages}))
+    assert 1_600 <= estimate_input_tokens(asked) < 1_700
 
 
 ERRORS: list[tuple[GatewayError, type[anthropic.APIStatusError], str]] = [

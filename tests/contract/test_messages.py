@@ -1,0 +1,283 @@
+"""Anthropic's own client against the gateway: providers that speak its wire, and one that does not."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import anthropic
+import openai
+import orjson
+import pytest
+from openai.types.chat import ChatCompletionChunk
+
+from tests.gateway import LiveGateway, running_gateway
+
+MODEL = "claude-sonnet-5"
+HELLO: Any = [{"role": "user", "content": "Hello"}]
+SCHEMA: Any = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}},
+    "required": ["city"],
+    "additionalProperties": False,
+}
+TOOL: Any = {"name": "get_weather", "description": "Tells the weather.", "input_schema": SCHEMA}
+IMAGE: Any = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}}
+MESSAGE: Any = {
+    "id": "msg_theirs",
+    "type": "message",
+    "role": "assistant",
+    "model": "claude-sonnet-5-20260801",
+    "content": [{"type": "text", "text": "Grüß dich 🙂"}],
+    "stop_reason": "end_turn",
+    "stop_sequence": None,
+    "usage": {"input_tokens": 5, "cache_read_input_tokens": 7, "cache_creation_input_tokens": 0, "output_tokens": 3},
+    "novelty": {"kept": 1.0},
+}
+
+
+def named(kind: str, **members: Any) -> bytes:
+    return b"event: " + kind.encode() + b"\ndata: " + orjson.dumps({"type": kind, **members}) + b"\n\n"
+
+
+STREAM = [
+    named("message_start", message={**MESSAGE, "content": [], "stop_reason": None}),
+    named("content_block_start", index=0, content_block={"type": "text", "text": ""}),
+    named("ping"),
+    named("content_block_delta", index=0, delta={"type": "text_delta", "text": "Grüß "}),
+    named("content_block_delta", index=0, delta={"type": "text_delta", "text": "dich 🙂"}),
+    named("content_block_stop", index=0),
+    named("message_delta", delta={"stop_reason": "end_turn", "stop_sequence": None}, usage={"output_tokens": 3}),
+    named("message_stop"),
+]
+
+
+class Theirs:
+    """Stands in for Anthropic: a whole answer or a stream, and a fault where the system prompt asks for one."""
+
+    def __init__(self) -> None:
+        self.requests: list[Any] = []
+        self.headers: list[dict[str, str]] = []
+        self.paths: list[str] = []
+        theirs = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                asked = orjson.loads(self.rfile.read(int(self.headers["content-length"])))
+                theirs.requests.append(asked)
+                theirs.paths.append(self.path)
+                theirs.headers.append({name.lower(): value for name, value in self.headers.items()})
+                theirs.answer(self, asked)
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    def answer(self, to: BaseHTTPRequestHandler, asked: Any) -> None:
+        if to.path.endswith("/count_tokens"):
+            body, status = (b"<html>", 404) if asked.get("system") == "no counter" else (b'{"input_tokens": 77}', 200)
+            return self.send(to, body, status)
+        match asked.get("system"):
+            case "refuse":
+                error = {"type": "invalid_request_error", "message": "messages: too dull"}
+                return self.send(to, orjson.dumps({"type": "error", "error": error}), 400)
+            case "cut":
+                return self.send(to, b"".join(STREAM[:5]), stream=True)
+            case "overload":
+                error = named("error", error={"type": "overloaded_error", "message": "Overloaded"})
+                return self.send(to, b"".join([*STREAM[:4], error]), stream=True)
+            case _ if asked.get("stream"):
+                return self.send(to, b"".join(STREAM), stream=True)
+            case _:
+                return self.send(to, orjson.dumps(MESSAGE))
+
+    @staticmethod
+    def send(to: BaseHTTPRequestHandler, body: bytes, status: int = 200, *, stream: bool = False) -> None:
+        to.send_response(status)
+        to.send_header("content-type", "text/event-stream" if stream else "application/json")
+        to.send_header("content-length", str(len(body)))
+        to.end_headers()
+        to.wfile.write(body)
+
+
+@pytest.fixture(scope="module")
+def theirs() -> Generator[Theirs]:
+    fake = Theirs()
+    thread = threading.Thread(target=fake.server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield fake
+    fake.server.shutdown()
+    thread.join()
+    fake.server.server_close()
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory, theirs: Theirs) -> Generator[LiveGateway]:
+    environment = {
+        "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{theirs.server.server_address[1]}/v1",
+        "ANTHROPIC_API_KEY": "sk-ant-theirs",
+        "GATEWAYZ_DEMO_PACE_S": "0.001",
+    }
+    with running_gateway(tmp_path_factory.mktemp("messages"), environment) as one:
+        yield one
+
+
+@pytest.fixture
+def claude(live: LiveGateway) -> Generator[anthropic.Anthropic]:
+    with anthropic.Anthropic(base_url=live.url, api_key=live.api_key, max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture
+def chat(live: LiveGateway) -> Generator[openai.OpenAI]:
+    with openai.OpenAI(base_url=live.openai_url, api_key=live.api_key, max_retries=0) as client:
+        yield client
+
+
+def created(claude: anthropic.Anthropic, asked: dict[str, Any]) -> anthropic.types.Message:
+    """A whole answer; the client's overloads tell nothing of members that come in a dictionary."""
+    create: Any = claude.messages.create
+    answer = create(**asked)
+    assert isinstance(answer, anthropic.types.Message)
+    return answer
+
+
+def test_between_the_same_wires_the_bytes_are_theirs(claude: anthropic.Anthropic, theirs: Theirs) -> None:
+    answer = claude.messages.create(model=MODEL, max_tokens=9, messages=HELLO, extra_body={"top_k": 5, "news": [1]})
+    assert answer.to_dict(mode="json") == MESSAGE
+    request_id: Any = getattr(answer, "_request_id")  # the SDK documents it, underscore and all  # noqa: B009
+    assert request_id.startswith("req_")
+    assert theirs.requests[-1] == {"model": MODEL, "max_tokens": 9, "messages": HELLO, "top_k": 5, "news": [1]}
+    assert theirs.headers[-1]["x-api-key"] == "sk-ant-theirs"
+    assert theirs.headers[-1]["anthropic-version"] == "2023-06-01"
+    with claude.messages.with_streaming_response.create(model=MODEL, max_tokens=9, messages=HELLO, stream=True) as raw:
+        assert b"".join(raw.iter_bytes()) == b"".join(STREAM)
+
+
+def test_a_chat_is_answered_by_a_claude(chat: openai.OpenAI, theirs: Theirs) -> None:
+    answer = chat.chat.completions.create(model=MODEL, messages=HELLO)
+    assert answer.choices[0].message.content == "Grüß dich 🙂"
+    assert answer.choices[0].finish_reason == "stop"
+    assert answer.usage is not None
+    assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (12, 3)
+    assert theirs.requests[-1] == {"model": MODEL, "max_tokens": 32_000, "messages": HELLO}
+    chunks = list(
+        chat.chat.completions.create(model=MODEL, messages=HELLO, stream=True, stream_options={"include_usage": True})
+    )
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == "Grüß dich 🙂"
+    assert chunks[-1].usage == answer.usage
+
+
+def test_a_chats_word_without_an_equal_is_refused_by_name(chat: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError) as refused:
+        chat.chat.completions.create(model=MODEL, messages=HELLO, logprobs=True)
+    assert refused.value.param == "logprobs"
+
+
+def test_a_refusal_comes_in_the_callers_shape(claude: anthropic.Anthropic, chat: openai.OpenAI) -> None:
+    with pytest.raises(anthropic.BadRequestError) as refused:
+        claude.messages.create(model=MODEL, max_tokens=9, messages=HELLO, system="refuse")
+    body: Any = refused.value.body
+    assert body["error"] == {"type": "invalid_request_error", "message": "messages: too dull"}
+    with pytest.raises(openai.BadRequestError, match="too dull"):
+        chat.chat.completions.create(model=MODEL, messages=[{"role": "system", "content": "refuse"}, *HELLO])
+
+
+@pytest.mark.parametrize(("fault", "kind"), [("cut", "api_error"), ("overload", "overloaded_error")])
+def test_a_stream_that_fails_ends_in_an_error(
+    claude: anthropic.Anthropic, chat: openai.OpenAI, fault: str, kind: str
+) -> None:
+    with (
+        pytest.raises(anthropic.APIStatusError) as failed,
+        # A model of its own for each fault: circuit breakers are per model.
+        claude.messages.stream(model=f"claude-{fault}", max_tokens=9, messages=HELLO, system=fault) as stream,
+    ):
+        stream.until_done()
+    body: Any = failed.value.body
+    assert body["error"]["type"] == kind
+    reasons: list[str | None] = []
+    with pytest.raises(openai.APIError):
+        reasons.extend(chunk.choices[0].finish_reason for chunk in chat_chunks(chat, fault))
+    assert not any(reasons)
+
+
+def chat_chunks(chat: openai.OpenAI, fault: str) -> Generator[ChatCompletionChunk]:
+    messages: Any = [{"role": "system", "content": fault}, *HELLO]
+    yield from chat.chat.completions.create(model=f"claude-{fault}", messages=messages, stream=True)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("task", ["text", "tools", "schema", "image"])
+def test_a_provider_of_another_wire_answers_as_a_claude_would(
+    claude: anthropic.Anthropic, task: str, stream: bool
+) -> None:
+    asked: dict[str, Any] = {"model": "demo/fast", "max_tokens": 500, "messages": HELLO}
+    match task:
+        case "tools":
+            asked |= {"tools": [TOOL], "tool_choice": {"type": "any"}}
+        case "schema":
+            asked |= {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}}
+        case "image":
+            asked |= {"messages": [{"role": "user", "content": [IMAGE, {"type": "text", "text": "What is it?"}]}]}
+        case _:
+            pass
+    if stream:
+        with claude.messages.stream(**asked) as played:
+            answer = played.get_final_message()
+    else:
+        answer = created(claude, asked)
+    first = answer.content[0]
+    assert answer.usage.input_tokens > 0
+    assert answer.usage.output_tokens > 0
+    if task == "tools":
+        assert first.type == "tool_use"
+        assert (answer.stop_reason, first.name, set(first.input)) == ("tool_use", "get_weather", {"city"})
+    else:
+        assert first.type == "text"
+        assert answer.stop_reason == "end_turn"
+        assert task != "schema" or set(orjson.loads(first.text)) == {"city"}
+
+
+def test_results_of_tools_go_back_and_forth(claude: anthropic.Anthropic) -> None:
+    asked: Any = {"model": "demo/fast", "max_tokens": 500, "tools": [TOOL]}
+    first = created(claude, {**asked, "messages": HELLO, "tool_choice": {"type": "any"}})
+    call = first.content[0]
+    assert call.type == "tool_use"
+    result = {"type": "tool_result", "tool_use_id": call.id, "content": "It rains."}
+    messages: Any = [*HELLO, first.to_param(), {"role": "user", "content": [result]}]
+    second = created(claude, {**asked, "messages": messages})
+    assert second.content[0].type == "text"
+
+
+def test_thinking_is_shown_to_who_asks_for_it(claude: anthropic.Anthropic) -> None:
+    asked: Any = {"model": "demo/thinker", "max_tokens": 500, "messages": HELLO}
+    assert [block.type for block in created(claude, asked).content] == ["text"]
+    with claude.messages.stream(**asked, thinking={"type": "adaptive"}) as stream:
+        assert [block.type for block in stream.get_final_message().content] == ["thinking", "text"]
+
+
+def test_tokens_are_counted_by_who_can(claude: anthropic.Anthropic, theirs: Theirs) -> None:
+    raw = claude.messages.with_raw_response.count_tokens(model=MODEL, messages=HELLO)
+    assert (raw.parse().input_tokens, raw.headers["x-gatewayz-usage-source"]) == (77, "provider")
+    assert (theirs.paths[-1], theirs.requests[-1]) == ("/v1/messages/count_tokens", {"model": MODEL, "messages": HELLO})
+    for asked in ({"model": "demo/fast"}, {"model": MODEL, "system": "no counter"}):
+        members: Any = asked
+        raw = claude.messages.with_raw_response.count_tokens(**members, messages=HELLO)
+        assert raw.headers["x-gatewayz-usage-source"] == "estimate"
+        assert 0 < raw.parse().input_tokens < 77
+    with pytest.raises(anthropic.NotFoundError):
+        claude.messages.count_tokens(model="nobody's", messages=HELLO)
+
+
+def test_a_stranger_is_turned_away_in_anthropics_words(live: LiveGateway) -> None:
+    with (
+        anthropic.Anthropic(base_url=live.url, api_key="gz_stranger", max_retries=0) as client,
+        pytest.raises(anthropic.AuthenticationError) as refused,
+    ):
+        client.messages.create(model=MODEL, max_tokens=9, messages=HELLO)
+    body: Any = refused.value.body
+    assert (body["type"], body["error"]["type"]) == ("error", "authentication_error")
+    assert body["request_id"] == refused.value.request_id
