@@ -22,7 +22,9 @@ from opentelemetry.metrics import NoOpMeterProvider
 from gatewayz import __version__
 from gatewayz.accounts.keys import Keys
 from gatewayz.config import Settings
-from gatewayz.configfile.load import find_config, read_config
+from gatewayz.configfile.load import find_config
+from gatewayz.configfile.schema import ConfigFile
+from gatewayz.configfile.source import ConfigSource
 from gatewayz.configfile.watch import Reloader
 from gatewayz.controlplane.application import create_control_plane
 from gatewayz.controlplane.checks import database_check, redis_check
@@ -176,20 +178,23 @@ class _Configured:
 
 
 def _configured(settings: Settings, environment: Mapping[str, str], telemetry: Telemetry) -> _Configured:
-    file = find_config(settings.config_file)
+    source = ConfigSource(find_config(settings.config_file), settings.data_dir, shipped_catalog())
     opener = Opener(settings, environment)
 
-    def read() -> tuple[Providers, Prices]:
-        config = read_config(file, shipped_catalog())
+    def make(config: ConfigFile) -> tuple[Providers, Prices]:
         return opener.providers(config), Prices(config.providers)
 
     def apply(after: tuple[Providers, Prices]) -> None:
         providers.replace(after[0])
         prices.replace(after[1])
+        source.in_force()
 
-    providers, first_prices = read()
+    (providers, first_prices), wrong = source.first(make)
+    if wrong is not None:
+        telemetry.record_reload("rejected")
     prices = CurrentPrices(first_prices)
-    return _Configured(providers, prices, Reloader(file, read, apply, telemetry.record_reload))
+    reloader = Reloader(source.path, lambda: make(source.read()), apply, telemetry.record_reload)
+    return _Configured(providers, prices, reloader)
 
 
 @asynccontextmanager

@@ -32,7 +32,7 @@ from gatewayz.providers.keypool import Secret
 from gatewayz.records import Attempt, AttemptReason, Call, KeyIdentity, Record
 from gatewayz.routing.breaker import State
 from gatewayz.routing.budget import Grant, RetryBudget
-from gatewayz.routing.candidates import Candidate
+from gatewayz.routing.candidates import Candidate, absent_from
 from gatewayz.routing.choice import Choice
 from gatewayz.routing.failures import Failures
 from gatewayz.routing.overrides import Wish, wish_of
@@ -68,6 +68,10 @@ class _Asked(Record, frozen=True):
     def shape(self) -> Shape:
         call = self.call
         return Shape(self.telemetry.request_id, call.model, int(time.time()), call.stream, call.include_usage)
+
+    def skipped(self, candidate: Candidate, reason: str) -> None:
+        told = {names.PROVIDER: candidate.provider.name, names.SKIP_REASON: reason}
+        self.telemetry.event(names.CANDIDATE_SKIPPED, told)
 
     def breaker_changed(self, candidate: Candidate, state: State) -> None:
         name, model = candidate.provider.name, candidate.model
@@ -118,6 +122,9 @@ class Gateway:
         """
         call, wish = wish_of(headers, call)
         candidates = self._choice.candidates(call, wish, key)
+        if wish.models or call.model in self.providers.groups:
+            for name, missing in absent_from((call.model, *wish.models), self.providers):
+                telemetry.event(names.CANDIDATE_SKIPPED, {names.PROVIDER: name, names.SKIP_REASON: missing})
         if self._in_flight >= self.policy.max_in_flight:
             raise Overloaded("The gateway serves as many calls as it can at a time.", retry_after_s=1.0)
         time_s = self.policy.max_timeout_s
@@ -150,6 +157,7 @@ class Gateway:
                 speech = speech_for(asked.call, asked.caller, candidate.provider, candidate.model)
             except InvalidRequest as error:
                 failures.add(candidate, error, called=False)
+                asked.skipped(candidate, "untranslatable")
                 continue
             while True:
                 left_s = asked.until_s - self._clock()
@@ -160,10 +168,7 @@ class Gateway:
                     if not waited and not others and await self._rest(skipped, left_s):
                         waited = True
                         continue
-                    asked.telemetry.event(
-                        names.CANDIDATE_SKIPPED,
-                        {names.PROVIDER: candidate.provider.name, names.SKIP_REASON: skipped.reason},
-                    )
+                    asked.skipped(candidate, skipped.reason)
                     failures.skip(candidate, skipped)
                     break
                 grant: Grant = "free"

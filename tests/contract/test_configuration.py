@@ -143,10 +143,30 @@ def test_sighup_reads_the_file_again_and_the_gateway_lives(
     assert ask(sdk, "demo/fast")
 
 
-def test_with_several_workers_each_reads_the_file_and_none_is_replaced(tmp_path: Path) -> None:
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the workers in /proc")
+def test_with_several_workers_each_reads_the_file_and_one_that_dies_is_replaced_even_while_it_is_bad(
+    tmp_path: Path,
+) -> None:
     file = tmp_path / "gatewayz.yaml"
     file.write_text("models:\n  mine: demo/fast\n")
     with running_gateway(tmp_path / "data", {"GATEWAYZ_CONFIG_FILE": str(file)}, workers=2) as live:
+        eventually(lambda: len(live.records("gateway ready")) == 2)
         os.kill(live.pid, signal.SIGHUP)
         eventually(lambda: len(live.records("configuration applied")) == 2)
-        assert len(live.records("gateway ready")) == 2
+        assert len(live.records("gateway ready")) == 2  # nobody was replaced
+
+        file.write_text("models: 7\n")
+        rejected = "configuration rejected, the one before stays in force"
+        eventually(lambda: len(live.records(rejected)) == 2)
+        os.kill(_a_worker_of(live.pid), signal.SIGKILL)
+        eventually(lambda: len(live.records("gateway ready")) == 3)
+        assert len(live.records(rejected)) == 3
+        for _ in range(6):
+            with openai.OpenAI(base_url=live.openai_url, api_key=live.api_key, max_retries=2) as client:
+                assert ask(client, "mine")
+
+
+def _a_worker_of(supervisor: int) -> int:
+    """A child that is a worker; the other child tracks multiprocessing's resources."""
+    children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+    return next(int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gatewayz.errors import NotFound
@@ -39,6 +39,17 @@ def candidates_for(model: str, providers: Providers) -> Sequence[Candidate]:
     if not members:
         raise _not_found(group.targets[0].model if group.targets else model, providers)
     return tuple(members)
+
+
+def absent_from(models: Iterable[str], providers: Providers) -> Iterator[tuple[str, str]]:
+    """Providers that the configuration, or the caller, names for these models but that cannot be called, each with the word for
+    what is missing (``no_key``, ``not_configured``, ``disabled``)."""
+    for model in models:
+        group = providers.groups.get(model)
+        for name in (model,) if group is None else [target.model for target in group.targets]:
+            provider = name.partition("/")[0]
+            if (missing := providers.unavailable.get(provider)) is not None and provider != name:
+                yield provider, missing
 
 
 def candidates_at(model: str, named: Sequence[str], providers: Providers) -> Sequence[Candidate]:

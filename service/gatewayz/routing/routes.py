@@ -176,6 +176,11 @@ class Visit:
                 route.health.measured(now_s, now_s - self._started_s, stream=False)
             if route.breaker.succeeded(now_s, self._probe):
                 self._recovered()
+        elif error_type == "provider_rate_limited":
+            # It works, for somebody: that is what Retry-After and other keys are for. A breaker would keep us away for longer
+            # than the provider asks.
+            route.health.record(now_s, failed=True)
+            route.breaker.left(self._probe)
         elif error_type.startswith("provider_"):
             route.health.record(now_s, failed=True)
             if route.breaker.failed(now_s, self._probe):

@@ -234,7 +234,7 @@ ATTRIBUTES: Final = (
     Attribute(USAGE_SOURCE, "string", "Whose word the token counts are.", values=get_args(UsageSource)),
     Attribute(COST_USD, "double", "What the attempt cost, in US dollars; absent where no price is known."),
     Attribute(COST_SOURCE, "string", "Whether a price was known; absent where no usage is.", values=get_args(CostSource)),
-    Attribute(SKIP_REASON, "string", f"On the event `{CANDIDATE_SKIPPED}`: why a candidate was passed over.", _REQUEST, ("breaker_open", "rate_limited", "at_capacity")),
+    Attribute(SKIP_REASON, "string", f"On the event `{CANDIDATE_SKIPPED}`: why a candidate was passed over.", _REQUEST, ("breaker_open", "rate_limited", "at_capacity", "untranslatable", "no_key", "not_configured", "disabled")),
     Attribute(BREAKER_STATE, "string", f"On the event `{BREAKER_CHANGED}`: what the breaker is from now on.", _REQUEST, ("closed", "open", "half_open")),
 )  # fmt: skip
 

@@ -64,6 +64,15 @@ async def test_refusals_of_bad_requests_open_nothing(rigs: Rigs) -> None:
     assert len(rig.fakes["openai"].requests) == 8
 
 
+async def test_rate_limits_open_nothing(rigs: Rigs) -> None:
+    rig = await rigs(PATIENT)
+    rig.fakes["openai"].behave = lambda received: "429"
+    await fail(rig, 8, "openai/ok")
+    rig.fakes["openai"].behave = None
+
+    assert (await rig.ask("openai/ok")).answer
+
+
 async def test_under_five_hundred_callers_a_dead_provider_is_called_until_the_breaker_knows(rigs: Rigs) -> None:  # K1
     rig = await rigs(PATIENT)
     rig.fakes["openai"].behave = lambda received: "500"

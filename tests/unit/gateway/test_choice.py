@@ -30,6 +30,15 @@ async def test_a_group_falls_back_in_its_order(rigs: Rigs) -> None:
     assert (await rig.ask("house-model", stream=True)).provider == "together"
 
 
+async def test_a_member_without_a_key_is_passed_over_and_named(rigs: Rigs) -> None:
+    rig = await rigs(groups=[ModelGroup("house-model", (Target("mistral/any"), Target("groq/ok")))])
+
+    assert (await rig.ask("house-model")).provider == "groq"
+    assert rig.events("gatewayz.candidate.skipped") == [
+        {"gatewayz.provider.name": "mistral", "gatewayz.skip.reason": "no_key"}
+    ]
+
+
 async def test_shares_follow_the_weights(rigs: Rigs) -> None:
     targets = (Target("openai/ok", 1), Target("groq/ok", 3))
     rig = await rigs(groups=[ModelGroup("split", targets, "weighted")])

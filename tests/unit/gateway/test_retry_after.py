@@ -100,3 +100,14 @@ async def test_a_wait_that_the_callers_time_does_not_allow_is_handed_on(rig: Rig
 
     assert result.refused.retry_after_s == 4
     assert len(rig.fakes["openai"].requests) == 1
+
+
+async def test_a_key_that_is_refused_gives_way_to_another(rigs: Rigs) -> None:
+    rig = await rigs(environment={"OPENAI_API_KEY": "sk-openai-one,sk-openai-two"})
+    rig.fakes["openai"].behave = lambda received: "401" if "one" in received.headers["authorization"] else None
+
+    results = [await rig.ask("openai/ok") for _ in range(4)]
+
+    assert all(one.answer for one in results)
+    assert rig.attempts(results[0]) == [("openai", "first", "provider_auth_error"), ("openai", "retry", None)]
+    assert len(rig.fakes["openai"].requests) == 5  # the refused key rests from then on
