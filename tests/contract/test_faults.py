@@ -312,7 +312,7 @@ def test_u11_a_stream_without_done_is_closed_at_its_end_with_its_usage(stage: St
 
     assert "error" not in reply.text
     assert stage.attempts(reply) == [("openai", "first", None)]
-    (record,) = [one for one in stage.gateway.records() if one["request_id"] == reply.request_id]
+    (record,) = eventually(lambda: [one for one in stage.gateway.records() if one["request_id"] == reply.request_id])
     assert record["output_tokens"] == 5
 
 
