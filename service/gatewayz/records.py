@@ -123,7 +123,8 @@ class ModelGroup(Record, frozen=True):
     targets: tuple[Target, ...]
     strategy: Strategy = "priority"
     sticky: bool = False
-    """Keep an API key on the target that answered it last, for the sake of the provider's prompt cache."""
+    """Lead each API key to the same one among equal targets (rendezvous hashing), for the sake of the provider's prompt
+    cache. It matters where the strategy leaves a choice: ``weighted``, and ties of ``latency`` and ``cost``."""
 
 
 class RequestParameters(Record, frozen=True):
