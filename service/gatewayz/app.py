@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 import threading
-from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -54,7 +54,11 @@ UNTRACED_PATHS = "health,health/live,health/ready"
 class App:
     """The ASGI application. Nothing is module-global: two of these with different settings can live in one process."""
 
-    def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, settings: Settings, environment: Mapping[str, str], on_ready: Callable[[], None] | None = None
+    ) -> None:
+        """``on_ready`` is called once all resources are open, before the first request."""
+        self._on_ready = on_ready
         self._settings = settings
         self._environment = environment
         self._endpoint: Endpoint | None = None
@@ -164,6 +168,8 @@ class App:
                 lists.open()
                 stack.push_async_callback(lists.close)
             stack.enter_context(self._draining_on_sigterm())
+            if self._on_ready is not None:
+                self._on_ready()
             logger.info("gateway ready", extra={"version": __version__, "providers": list(providers)})
             yield
 
@@ -230,6 +236,6 @@ def _providers_check(providers: Providers) -> Check:
     return check
 
 
-def create_app(settings: Settings, environment: Mapping[str, str]) -> App:
+def create_app(settings: Settings, environment: Mapping[str, str], on_ready: Callable[[], None] | None = None) -> App:
     """The application for these settings. ``environment`` holds provider keys and the standard ``OTEL_*`` variables."""
-    return App(settings, environment)
+    return App(settings, environment, on_ready)
