@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway import clean_environment, running_gateway
+from tests.gateway import clean_environment, free_port, running_gateway
 from tests.polling import eventually
 
 
@@ -40,9 +40,10 @@ def gatewayz(*arguments: str, **environment: str) -> subprocess.CompletedProcess
 )
 def test_a_wrong_value_ends_the_start_with_its_name(tmp_path: Path, variable: str, value: str, said: str) -> None:
     environment = {
-        variable: value,
+        "GATEWAYZ_PORT": str(free_port()),  # or whoever runs a gateway on 8000 is told about that instead
         "GATEWAYZ_DATA_DIR": str(tmp_path),
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
+        variable: value,
     }
     done = gatewayz("serve", **environment)
     assert done.returncode == 1
