@@ -202,8 +202,8 @@ def test_a_caller_who_leaves_ends_the_call_to_the_provider(
         request_id = stream.response.headers["x-request-id"]
         next(iter(stream))
 
-    eventually(lambda: upstream.aborted == aborted + 1)
-    eventually(lambda: request_id in str(gateway.records()))
+    eventually(lambda: upstream.aborted == aborted + 1, deadline_s=SOON_S)
+    eventually(lambda: request_id in str(gateway.records()), deadline_s=SOON_S)
     record = next(record for record in gateway.records() if record["request_id"] == request_id)
     assert (record["status"], record["outcome"], record["error_type"]) == (499, "cancelled", "caller_cancelled")
 
@@ -216,7 +216,7 @@ def test_a_caller_who_leaves_before_the_answer_ends_the_call_to_the_provider(
     with pytest.raises(openai.APITimeoutError):
         client.chat.completions.create(model="openai/slow-first-30s", messages=HELLO, timeout=0.5)
 
-    eventually(lambda: upstream.aborted == aborted + 1)
+    eventually(lambda: upstream.aborted == aborted + 1, deadline_s=SOON_S)
 
 
 async def test_the_async_client_that_leaves_ends_the_call_to_the_provider(
@@ -228,7 +228,7 @@ async def test_the_async_client_that_leaves_ends_the_call_to_the_provider(
     ) as stream:
         await anext(aiter(stream))
 
-    await until(lambda: upstream.aborted == aborted + 1)
+    await until(lambda: upstream.aborted == aborted + 1, deadline_s=SOON_S)
 
 
 async def test_calls_at_the_same_time_get_their_own_answers(async_client: openai.AsyncOpenAI) -> None:
@@ -249,7 +249,7 @@ def test_a_request_ends_in_exactly_one_record_without_secrets(client: openai.Ope
         model="openai/ok-9-tokens", messages=[{"role": "user", "content": "canary-prompt-4711"}]
     )
     request_id = raw.headers["x-request-id"]
-    eventually(lambda: request_id in str(gateway.records()))
+    eventually(lambda: request_id in str(gateway.records()), deadline_s=SOON_S)
 
     records = [record for record in gateway.records() if record["request_id"] == request_id]
     assert len(records) == 1

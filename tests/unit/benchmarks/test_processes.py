@@ -24,7 +24,7 @@ BUSY = "import time\nwhile time.process_time() < 0.3: pass\ntime.sleep(60)"
 def test_cpu_time_covers_descendants(cores: Cores, tmp_path: Path) -> None:
     script = f"import subprocess, sys, time\nsubprocess.Popen([sys.executable, '-c', {BUSY!r}])\ntime.sleep(60)"
     with python(script, cores, tmp_path / "log") as child:
-        assert eventually(lambda: child.cpu_s() >= 0.3)
+        assert eventually(lambda: child.cpu_s() >= 0.3, deadline_s=10)
         assert len(child.tree()) == 2
         assert child.pss_mb() > 1
 
@@ -36,9 +36,9 @@ def test_a_stopped_child_leaves_no_descendant(cores: Cores, tmp_path: Path) -> N
         "time.sleep(60)\n"
     )
     with python(script, cores, tmp_path / "log") as child:
-        assert eventually(lambda: len(child.tree()) == 2)
+        assert eventually(lambda: len(child.tree()) == 2, deadline_s=10)
         pids = child.tree()
-    assert eventually(lambda: not any(alive(pid) for pid in pids))
+    assert eventually(lambda: not any(alive(pid) for pid in pids), deadline_s=10)
 
 
 def alive(pid: int) -> bool:

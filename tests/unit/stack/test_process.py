@@ -40,13 +40,13 @@ def launch_of(tmp_path: Path, script: str) -> Launch:
 async def test_child_dies_with_a_runner_that_was_killed(tmp_path: Path) -> None:
     runner = await asyncio.create_subprocess_exec(sys.executable, "-c", PARENT, str(tmp_path))
     try:
-        await until((tmp_path / "pid").exists)
+        await until((tmp_path / "pid").exists, deadline_s=15)
         child = int((tmp_path / "pid").read_text())
         assert alive(child)
     finally:
         runner.kill()
         await runner.wait()
-    await until(lambda: not alive(child))
+    await until(lambda: not alive(child), deadline_s=15)
 
 
 async def test_child_is_out_of_reach_of_the_terminals_ctrl_c(tmp_path: Path) -> None:
@@ -65,10 +65,10 @@ async def test_grandchildren_are_gone_when_the_child_is(tmp_path: Path) -> None:
         "time.sleep(600)\n"
     )
     child = await Child.start("parent", launch_of(tmp_path, script), tmp_path / "log")
-    await until(lambda: (tmp_path / "worker").exists() and (tmp_path / "worker").read_text() != "")
+    await until(lambda: (tmp_path / "worker").exists() and (tmp_path / "worker").read_text() != "", deadline_s=15)
     worker = int((tmp_path / "worker").read_text())
     await child.stop(signal.SIGTERM, 5)
-    await until(lambda: not alive(worker))
+    await until(lambda: not alive(worker), deadline_s=15)
 
 
 async def test_last_lines_are_those_of_this_start(tmp_path: Path) -> None:
@@ -102,12 +102,12 @@ async def test_cancelled_tool_is_killed_with_all_it_started(tmp_path: Path) -> N
     tool = asyncio.create_task(
         run_tool([sys.executable, "-ISc", script], environment=dict(os.environ), working_directory=tmp_path)
     )
-    await until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text() != "")
+    await until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text() != "", deadline_s=15)
     tool.cancel()
     with pytest.raises(asyncio.CancelledError):
         await tool
     worker = int((tmp_path / "pid").read_text())
-    await until(lambda: not alive(worker))
+    await until(lambda: not alive(worker), deadline_s=15)
 
 
 async def test_tool_past_its_deadline_is_killed() -> None:

@@ -108,8 +108,8 @@ async def test_component_that_dies_later_is_reported_and_started_again(miniature
     async with Stack(miniature.options(), recorder) as stack:
         first = stack.pids["tempo"]
         stack.signal_component("tempo", signal.SIGKILL)
-        await until(lambda: stack.states["tempo"] == "restarting")
-        await until(lambda: stack.states["tempo"] == "ready" and stack.pids["tempo"] != first)
+        await until(lambda: stack.states["tempo"] == "restarting", deadline_s=15)
+        await until(lambda: stack.states["tempo"] == "ready" and stack.pids["tempo"] != first, deadline_s=15)
         assert stack.states["gateway"] == "ready"
     report = next(note for note in recorder.notes if note.startswith("tempo has ended"))
     assert "killed by SIGKILL" in report
@@ -123,7 +123,7 @@ async def test_component_that_keeps_dying_is_given_up_while_the_rest_runs_on(
     async with Stack(miniature.options()) as stack:
         miniature.behave("tempo", "die")
         stack.signal_component("tempo", signal.SIGKILL)
-        await until(lambda: stack.states["tempo"] == "failed")
+        await until(lambda: stack.states["tempo"] == "failed", deadline_s=15)
         assert miniature.journal().count("tempo started") == 6
         assert stack.states["loki"] == "ready"
         assert status_of(stack.urls["gateway"]) == 200

@@ -59,8 +59,8 @@ class Up:
         return self._err.read_text()
 
     async def running(self) -> None:
-        await until(lambda: self._state.exists() and '"state": "running"' in self._state.read_text())
-        await until(lambda: "Ctrl-C stops everything" in self.out)
+        await until(lambda: self._state.exists() and '"state": "running"' in self._state.read_text(), deadline_s=15)
+        await until(lambda: "Ctrl-C stops everything" in self.out, deadline_s=15)
 
 
 @asynccontextmanager
@@ -113,7 +113,7 @@ async def test_second_ctrl_c_does_not_wait_for_the_last_scrape(miniature: Miniat
     async with up(miniature, last_scrape_s=3600) as it:
         await it.running()
         it.process.send_signal(signal.SIGINT)
-        await until(lambda: "Waiting 3600 s" in it.out)
+        await until(lambda: "Waiting 3600 s" in it.out, deadline_s=15)
         it.process.send_signal(signal.SIGINT)
         assert await it.process.wait() == 0
     assert "otelcol ended" in miniature.journal()
@@ -124,7 +124,7 @@ async def test_third_ctrl_c_kills_what_does_not_end(miniature: Miniature) -> Non
     async with up(miniature) as it:
         await it.running()
         it.process.send_signal(signal.SIGINT)
-        await until(lambda: "gateway was told to end" in miniature.journal())
+        await until(lambda: "gateway was told to end" in miniature.journal(), deadline_s=15)
         it.process.send_signal(signal.SIGINT)
         await asyncio.sleep(0)
         it.process.send_signal(signal.SIGTERM)
@@ -135,7 +135,7 @@ async def test_third_ctrl_c_kills_what_does_not_end(miniature: Miniature) -> Non
 async def test_ctrl_c_during_the_start_ends_it_with_status_130(miniature: Miniature) -> None:
     miniature.behave("loki", "never ready")
     async with up(miniature) as it:
-        await until(lambda: "loki started" in miniature.journal())
+        await until(lambda: "loki started" in miniature.journal(), deadline_s=15)
         it.process.send_signal(signal.SIGINT)
         assert await it.process.wait() == 130
     assert "gateway ended" in miniature.journal()
@@ -170,7 +170,7 @@ async def test_no_child_survives_the_kill_of_the_runner(miniature: Miniature) ->
         assert all(alive(pid) for pid in pids)
         it.process.kill()
         await it.process.wait()
-        await until(lambda: not any(alive(pid) for pid in pids))
+        await until(lambda: not any(alive(pid) for pid in pids), deadline_s=15)
     # … and the data can be used again at once.
     async with up(miniature) as it:
         await it.running()

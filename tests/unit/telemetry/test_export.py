@@ -73,15 +73,15 @@ def test_a_collector_that_is_away_for_a_while_loses_nothing_and_keeps_the_order(
         sending = exporter(sink)
         for number in range(700):
             put(sending, number)
-        eventually(lambda: sending.account().queued == 700)
+        eventually(lambda: sending.account().queued == 700, deadline_s=10)
         sink.start()
-        eventually(lambda: sending.account().delivered == 700)
+        eventually(lambda: sending.account().delivered == 700, deadline_s=10)
         sink.stop()
         for number in range(700, 1000):
             put(sending, number)
         time.sleep(0.3)  # some tries must fail in between
         sink.start()
-        eventually(lambda: sending.account().delivered == 1000)
+        eventually(lambda: sending.account().delivered == 1000, deadline_s=10)
         assert bodies(sink) == [f'{{"n":{number}}}' for number in range(1000)]
         assert sending.account() == Account("logs", 1000, 1000, {}, 0)
     finally:
@@ -98,7 +98,7 @@ def test_beyond_the_bound_the_oldest_go_and_are_counted_exactly(exporter: Maker)
         assert 0 < lost < 5000
         assert balanced(sending.account())
         sink.start()
-        eventually(lambda: sending.account().queued == 0)
+        eventually(lambda: sending.account().queued == 0, deadline_s=10)
         account = sending.account()
         assert account.dropped["overflow"] + account.delivered == 5000
         arrived = [int(body[5:-1]) for body in bodies(sink)]
@@ -115,7 +115,7 @@ def test_a_permanent_error_drops_the_batch_and_counts_it(exporter: Maker, sink: 
     sending = exporter(sink)
     for number in range(10):
         put(sending, number)
-    eventually(lambda: sending.account().queued == 0)
+    eventually(lambda: sending.account().queued == 0, deadline_s=10)
     put(sending, 10)
     account = close(sending)
     assert account.dropped["refused"] + account.delivered == 11
@@ -136,7 +136,7 @@ def test_a_passing_error_keeps_the_batch_until_it_is_accepted(exporter: Maker, s
     sink.behave = lambda path, number: Behaviour(code=code if number <= 2 else None)
     sending = exporter(sink)
     put(sending, 1)
-    eventually(lambda: sending.account().delivered == 1)
+    eventually(lambda: sending.account().delivered == 1, deadline_s=10)
     assert bodies(sink) == ['{"n":1}']
     assert sink.received.calls == 3
 
@@ -180,9 +180,9 @@ def test_a_defect_of_the_sender_costs_a_batch_and_not_the_thread(sink: GrpcSink)
     sending = Exporter("logs", encoder, Odd(), capacity_bytes=1_000_000, delay_s=0.02)
     sending.start()
     put(sending, 1)
-    eventually(lambda: sending.account().dropped == {"encoding": 1})
+    eventually(lambda: sending.account().dropped == {"encoding": 1}, deadline_s=10)
     put(sending, 2)
-    eventually(lambda: sending.account().delivered == 1)
+    eventually(lambda: sending.account().delivered == 1, deadline_s=10)
     assert balanced(close(sending))
 
 
@@ -191,7 +191,7 @@ def test_batches_stay_small_enough_for_the_receiver(exporter: Maker, sink: GrpcS
     for number in range(40):
         line = b'{"n":%d,"x":"%s"}' % (number, b"x" * 300_000)
         sending.put(LogItem(1, 9, "INFO", "info", "test", line, 0, 0), len(line))
-    eventually(lambda: sending.account().delivered == 40)
+    eventually(lambda: sending.account().delivered == 40, deadline_s=10)
     assert max(sink.received.sizes) < 4 * 1024 * 1024
     assert max(len(r.resource_logs[0].scope_logs[0].log_records) for r in sink.received.logs) > 1
 
@@ -201,7 +201,7 @@ def test_a_collector_that_accepts_and_never_answers_does_not_hold_up_closing(exp
     sending = exporter(sink, timeout_s=30)
     for number in range(300):
         put(sending, number)
-    eventually(lambda: sink.received.calls == 1)
+    eventually(lambda: sink.received.calls == 1, deadline_s=10)
     before = time.monotonic()
     account = close(sending, deadline_s=0.5)
     assert time.monotonic() - before < 5
@@ -222,7 +222,7 @@ def test_a_frozen_receiver_is_given_up_at_the_deadline_and_tried_again(exporter:
     sink.behave = lambda path, number: Behaviour(hang_s=60 if number == 1 else 0)
     sending = exporter(sink, timeout_s=0.3)
     put(sending, 1)
-    eventually(lambda: sending.account().delivered == 1)
+    eventually(lambda: sending.account().delivered == 1, deadline_s=10)
 
 
 def test_the_books_balance_at_every_moment_under_load(exporter: Maker, sink: GrpcSink) -> None:
@@ -260,7 +260,7 @@ def test_http_delivers_the_same(exporter: Maker, http_sink: HttpSink) -> None:
     )  # fmt: skip
     for number in range(500):
         put(sending, number)
-    eventually(lambda: sending.account().delivered == 500)
+    eventually(lambda: sending.account().delivered == 500, deadline_s=10)
     assert bodies(http_sink) == [f'{{"n":{number}}}' for number in range(500)]
     assert set(http_sink.paths) == {"/v1/logs"}
     assert http_sink.received.metadata["x-tenant"] == "a b"
@@ -276,7 +276,7 @@ def test_http_statuses_that_ask_for_patience_get_it(exporter: Maker, http_sink: 
     sending = exporter(http_sink)
     before = time.monotonic()
     put(sending, 1)
-    eventually(lambda: sending.account().delivered == 1)
+    eventually(lambda: sending.account().delivered == 1, deadline_s=10)
     assert time.monotonic() - before >= 0.99
 
 
@@ -284,14 +284,14 @@ def test_http_statuses_that_mean_no_drop_the_batch(exporter: Maker, http_sink: H
     http_sink.behave = lambda path, number: Behaviour(status=400)
     sending = exporter(http_sink)
     put(sending, 1)
-    eventually(lambda: sending.account().dropped == {"refused": 1})
+    eventually(lambda: sending.account().dropped == {"refused": 1}, deadline_s=10)
 
 
 def test_http_that_hangs_does_not_hold_up_closing(exporter: Maker, http_sink: HttpSink) -> None:
     http_sink.behave = lambda path, number: Behaviour(hang_s=60)
     sending = exporter(http_sink, timeout_s=30)
     put(sending, 1)
-    eventually(lambda: http_sink.received.calls == 1)
+    eventually(lambda: http_sink.received.calls == 1, deadline_s=10)
     before = time.monotonic()
     account = close(sending, deadline_s=0.3)
     assert time.monotonic() - before < 5
@@ -314,7 +314,7 @@ def test_the_books_reach_the_collector_as_metrics(opened: Opener, sink: GrpcSink
     telemetry = opened(sink.environment)
     for number in range(20):
         one_request(telemetry, f"req-{number}")
-    eventually(lambda: len(sink.received.spans) == 40)
+    eventually(lambda: len(sink.received.spans) == 40, deadline_s=10)
     telemetry.close(5)
     metrics = sink.received.last_metrics()
 
@@ -347,7 +347,7 @@ def test_closing_with_a_hung_collector_ends_in_time(opened: Opener, sink: GrpcSi
     sink.behave = lambda path, number: Behaviour(hang_s=60)
     telemetry = opened(sink.environment)
     one_request(telemetry)
-    eventually(lambda: sink.received.calls >= 2)
+    eventually(lambda: sink.received.calls >= 2, deadline_s=10)
     before = time.monotonic()
     telemetry.close(1)
     assert time.monotonic() - before < 6

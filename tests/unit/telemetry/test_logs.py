@@ -277,7 +277,7 @@ def test_nobody_reading_stdout_is_counted_and_survived() -> None:
     lines = LineWriter(writer, 1_000_000)
     lines.start()
     lines.put(b"{}")
-    eventually(lambda: lines.account().dropped == {"broken_pipe": 1})
+    eventually(lambda: lines.account().dropped == {"broken_pipe": 1}, deadline_s=10)
     lines.flush_until(time.monotonic() + 1)
     lines.close()
     os.close(writer)

@@ -192,7 +192,7 @@ class TestTimeouts:
     async def test_no_headers_in_time(self, fake: FakeLLM, upstream: AiohttpUpstream) -> None:
         with pytest.raises(ProviderFirstChunkTimeout, match=r"did not begin to answer within 0\.1 s"):
             await upstream.send(request_for(fake, "hang", timeouts=replace(PATIENT, first_byte_s=0.1)))
-        await until(lambda: fake.open_connections == 0)
+        await until(lambda: fake.open_connections == 0, deadline_s=DEADLINE_S)
 
     async def test_headers_that_drip(self, fake: FakeLLM, upstream: AiohttpUpstream) -> None:
         with pytest.raises(ProviderFirstChunkTimeout):
@@ -203,7 +203,7 @@ class TestTimeouts:
         response = await upstream.send(request_for(fake, "no-first-byte", stream=True, timeouts=timeouts))
         with pytest.raises(ProviderFirstChunkTimeout):
             await anext(response.chunks())
-        await until(lambda: fake.open_connections == 0)
+        await until(lambda: fake.open_connections == 0, deadline_s=DEADLINE_S)
 
     async def test_silence_in_the_middle(self, fake: FakeLLM, upstream: AiohttpUpstream) -> None:
         response = await upstream.send(
@@ -213,7 +213,7 @@ class TestTimeouts:
         with pytest.raises(ProviderIdleTimeout, match="silent"):
             await pour(response, received)
         assert received.count(b"word") == 3
-        await until(lambda: fake.open_connections == 0)
+        await until(lambda: fake.open_connections == 0, deadline_s=DEADLINE_S)
 
     async def test_a_stream_longer_than_the_total(self, fake: FakeLLM, upstream: AiohttpUpstream) -> None:
         request = request_for(fake, "paced-1000-tokens-10-ms", stream=True, timeouts=replace(PATIENT, total_s=0.3))
@@ -221,7 +221,7 @@ class TestTimeouts:
         with pytest.raises(ProviderIdleTimeout, match=r"did not finish within 0\.3 s"):
             async for _ in response.chunks():
                 pass
-        await until(lambda: fake.open_connections == 0)
+        await until(lambda: fake.open_connections == 0, deadline_s=DEADLINE_S)
 
     async def test_a_total_shorter_than_the_first_byte(self, fake: FakeLLM, upstream: AiohttpUpstream) -> None:
         with pytest.raises(ProviderFirstChunkTimeout, match=r"did not finish within 0\.1 s"):
@@ -240,7 +240,7 @@ class TestTimeouts:
         response = await upstream.send(request)
         chunks = response.chunks()
         await anext(chunks)
-        await until(lambda: fake.open_connections == 0)
+        await until(lambda: fake.open_connections == 0, deadline_s=DEADLINE_S)
         with pytest.raises(ProviderIdleTimeout):
             async for _ in chunks:
                 pass
@@ -282,11 +282,11 @@ class TestLeaving:
 
     async def test_cancelling_before_the_headers(self, fake: FakeLLM, upstream: AiohttpUpstream) -> None:
         task = asyncio.create_task(upstream.send(request_for(fake, "hang")))
-        await until(lambda: len(fake.requests) == 1)
+        await until(lambda: len(fake.requests) == 1, deadline_s=DEADLINE_S)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await until(lambda: fake.open_connections == 0)
+        await until(lambda: fake.open_connections == 0, deadline_s=DEADLINE_S)
         assert fake.aborted == 1
 
     async def test_cancelling_in_the_middle_of_a_stream(self, fake: FakeLLM, upstream: AiohttpUpstream) -> None:
@@ -301,13 +301,13 @@ class TestLeaving:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await until(lambda: fake.open_connections == 0)
+        await until(lambda: fake.open_connections == 0, deadline_s=DEADLINE_S)
 
     async def test_closing_an_answer_that_was_not_read(self, fake: FakeLLM, upstream: AiohttpUpstream) -> None:
         response = await upstream.send(request_for(fake, "stall-after-3", stream=True))
         response.close()
         response.close()
-        await until(lambda: fake.open_connections == 0)
+        await until(lambda: fake.open_connections == 0, deadline_s=DEADLINE_S)
         assert [chunk async for chunk in response.chunks()] == []
 
     async def test_a_request_that_the_provider_does_not_take_is_dropped_with_its_unsent_bytes(
@@ -357,7 +357,7 @@ class TestSize:
         response = await upstream.send(request_for(fake, model))
         with pytest.raises(ProviderMalformedResponse, match="more than 1000000 bytes"):
             await response.read(1_000_000)
-        await until(lambda: fake.open_connections == 0)
+        await until(lambda: fake.open_connections == 0, deadline_s=DEADLINE_S)
 
     async def test_a_reader_who_does_not_read_makes_the_provider_wait(
         self, fake: FakeLLM, upstream: AiohttpUpstream
@@ -366,7 +366,7 @@ class TestSize:
         await anext(response.chunks())
         await asyncio.sleep(0.3)
         response.close()
-        await until(lambda: fake.open_connections == 0)
+        await until(lambda: fake.open_connections == 0, deadline_s=DEADLINE_S)
         assert fake.aborted == 1
 
     async def test_an_announced_size_beyond_the_limit_is_not_read_at_all(
@@ -390,7 +390,7 @@ class TestReleasing:
         first = await upstream.send(request_for(fake, "ok"))
         await asyncio.sleep(0.05)  # the whole answer has come, and nobody has read it
         second = asyncio.create_task(ask(upstream, request_for(fake, "slow-first-0.1s")))
-        await until(lambda: len(fake.requests) == 2)
+        await until(lambda: len(fake.requests) == 2, deadline_s=DEADLINE_S)
         first.close()
         assert await second
         assert {request.connection for request in fake.requests} == {1}
