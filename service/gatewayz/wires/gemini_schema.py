@@ -102,7 +102,7 @@ class _Rewriter:
 
     def _format(self, schema: Schema, kept: dict[str, Any]) -> None:
         name = schema.get("format")
-        if name in _FORMATS:
+        if isinstance(name, str) and name in _FORMATS:
             kept["format"] = name
 
     def _nested(self, schema: Schema, kept: dict[str, Any], depth: int) -> None:

@@ -93,6 +93,11 @@ def test_a_long_hint_is_cut() -> None:
     assert len(rewritten({"pattern": "a" * 5000})["description"]) < 300
 
 
+@pytest.mark.parametrize("wrong", [["date"], {"a": 1}, 7, None])
+def test_a_format_that_is_no_text_is_no_format(wrong: Any) -> None:
+    assert "format" not in rewritten({"type": "string", "format": wrong})
+
+
 SCHEMAS: st.SearchStrategy[Any] = st.recursive(
     st.booleans() | st.just({"type": "string"}) | st.just({"const": 1}),
     lambda inner: st.fixed_dictionaries(
