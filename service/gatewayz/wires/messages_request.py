@@ -11,6 +11,7 @@ import msgspec
 import orjson
 from msgspec import Meta, Struct
 
+from gatewayz.errors import InvalidRequest
 from gatewayz.records import Call, RequestParameters
 from gatewayz.wires.body import MAX_MODEL_CHARACTERS, Count, join_members, read_body
 from gatewayz.wires.json_values import list_of, object_of
@@ -83,10 +84,22 @@ def messages_to_upstream(call: Call, model: str) -> bytes:
     fields = call.fields
     messages = fields["messages"]
     if any(mark in messages for mark in _FOREIGN):
-        fields = {**fields, "messages": orjson.dumps([_own(message) for message in list_of(orjson.loads(messages))])}
+        fields = {**fields, "messages": _without_foreign_thinking(messages)}
     elif model == call.model:
         return call.body
     return join_members({**fields, "model": orjson.dumps(model)})
+
+
+def _without_foreign_thinking(messages: bytes) -> bytes:
+    """Raises InvalidRequest for JSON that can be handed on but not be taken apart: numbers beyond a double, and depths."""
+    try:
+        return orjson.dumps([_own(message) for message in list_of(orjson.loads(messages))])
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest(
+            f"The body is not valid JSON: {error.msg}.", code="invalid_json", param="messages"
+        ) from None
+    except (orjson.JSONEncodeError, RecursionError):
+        raise InvalidRequest("The body is nested too deeply.", code="invalid_json", param="messages") from None
 
 
 def _own(message: Any) -> Any:

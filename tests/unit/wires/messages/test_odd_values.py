@@ -14,7 +14,9 @@ from gatewayz.wires.base import Translation
 from gatewayz.wires.messages import MessagesCaller, MessagesProvider
 from gatewayz.wires.messages_answer_from_chat import ChatToMessages
 from gatewayz.wires.messages_answer_to_chat import MessagesToChat
+from gatewayz.wires.messages_count import TOKEN_COUNT, TokenCount
 from gatewayz.wires.messages_fold import MessagesFold
+from gatewayz.wires.messages_request import messages_to_upstream
 from gatewayz.wires.sse import EventSplitter, event_of
 from tests.unit.wires.messages.played import call, chunk, named_event, shape
 
@@ -212,3 +214,20 @@ def test_a_providers_event(number: int) -> None:
         assert 0 <= fold.usage.output_tokens <= 2**53
     for event in oddly(CHUNKS):
         play(ChatToMessages(asked, shape()), CHUNKS[:number], event, CHUNKS[number + 1 :])
+
+
+FOREIGN = b'{"type":"thinking","thinking":"h","signature":""}'
+
+
+@pytest.mark.parametrize(
+    "odd", [b"1e999", b'{"a":' * 300 + b"1" + b"}" * 300, b'"\\ud800"'], ids=["infinite", "deep", "surrogate"]
+)
+@pytest.mark.parametrize("wire", [CALLER, TOKEN_COUNT], ids=["messages", "count_tokens"])
+def test_what_cannot_be_taken_apart_for_foreign_thinking_is_refused(
+    wire: MessagesCaller | TokenCount, odd: bytes
+) -> None:
+    """It would be handed on as it is, if there were nothing to take out."""
+    answer = b'{"role":"assistant","content":[' + FOREIGN + b',{"type":"text","text":"x"}],"odd":' + odd + b"}"
+    body = b'{"model":"m","max_tokens":9,"messages":[' + answer + b"]}"
+    with pytest.raises(InvalidRequest):
+        messages_to_upstream(wire.parse(body), "claude")
