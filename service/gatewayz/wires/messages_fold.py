@@ -88,7 +88,7 @@ class MessagesFold:
         under status 200."""
         try:
             message = _REPLY.decode(body)
-        except (msgspec.DecodeError, RecursionError):
+        except (ValueError, RecursionError):
             raise ProviderMalformedResponse("The provider's answer is not the JSON it should be.") from None
         if message.type == "error" or bytes(message.error) not in _NOTHING:
             raise error_in_band(bytes(message.error))
@@ -107,7 +107,7 @@ class MessagesFold:
             said = _EVENT.decode(data)
         except msgspec.ValidationError:
             return "other"  # JSON, but of a shape we do not know: the caller may
-        except (msgspec.DecodeError, RecursionError):
+        except (ValueError, RecursionError):
             raise ProviderMalformedResponse("The provider sent an event that is not valid JSON.") from None
         match said.type:
             case "content_block_delta":
@@ -149,7 +149,7 @@ class MessagesFold:
     def _count(self, raw: bytes) -> None:
         try:
             usage = _USAGE.decode(raw)
-        except (msgspec.DecodeError, RecursionError):
+        except (ValueError, RecursionError):
             return
         before = self.usage
         read = _later(usage.cache_read_input_tokens, before.cache_read_tokens)

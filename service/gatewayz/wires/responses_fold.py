@@ -131,7 +131,7 @@ class ResponsesFold:
         status 200."""
         try:
             response = _RESPONSE.decode(body)
-        except (msgspec.DecodeError, RecursionError):
+        except (ValueError, RecursionError):
             raise ProviderMalformedResponse(_describe_garbage(body)) from None
         if bytes(response.error) not in _EMPTY or response.status == "failed":
             raise failure_in_band(bytes(response.error))
@@ -149,7 +149,7 @@ class ResponsesFold:
             said = _EVENT.decode(data)
         except msgspec.ValidationError:
             return "other"  # JSON, but of a shape we do not know: the caller may
-        except (msgspec.DecodeError, RecursionError):
+        except (ValueError, RecursionError):
             raise ProviderMalformedResponse("The provider sent an event that is not valid JSON.") from None
         if said.sequence_number is not None:
             self.sequence_number = said.sequence_number
@@ -199,7 +199,7 @@ class ResponsesFold:
     def _count(self, raw: bytes) -> None:
         try:
             usage = _USAGE.decode(raw)
-        except (msgspec.DecodeError, RecursionError):
+        except (ValueError, RecursionError):
             return
         if usage.input_tokens is None and usage.output_tokens is None:
             return
@@ -218,7 +218,7 @@ def failure_in_band(error: bytes) -> ProviderError:
     """The error inside a 200, by its code; its text is not repeated, for providers quote keys and prompts in it."""
     try:
         code = _CODE.decode(error).code
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         code = None
     if code is not None and code.startswith(_CALLERS_FAULT):
         return ProviderBadRequest("The provider refused the request.", upstream_status=400, code=code[:64])

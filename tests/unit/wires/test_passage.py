@@ -308,3 +308,23 @@ def test_a_refusal_of_a_provider_is_understood_on_every_wire() -> None:
     for wire in PROVIDER_WIRES.values():
         error = wire.error(429, {"retry-after": "2"}, b'{"error":{"message":"slow down"}}', ["sk-1"])
         assert (error.status, error.retry_after_s) == (429, 2.0)
+
+
+NO_UTF8: dict[Wire, tuple[bytes, bytes]] = {
+    "openai_chat": (
+        b'{"id":"\xff","choices":[]}',
+        b'{"choices":[{"delta":{"content":"x"},"finish_reason":"\xff"}]}',
+    ),
+    "openai_responses": (b'{"id":"\xff","output":[]}', b'{"type":"response.\xff","delta":"x"}'),
+    "anthropic_messages": (b'{"id":"\xff","type":"message","content":[]}', b'{"type":"content_block_\xffstop"}'),
+    "gemini": (b'{"responseId":"\xff","candidates":[]}', b'{"responseId":"\xff"}'),
+}
+
+
+@pytest.mark.parametrize("provider", NO_UTF8)
+def test_an_answer_that_is_no_utf8_is_the_providers_fault(provider: Wire) -> None:
+    whole, event = NO_UTF8[provider]
+    with pytest.raises(ProviderMalformedResponse):
+        PROVIDER_WIRES[provider].fold().reply(whole)
+    with contextlib.suppress(ProviderMalformedResponse):
+        assert PROVIDER_WIRES[provider].fold().event(event_of(event)) == "other"
