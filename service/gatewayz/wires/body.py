@@ -16,6 +16,7 @@ from msgspec import Meta, Raw
 from gatewayz.errors import InvalidRequest
 
 MAX_MODEL_CHARACTERS = 256  # longer than any model name in use; a name ends up in spans and logs
+MAX_REASON_CHARACTERS = 200
 
 Integer = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]  # what a span attribute holds
 Count = Annotated[int, Meta(ge=0, le=2**53)]
@@ -64,11 +65,31 @@ _PATH = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`$")
 _MISSING = re.compile(r"missing required field `([^`]+)`")
 
 
+_TYPES = {
+    "str": "string",
+    "int": "integer",
+    "float": "number",
+    "bool": "boolean",
+    "list": "array",
+    "dict": "object",
+    "NoneType": "null",
+}
+_QUOTED = re.compile("`[^`]*`")
+_TYPE = re.compile(rf"\b({'|'.join(_TYPES)})\b")
+
+
+def in_words_of_json(message: str) -> str:
+    """msgspec's sentence with Python's names of types, which it puts in backticks, made JSON's. It quotes the caller's words
+    at any length; here it does not."""
+    told = _QUOTED.sub(lambda quoted: _TYPE.sub(lambda found: _TYPES[found.group()], quoted.group()), message)
+    return told if len(told) <= MAX_REASON_CHARACTERS else told[:MAX_REASON_CHARACTERS] + "…"
+
+
 def _invalid(message: str) -> InvalidRequest:
     """msgspec's sentence, with the path in its tail made OpenAI's ``param``."""
     path = _PATH.search(message)
     param = path.group(1) if path else ""
-    reason = message[: path.start()] if path else message
+    reason = in_words_of_json(message[: path.start()] if path else message)
     if (missing := _MISSING.search(reason)) is not None:
         param = f"{param}.{missing.group(1)}" if param else missing.group(1)
         return InvalidRequest(f"Missing required parameter: '{param}'.", code="missing_required_parameter", param=param)

@@ -11,6 +11,7 @@ import orjson
 from msgspec import Struct
 
 from gatewayz.errors import InvalidRequest
+from gatewayz.wires.body import in_words_of_json
 from gatewayz.wires.gemini_contents import JsonObject, Message, invalid, messages_to_contents, unsupported
 from gatewayz.wires.gemini_schema import json_schema_to_gemini
 from gatewayz.wires.gemini_thinking import Asked, Effort, Google, Reasoning, Thinking, thinking_config, thinks_in_levels
@@ -230,7 +231,7 @@ def _invalid(message: str) -> InvalidRequest:
     """msgspec's sentence, with the path in its tail made OpenAI's ``param``."""
     path = _PATH.search(message)
     param = path.group(1) if path else ""
-    reason = message[: path.start()] if path else message
+    reason = in_words_of_json(message[: path.start()] if path else message)
     if (missing := _MISSING.search(reason)) is not None:
         param = f"{param}.{missing.group(1)}" if param else missing.group(1)
         return InvalidRequest(f"Missing required parameter: '{param}'.", code="missing_required_parameter", param=param)

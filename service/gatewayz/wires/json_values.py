@@ -12,6 +12,9 @@ from gatewayz.errors import InvalidRequest
 
 Object = dict[str, Any]
 
+MAX_SHOWN = 64
+"""Characters of a caller's text that an error message repeats."""
+
 
 def object_at(value: Any, path: str) -> Object:
     """A caller's object. Raises InvalidRequest naming ``path``."""
@@ -62,6 +65,23 @@ def present(members: Mapping[str, Any]) -> Object:
 def copied(source: Mapping[str, Any], names: Iterable[str]) -> Object:
     """Those members of ``source``, where they are there and not null."""
     return {name: source[name] for name in names if source.get(name) is not None}
+
+
+def shown(value: Any) -> str:
+    """A caller's value as a message may repeat it: in JSON's words, and never at length."""
+    match value:
+        case str():
+            return f"'{value}'" if len(value) <= MAX_SHOWN else f"'{value[:MAX_SHOWN]}…'"
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return str(value)
+        case list():
+            return "a list"
+        case _:
+            return "an object"
 
 
 def wrong_type(path: str, wanted: str) -> InvalidRequest:

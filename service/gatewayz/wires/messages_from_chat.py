@@ -20,6 +20,7 @@ from gatewayz.wires.json_values import (
     object_at,
     object_of,
     present,
+    shown,
     text_at,
     wrong_type,
 )
@@ -234,7 +235,7 @@ def _parts(content: Any, path: str, *, texts_only: bool = False) -> list[Object]
                 block = present({"type": "document", "source": source, "title": file.get("filename")})
                 blocks.append(_marked(block, part))
             case _:
-                raise no_equal(f"{at}.type", f"a part of type {kind!r:.40} has no equal here")
+                raise no_equal(f"{at}.type", f"a part of type {shown(kind)} has no equal here")
     return blocks
 
 

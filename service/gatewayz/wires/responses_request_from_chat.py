@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from gatewayz.wires.json_values import Object, copied, list_at, no_equal, object_at, present, text_at, wrong_type
+from gatewayz.wires.json_values import Object, copied, list_at, no_equal, object_at, present, shown, text_at, wrong_type
 from gatewayz.wires.sealed_reasoning import openai_items
 
 _REFUSED: Mapping[str, str] = {
@@ -102,7 +102,7 @@ def _text_settings(chat: Object) -> Object:
                 "schema": schema.get("schema") or {},
             }
         case other:
-            raise no_equal("response_format.type", f"it knows no format {other!r}")
+            raise no_equal("response_format.type", f"it knows no format {shown(other)}")
     return text
 
 
@@ -126,7 +126,7 @@ def _tool(tool: Object, path: str) -> Object:
                 form = {"type": "grammar", **object_at(form.get("grammar"), f"{path}.custom.format.grammar")}
             return {"type": "custom", **copied(custom, ("name", "description")), **({"format": form} if form else {})}
         case str() as other:
-            raise no_equal(f"{path}.type", f"chat knows no tools of type {other!r}")
+            raise no_equal(f"{path}.type", f"chat knows no tools of type {shown(other)}")
         case _:
             raise wrong_type(f"{path}.type", "a string")
 
@@ -147,13 +147,13 @@ def _tool_choice(choice: Any) -> Any:
             ]
             return {"type": "allowed_tools", "mode": allowed.get("mode", "auto"), "tools": tools}
         case other:
-            raise no_equal("tool_choice.type", f"it knows no choice {other!r}")
+            raise no_equal("tool_choice.type", f"it knows no choice {shown(other)}")
 
 
 def _tool_reference(reference: Object, path: str) -> Object:
     kind = reference.get("type")
     if kind not in ("function", "custom"):
-        raise no_equal(f"{path}.type", f"it knows no tools of type {kind!r}")
+        raise no_equal(f"{path}.type", f"it knows no tools of type {shown(kind)}")
     named = object_at(reference.get(kind), f"{path}.{kind}")
     return {"type": kind, "name": text_at(named.get("name"), f"{path}.{kind}.name")}
 
@@ -177,7 +177,7 @@ def _input(messages: list[Any]) -> list[Object]:
             case "tool":
                 items.append(_tool_output(message, path, custom_calls))
             case _:
-                raise no_equal(f"{path}.role", f"the Responses API has no role {role!r}")
+                raise no_equal(f"{path}.role", f"the Responses API has no role {shown(role)}")
     return items
 
 
@@ -212,7 +212,7 @@ def _assistant(message: Object, path: str) -> list[Object]:
                     refusal = text_at(part.get("refusal"), f"{path}.content[{j}].refusal")
                     said.append({"type": "refusal", "refusal": refusal})
                 case other:
-                    raise no_equal(f"{path}.content[{j}].type", f"an assistant's message cannot hold {other!r}")
+                    raise no_equal(f"{path}.content[{j}].type", f"an assistant's message cannot hold {shown(other)}")
     if message.get("refusal"):
         said.append({"type": "refusal", "refusal": text_at(message["refusal"], f"{path}.refusal")})
     items = openai_items(message.get("reasoning_details"))
@@ -261,4 +261,4 @@ def _part(part: Object, path: str) -> Object:
         case "input_audio":
             return {"type": "input_audio", "input_audio": part.get("input_audio")}
         case other:
-            raise no_equal(f"{path}.type", f"the Responses API has no part {other!r}")
+            raise no_equal(f"{path}.type", f"the Responses API has no part {shown(other)}")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from gatewayz.errors import InvalidRequest
-from gatewayz.wires.json_values import Object, copied, list_at, no_equal, object_at, present, text_at, wrong_type
+from gatewayz.wires.json_values import Object, copied, list_at, no_equal, object_at, present, shown, text_at, wrong_type
 from gatewayz.wires.sealed_reasoning import unseal_details
 
 _STATEFUL = "it keeps no state between calls"
@@ -104,7 +104,7 @@ def _text_settings(text: Object) -> Object:
             schema = copied(form, ("name", "description", "schema", "strict"))
             chat["response_format"] = {"type": "json_schema", "json_schema": schema}
         case other:
-            raise no_equal("text.format.type", f"it knows no format {other!r}")
+            raise no_equal("text.format.type", f"it knows no format {shown(other)}")
     return chat
 
 
@@ -137,7 +137,7 @@ def _tool(tool: Object, path: str) -> Object:
                 custom["format"] = form
             return {"type": "custom", "custom": custom}
         case str() as other:
-            raise no_equal(f"{path}.type", f"{_HOSTED}, {other!r} included")
+            raise no_equal(f"{path}.type", f"{_HOSTED}, {shown(other)} included")
         case _:
             raise wrong_type(f"{path}.type", "a string")
 
@@ -209,7 +209,7 @@ def _add_item(messages: list[Object], item: Object, path: str) -> None:
         case "item_reference":
             raise no_equal(path, _STATEFUL)
         case str() as other:
-            raise no_equal(f"{path}.type", f"it knows no items of type {other!r}")
+            raise no_equal(f"{path}.type", f"it knows no items of type {shown(other)}")
         case _:
             raise wrong_type(f"{path}.type", "a string")
 
@@ -265,7 +265,7 @@ def _assistant(content: Any, path: str) -> Object:
             case "refusal":
                 refusals.append(text_at(part.get("refusal"), f"{path}[{i}].refusal"))
             case other:
-                raise no_equal(f"{path}[{i}].type", f"an assistant's message cannot hold {other!r}")
+                raise no_equal(f"{path}[{i}].type", f"an assistant's message cannot hold {shown(other)}")
     message: Object = {"role": "assistant", "content": "".join(texts) if texts or not refusals else None}
     if refusals:
         message["refusal"] = "".join(refusals)
@@ -282,7 +282,7 @@ def _content(content: Any, path: str, parts: Mapping[str, Callable[[Object, str]
         kind = part.get("type")
         translate = parts.get(kind) if isinstance(kind, str) else None
         if translate is None:
-            raise no_equal(f"{path}[{i}].type", f"a message cannot hold {kind!r}")
+            raise no_equal(f"{path}[{i}].type", f"a message cannot hold {shown(kind)}")
         translated.append(translate(part, f"{path}[{i}]"))
     if len(translated) == 1 and translated[0]["type"] == "text":
         return translated[0]["text"]

@@ -110,6 +110,18 @@ class TestRefusing:
     def test_json_that_is_no_object(self, body: bytes) -> None:
         assert "must be a JSON object" in refusal(body).message
 
+    @pytest.mark.parametrize(
+        ("name", "wrong", "says"),
+        [
+            ("temperature", "hot", "Expected `number | null`, got `string`"),
+            ("n", 1.5, "Expected `integer | null`, got `number`"),
+            ("stream", {}, "Expected `boolean | null`, got `object`"),
+            ("stop", True, "Expected `string | array | null`, got `boolean`"),
+        ],
+    )
+    def test_types_have_the_names_that_json_gives_them(self, name: str, wrong: Any, says: str) -> None:
+        assert says in refusal(body_of(**{name: wrong})).message
+
     @pytest.mark.parametrize("opening", [b"[", b'{"a":'])
     def test_a_nesting_bomb(self, opening: bytes) -> None:
         bomb = b'{"model":"m","messages":[{"role":"user","content":' + opening * 100_000

@@ -328,3 +328,24 @@ def test_an_answer_that_is_no_utf8_is_the_providers_fault(provider: Wire) -> Non
         PROVIDER_WIRES[provider].fold().reply(whole)
     with contextlib.suppress(ProviderMalformedResponse):
         assert PROVIDER_WIRES[provider].fold().event(event_of(event)) == "other"
+
+
+@pytest.mark.parametrize("told", ["x" * 5000, None, 7, {"a": 1}])
+@pytest.mark.parametrize("provider", ["openai_chat", "openai_responses", "anthropic_messages", "gemini"])
+def test_what_is_refused_is_named_in_the_words_of_json_and_not_at_length(provider: Wire, told: Any) -> None:
+    asked: list[tuple[Wire, Any]] = [
+        ("openai_chat", {"messages": [{"role": "user", "content": [{"type": told, "text": "x"}]}]}),
+        ("openai_chat", {"messages": [{"role": told, "content": "x"}]}),
+        ("openai_chat", {"messages": [{"role": "user", "content": "x"}], "response_format": {"type": told}}),
+        ("openai_responses", {"input": [{"role": "user", "content": [{"type": told, "text": "x"}]}]}),
+        ("openai_responses", {"input": "x", "text": {"format": {"type": told}}}),
+        ("anthropic_messages", {"messages": [{"role": "user", "content": [{"type": told}]}], "max_tokens": 9}),
+    ]
+    for caller, members in asked:
+        wire = CALLER_WIRES[caller]
+        try:
+            call = wire.parse(orjson.dumps({"model": "m", **members}))
+            request_body(call, wire, PROVIDER_WIRES[provider], MODELS[provider], usage_option=True)
+        except InvalidRequest as error:
+            assert len(error.message) < 400  # noqa: PT017 - not all of them have to be refused
+            assert "None" not in error.message  # noqa: PT017
