@@ -12,6 +12,7 @@ from gatewayz.errors import InvalidRequest
 
 Object = dict[str, Any]
 
+MAX_COUNT = 2**53
 MAX_SHOWN = 64
 """Characters of a caller's text that an error message repeats."""
 
@@ -53,8 +54,8 @@ def text_of(value: Any) -> str:
 
 
 def count_of(value: Any) -> int:
-    """A provider's count; 0 where it is something else."""
-    return value if isinstance(value, int) and value > 0 else 0
+    """A provider's count, never more than a counter holds; 0 where it is something else."""
+    return min(value, MAX_COUNT) if isinstance(value, int) and value > 0 and value is not True else 0
 
 
 def present(members: Mapping[str, Any]) -> Object:

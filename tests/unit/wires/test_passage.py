@@ -349,3 +349,19 @@ def test_what_is_refused_is_named_in_the_words_of_json_and_not_at_length(provide
         except InvalidRequest as error:
             assert len(error.message) < 400  # noqa: PT017 - not all of them have to be refused
             assert "None" not in error.message  # noqa: PT017
+
+
+@pytest.mark.parametrize("count", [2**64 - 1, 2**53 + 1, True, -1, "7", 1.5])
+def test_counts_that_are_none_become_counts(count: Any) -> None:
+    """Two of them added up have to fit into JSON as our writer knows it."""
+    usage = {"input_tokens": count, "output_tokens": count}
+    answer = orjson.dumps({**RESPONSE, "usage": usage})
+    way = translation(
+        question("anthropic_messages", stream=False),
+        CALLER_WIRES["anthropic_messages"],
+        PROVIDER_WIRES["openai_responses"],
+        Shape("req_1", "m", 1, stream=False),
+    )
+    assert way is not None
+    told = orjson.loads(way.reply(answer))["usage"]
+    assert told["input_tokens"] == (2**53 if type(count) is int and count > 0 else 0)
