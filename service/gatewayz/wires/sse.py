@@ -19,6 +19,9 @@ _EVENT_END = re.compile(rb"\n\n|\r\n\r\n|\r\n\n|\r\r|\n\r\n|\r?\n\r(?=[^\n])")
 _LONGEST_END = 4
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
+_BOM = b"\xef\xbb\xbf"
+"""A stream may begin with one, which says nothing."""
+
 DONE = b"[DONE]"
 
 
@@ -69,7 +72,7 @@ def data_of(event: bytes) -> bytes:
     if event.startswith(b"data: ") and event.find(b"\n") == len(event) - 2 and b"\r" not in event:
         return event[6:-2]
     lines: list[bytes] = []
-    for line in _LINE_END.split(event):
+    for line in _LINE_END.split(event.removeprefix(_BOM)):
         if line.startswith(b"data:"):
             lines.append(line[6:] if line.startswith(b"data: ") else line[5:])
         elif line == b"data":

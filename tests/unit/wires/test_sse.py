@@ -77,6 +77,7 @@ def test_what_an_event_was_made_to_say_it_says(says: list[str]) -> None:
         (b": ping\n\n", b""),
         (b"data\n\n", b""),
         (b"database: no\n\n", b""),
+        (b"\xef\xbb\xbfdata: one\n\n", b"one"),
         (b"\n\n", b""),
         (b"data: [DONE]", b"[DONE]"),
         (b"data: [DONE]\n", b"[DONE]"),
