@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+import urllib.request
 from collections.abc import Iterable
 
 import openai
@@ -11,6 +13,7 @@ import pytest
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam, ChatCompletionToolParam
 
 from tests.gateway import LiveGateway
+from tests.polling import eventually
 
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hello, who is there?"}]
 WEATHER: ChatCompletionToolParam = {
@@ -256,3 +259,54 @@ async def test_the_async_clients_own_helper_folds_a_streamed_tool_call(async_cli
     calls = answer.choices[0].message.tool_calls
     assert calls
     assert calls[0].function.name == "get_weather"
+
+
+def test_embeddings_work_out_of_the_box(client: openai.OpenAI) -> None:
+    """The SDK asks for base64 unless told otherwise, and unpacks it."""
+    packed = client.embeddings.create(model="demo/embed", input=["a quick fox", "prices of steel"])
+    plain = client.embeddings.create(
+        model="demo/embed", input=["a quick fox", "prices of steel"], encoding_format="float"
+    )
+
+    assert [entry.index for entry in packed.data] == [0, 1]
+    for one, other in zip(packed.data, plain.data, strict=True):
+        assert one.embedding == pytest.approx(other.embedding, abs=1e-6)
+        assert math.hypot(*one.embedding) == pytest.approx(1, abs=1e-5)
+    assert packed.usage == plain.usage
+    assert packed.usage.prompt_tokens == packed.usage.total_tokens > 0
+
+
+def test_embeddings_take_tokens_and_are_as_long_as_asked_for(client: openai.OpenAI) -> None:
+    answer = client.embeddings.create(model="embed", input=[[1, 2, 3], [4]], dimensions=12)
+    assert [len(entry.embedding) for entry in answer.data] == [12, 12]
+    assert answer.usage.prompt_tokens == 4
+
+
+def test_a_request_pasted_from_the_readme_embeds(gateway: LiveGateway) -> None:
+    request = urllib.request.Request(  # noqa: S310 - an address of ours
+        f"{gateway.openai_url}/embeddings",
+        data=b'{"model": "demo/embed", "input": "Hello"}',
+        headers={"Authorization": f"Bearer {gateway.api_key}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+        body = json.loads(answer.read())
+    assert body["object"] == "list"
+    assert isinstance(body["data"][0]["embedding"][0], float)
+
+
+def test_what_embeds_is_in_the_list_of_models_and_what_does_not_says_who_does(client: openai.OpenAI) -> None:
+    assert "demo/embed" in {model.id for model in client.models.list()}
+    with pytest.raises(openai.NotFoundError, match="`embed` does"):
+        client.embeddings.create(model="demo/fast", input="Hello")
+    with pytest.raises(openai.BadRequestError, match="empty") as caught:
+        client.embeddings.create(model="demo/embed", input=["a", ""])
+    assert caught.value.param == "input"
+    with pytest.raises(openai.RateLimitError):
+        client.embeddings.create(model="demo/rate-limited", input="Hello")
+
+
+def test_the_tokens_of_an_embedding_are_recorded_and_cost_nothing(client: openai.OpenAI, gateway: LiveGateway) -> None:
+    answer = client.embeddings.with_raw_response.create(model="demo/embed", input="one two three")
+    request_id = answer.headers["x-request-id"]
+    (record,) = eventually(lambda: [one for one in gateway.records() if one["request_id"] == request_id])
+    assert (record["input_tokens"], record["cost_usd"]) == (3, 0)

@@ -4,6 +4,7 @@ with a real provider it does with this one.
     fast            answers at once          rate-limited    429 with Retry-After
     slow            begins after 1.5 s       error           500
     thinker         reasons first            overloaded      503
+    embed           makes embeddings
     flaky           one call in three fails, cut             ends in the middle
                     each time in another     stall           falls silent in the middle
                     way, in a fixed order    hang            never begins
@@ -29,6 +30,7 @@ from gatewayz.errors import (
     ProviderStreamCut,
 )
 from gatewayz.providers.demo_answer import Answer, Refusal, Request, compose, read_request
+from gatewayz.providers.demo_embeddings import MODEL, WrongInput, embed
 from gatewayz.upstream import Timeouts, UpstreamRequest, UpstreamResponse
 
 HOST = "demo"
@@ -63,6 +65,8 @@ class DemoUpstream:
         self._number = count(1)
 
     async def send(self, request: UpstreamRequest) -> UpstreamResponse:
+        if request.url.endswith("/embeddings"):
+            return _embeddings(request.body)
         read = read_request(request.body)
         if isinstance(read, Refusal):
             return _refuse(read.status, read.error)
@@ -70,10 +74,7 @@ class DemoUpstream:
         if behaviour == "flaky":
             behaviour = _TURNS[next(self._turn) % len(_TURNS)]
         if behaviour in _STATUS_OF:
-            message, kind, code = _FAULTS[behaviour]
-            headers = {"retry-after": str(RETRY_AFTER_S)} if behaviour == "rate-limited" else {}
-            error = {"message": message, "type": kind, "param": None, "code": code}
-            return _refuse(_STATUS_OF[behaviour], error, headers)
+            return _fault(behaviour)
         timeouts = request.timeouts
         if behaviour == "hang":
             await _wait_for_nothing(timeouts.first_byte_s, timeouts)
@@ -158,6 +159,29 @@ async def _work(seconds: float, timeouts: Timeouts) -> None:
 
 async def _wait_for_nothing(seconds: float, timeouts: Timeouts) -> None:
     await asyncio.sleep(min(seconds, timeouts.total_s))
+
+
+def _fault(behaviour: str) -> UpstreamResponse:
+    message, kind, code = _FAULTS[behaviour]
+    headers = {"retry-after": str(RETRY_AFTER_S)} if behaviour == "rate-limited" else {}
+    return _refuse(_STATUS_OF[behaviour], {"message": message, "type": kind, "param": None, "code": code}, headers)
+
+
+def _embeddings(body: bytes) -> UpstreamResponse:
+    """Embeddings, by the one model that makes them; those whose names promise a fault keep their word here, too."""
+    try:
+        model = str(orjson.loads(body)["model"])
+        if model in _STATUS_OF:
+            return _fault(model)
+        if model != MODEL:
+            message = f"The model `{model}` makes no embeddings; `{MODEL}` does."
+            return _refuse(
+                404, {"message": message, "type": "invalid_request_error", "param": None, "code": "model_not_found"}
+            )
+        return _DemoResponse(200, _content_type(stream=False), [embed(body)])
+    except WrongInput as wrong:
+        error = {"message": wrong.reason, "type": "invalid_request_error", "param": wrong.member, "code": None}
+        return _refuse(400, error)
 
 
 def _refuse(status: int, error: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> UpstreamResponse:

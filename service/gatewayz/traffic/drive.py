@@ -14,8 +14,6 @@ import msgspec
 
 from gatewayz.traffic.scenarios import Planned, plan
 
-CHAT = "/v1/chat/completions"
-
 GIVE_UP_S = 20.0
 """A caller's own patience: longer than the gateway's for a first chunk, so that its answer is what is seen."""
 
@@ -101,7 +99,7 @@ async def drive(load: Load, tally: Tally, tick: Callable[[], None]) -> bool:
 
         async def one(planned: Planned) -> None:
             try:
-                outcome = await send(session, load.url + CHAT, load.api_key, planned)
+                outcome = await send(session, f"{load.url}/v1{planned.scenario.path}", load.api_key, planned)
                 tally.counts[planned.scenario.name, outcome] += 1
             finally:
                 tally.in_flight -= 1

@@ -12,7 +12,8 @@ Json = dict[str, Any]  # Any: request bodies are built here and only ever serial
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A kind of request; ``weight`` is its share among all. ``leaves_after`` events the caller hangs up."""
+    """A kind of request; ``weight`` is its share among all. ``leaves_after`` events the caller hangs up; ``path`` is below
+    ``/v1``."""
 
     name: str
     weight: int
@@ -20,6 +21,7 @@ class Scenario:
     body: Callable[[random.Random], Json] = field(default=lambda rng: {"messages": _messages(rng)})
     wrong_key: bool = False
     leaves_after: int | None = None
+    path: str = "/chat/completions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,11 @@ def _chat(*, stream: bool = False, words: int = 24, **more: Any) -> Callable[[ra
     return body
 
 
+def _embeddings(rng: random.Random) -> Json:
+    texts = [" ".join(rng.choices(_WORDS.split(), k=rng.randint(4, 40))) for _ in range(rng.randint(1, 4))]
+    return {"input": texts, "encoding_format": rng.choice(("float", "base64"))}
+
+
 _WEATHER = {
     "type": "function",
     "function": {
@@ -74,6 +81,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("tool call", 4, "demo/fast", _chat(tools=[_WEATHER], tool_choice="required")),
     Scenario("tool call, streamed", 3, "demo/fast", _chat(stream=True, tools=[_WEATHER], tool_choice="required")),
     Scenario("large prompt", 3, "demo/fast", _chat(words=8000)),
+    Scenario("embeddings", 4, "demo/embed", _embeddings, path="/embeddings"),
     Scenario("caller hangs up", 3, "demo/slow", _chat(stream=True), leaves_after=3),
     Scenario("provider limits", 2, "demo/rate-limited", _chat()),
     Scenario("provider fails", 2, "demo/error", _chat()),
