@@ -86,6 +86,13 @@ def configuration() -> str:
         "that has reached its rate limit rests for that model as long as the provider asks. Providers without a key (`ollama`, "
         "`vllm`, `lmstudio`) are offered once their address is set, or gatewayz.yaml names them. An address without a path gets "
         "the usual one.\n\n"
+        "Behind an address of your own may be a server that speaks less than the vendor: only chat, say. Where it answers a "
+        "wire of the list with 404, 405 or 501, the call goes on through the first wire, and so do the next ones, until the "
+        "configuration is read anew. Better is to say it: `providers: {openai: {wires: [openai_chat]}}` in gatewayz.yaml. The "
+        "first wire itself has no such way out: if `ANTHROPIC_BASE_URL` leads to a server that speaks chat, say "
+        "`providers: {anthropic: {wires: [openai_chat], auth: bearer}}`.\n\n"
+        "Variables are read at the start only. A reload of gatewayz.yaml may name others under `keys` that were set then; what a "
+        "pool knew of keys that are no longer in it is forgotten.\n\n"
         "| provider | keys | address override | default address | wires |\n|---|---|---|---|---|\n"
         f"{providers}\n\n{_config_file()}"
     )

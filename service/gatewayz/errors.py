@@ -68,6 +68,8 @@ class GatewayError(Exception):
         self.retry_after_s = retry_after_s
         self.provider: str | None = None
         """Who failed, once that is known; the gateway fills it in."""
+        self.headers: tuple[tuple[bytes, bytes], ...] = ()
+        """Of a provider's refusal, what the caller may see beside it (rate limits, the provider's id of the request)."""
         if code is not None:
             self.code = code
 

@@ -11,14 +11,14 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from gatewayz.attempts.answer import Answer, answer_headers
+from gatewayz.attempts.answer import Answer, answer_headers, refused_headers
 from gatewayz.attempts.record import AttemptRecord, PriceOf
 from gatewayz.attempts.relay import begin_stream
-from gatewayz.attempts.speech import Speech, speech_for
+from gatewayz.attempts.speech import Headers, Speech, speech_for, speech_instead
 from gatewayz.errors import (
     GatewayError,
     InvalidRequest,
@@ -35,6 +35,7 @@ from gatewayz.routing.budget import Grant, RetryBudget
 from gatewayz.routing.candidates import Candidate, absent_from
 from gatewayz.routing.choice import Choice
 from gatewayz.routing.failures import Failures
+from gatewayz.routing.makers import Makers
 from gatewayz.routing.overrides import Wish, wish_of
 from gatewayz.routing.policy import RoutingPolicy
 from gatewayz.routing.retry import pause_s, verdict
@@ -64,6 +65,8 @@ class _Asked(Record, frozen=True):
     until_s: float
     hurried: bool
     """The call has less time than attempts have anyway."""
+    headers: Headers
+    """The caller's; what of them goes on, each candidate's speech says."""
 
     def shape(self) -> Shape:
         call = self.call
@@ -101,6 +104,7 @@ class Gateway:
         self._max_upstream_bytes = max_upstream_bytes
         self._price_of = price_of
         self._choice = Choice(providers, self.policy, self.routes, cost_of, clock=clock, random=chance)
+        self._makers = Makers()
         self._budget = RetryBudget(self.policy.retry, clock)
         self._clock = clock
         self._chance = chance
@@ -113,7 +117,7 @@ class Gateway:
         caller: CallerWire,
         key: KeyIdentity | None,
         telemetry: RequestTelemetry,
-        headers: Iterable[tuple[bytes, bytes]] = (),
+        headers: Headers = (),
     ) -> Answer:
         """The answer to a call, in the caller's wire. ``headers`` are the request's, in which he may wish for another routing.
 
@@ -121,7 +125,7 @@ class Gateway:
         event, never the end of an answer).
         """
         call, wish = wish_of(headers, call)
-        candidates = self._choice.candidates(call, wish, key)
+        candidates = self._makers.only(call, self._choice.candidates(call, wish, key))
         if wish.models or call.model in self.providers.groups:
             for name, missing in absent_from((call.model, *wish.models), self.providers):
                 telemetry.event(names.CANDIDATE_SKIPPED, {names.PROVIDER: name, names.SKIP_REASON: missing})
@@ -136,7 +140,8 @@ class Gateway:
         self._budget.request_began()
         open_ended = False
         try:
-            answer = await self._ask_in_turn(_Asked(call, caller, key, telemetry, wish, until_s, hurried), candidates)
+            asked = _Asked(call, caller, key, telemetry, wish, until_s, hurried, headers)
+            answer = await self._ask_in_turn(asked, candidates)
             open_ended = answer.events is not None
             return answer
         finally:
@@ -154,7 +159,7 @@ class Gateway:
         for place, candidate in enumerate(candidates):
             tries, waited = 0, False
             try:
-                speech = speech_for(asked.call, asked.caller, candidate.provider, candidate.model)
+                speech = speech_for(asked.call, asked.caller, candidate.provider, candidate.model, asked.headers)
             except InvalidRequest as error:
                 failures.add(candidate, error, called=False)
                 asked.skipped(candidate, "untranslatable")
@@ -188,6 +193,11 @@ class Gateway:
                     return await self._attempt(asked, candidate, speech, number, reason)
                 except GatewayError as error:
                     well = False
+                    other = speech_instead(speech, error, asked.call, asked.caller, candidate.provider, candidate.model)
+                    if other is not None and number < self.policy.retry.max_attempts:
+                        failures.add(candidate, error, called=True)
+                        speech = other
+                        continue
                     substitute = isinstance(error, ProviderBadRequest) and failures.of_others(candidate)
                     failures.add(candidate, error, called=True)
                     if (verdict(error) == "final" and not substitute) or number == self.policy.retry.max_attempts:
@@ -250,7 +260,14 @@ class Gateway:
         try:
             left_s = asked.until_s - self._clock() if asked.hurried or number > 1 else None
             request = provider.request(
-                speech.path, speech.body, call.stream, key=secret, traceparent=span.traceparent, total_s=left_s
+                speech.path,
+                speech.body,
+                call.stream,
+                wire=speech.wire.name,
+                forwarded=speech.headers,
+                key=secret,
+                traceparent=span.traceparent,
+                total_s=left_s,
             )
             if (first_s := asked.wish.first_chunk_timeout_s) is not None and first_s < request.timeouts.first_byte_s:
                 request = replace(request, timeouts=replace(request.timeouts, first_byte_s=first_s))
@@ -259,15 +276,19 @@ class Gateway:
                 record.status = response.status
                 if not 200 <= response.status < 300:
                     refusal = await response.read(MAX_ERROR_BYTES)
-                    raise speech.wire.error(response.status, response.headers, refusal, provider.secrets)
+                    refused = speech.wire.error(response.status, response.headers, refusal, provider.secrets)
+                    refused.headers = refused_headers(response.headers)
+                    raise refused
                 if secret is not None:
                     provider.keys.succeeded(secret)
                 if call.stream:
                     answer = await begin_stream(call, asked.caller, provider, translation, response, record)
                     record.then = self._leave
+                    self._learn_from_answer(asked, candidate, speech, record)
                     return answer
                 reply = await response.read(self._max_upstream_bytes)
                 record.fold.reply(reply)
+                self._learn_from_answer(asked, candidate, speech, record)
                 if translation is not None:
                     reply = translation.reply(reply)
             except BaseException:
@@ -284,6 +305,12 @@ class Gateway:
         response.close()
         record.settle(None, whole=True)
         return Answer(response.status, answer_headers(provider, response.headers), provider.name, body=reply)
+
+    def _learn_from_answer(self, asked: _Asked, candidate: Candidate, speech: Speech, record: AttemptRecord) -> None:
+        if speech.instead_of is not None:
+            candidate.provider.learn_lack(*speech.instead_of)
+        if speech.wire.name == asked.caller.name == "openai_responses":
+            self._makers.made(record.fold.response_id, candidate.provider.name)
 
     def _learn_from(self, error: GatewayError, secret: Secret | None, candidate: Candidate, visit: Visit) -> None:
         """What the provider's refusal says about our key, and about when to come back."""

@@ -152,7 +152,9 @@ def test_between_the_same_wires_the_bytes_are_theirs(claude: anthropic.Anthropic
     assert request_id.startswith("req_")
     assert theirs.requests[-1] == {"model": MODEL, "max_tokens": 9, "messages": HELLO, "top_k": 5, "news": [1]}
     assert theirs.headers[-1]["x-api-key"] == "sk-ant-theirs"
-    assert theirs.headers[-1]["anthropic-version"] == "2023-06-01"
+    assert (
+        theirs.headers[-1]["anthropic-version"] == anthropic.Anthropic(api_key="x").default_headers["anthropic-version"]
+    )
     with claude.messages.with_streaming_response.create(model=MODEL, max_tokens=9, messages=HELLO, stream=True) as raw:
         assert b"".join(raw.iter_bytes()) == b"".join(STREAM)
 

@@ -31,3 +31,8 @@ def answer_headers(provider: Provider, headers: Mapping[str, str]) -> list[tuple
     returned = [pair for pair in returned_headers(headers) if pair[0] != b"content-type"]
     returned.append((b"x-gatewayz-provider", provider.name.encode()))
     return returned
+
+
+def refused_headers(headers: Mapping[str, str]) -> tuple[tuple[bytes, bytes], ...]:
+    """What goes back with a refusal: Retry-After is the gateway's own to word, since several may have been asked."""
+    return tuple([pair for pair in returned_headers(headers) if pair[0] not in (b"content-type", b"retry-after")])

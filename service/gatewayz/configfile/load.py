@@ -79,15 +79,23 @@ def _provider(
     given = document.mapping(*trail) if raw is not None else {}
     merged: dict[str, Any] = {**msgspec.to_builtins(shipped), **given} if shipped is not None else given
     if shipped is not None:
+        if "base_url" in given and "wire_urls" not in given:
+            del merged["wire_urls"]  # the vendor's; whoever serves it elsewhere serves all of it there
         for member in ("timeouts", "prices", "headers"):
             if member in given:  # entry by entry: one changed timeout does not unset the others
                 merged[member] = {**msgspec.to_builtins(getattr(shipped, member)), **document.mapping(*trail, member)}
     for model, price in document.mapping(*trail, "prices").items() if "prices" in given else ():
         document.convert(price, PriceEntry, (*trail, "prices", model))  # one by one, for the line of a wrong one
     entry = document.convert(merged, ProviderEntry, trail)
-    reason = wrong_base_url(entry.base_url, plain_http=entry.keyless or name == DEMO)
-    if reason is not None:
-        raise document.error((*trail, "base_url"), reason)
+    places = {("base_url",): entry.base_url, **{("wire_urls", wire): url for wire, url in entry.wire_urls.items()}}
+    for place, url in places.items():
+        if (reason := wrong_base_url(url, plain_http=entry.keyless or name == DEMO)) is not None:
+            raise document.error((*trail, *place), reason)
+    for wire in entry.wire_urls:
+        if wire not in entry.wires:
+            raise document.error((*trail, "wire_urls", wire), "is not among this provider's `wires`")
+    if repeated := next((wire for wire in entry.wires if entry.wires.count(wire) > 1), None):
+        raise document.error((*trail, "wires"), f"{repeated} is there twice")
     for index, variable in enumerate(entry.keys):
         if not _VARIABLE.match(variable):
             # Not repeated: whoever misunderstands this member puts a key here.

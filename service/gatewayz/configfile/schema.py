@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from msgspec import Meta, Struct, field
 
 from gatewayz.records import ModelGroup, Strategy
 
-Wire = Literal["openai_chat", "openai_responses", "anthropic_messages", "gemini"]
+Wire = Literal["openai_chat", "openai_completions", "openai_responses", "anthropic_messages", "gemini"]
 Auth = Literal["bearer", "x-api-key", "x-goog-api-key"]
 MaxTokensName = Literal["max_tokens", "max_completion_tokens"]
+ReasoningBack = Literal["content", "details"]
 
 Text = Annotated[str, Meta(min_length=1)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
@@ -45,6 +46,7 @@ class ProviderEntry(Struct, frozen=True, forbid_unknown_fields=True):
     """One provider. PROVIDER_MEMBERS says what each member means."""
 
     base_url: Text
+    wire_urls: Mapping[Wire, Text] = field(default_factory=dict[Wire, str])
     wires: Annotated[tuple[Wire, ...], Meta(min_length=1)] = ("openai_chat",)
     embeddings: bool = False
     auth: Auth = "bearer"
@@ -57,6 +59,7 @@ class ProviderEntry(Struct, frozen=True, forbid_unknown_fields=True):
     list_models: bool = True
     usage_option: bool = True
     max_tokens_name: MaxTokensName = "max_tokens"
+    reasoning_back: ReasoningBack | None = None
     propagate: bool = False
     timeouts: TimeoutsEntry = TimeoutsEntry()
     max_concurrency: Annotated[int, Meta(ge=1, le=100_000)] | None = None
@@ -67,8 +70,10 @@ class ProviderEntry(Struct, frozen=True, forbid_unknown_fields=True):
 
 PROVIDER_MEMBERS: Mapping[str, str] = {
     "base_url": "Where its API lives. `<NAME>_BASE_URL` in the environment takes its place.",
-    "wires": "APIs that it speaks, best first: `openai_chat`, `openai_responses`, `anthropic_messages`, `gemini`.",
-    "embeddings": "Whether it has an embeddings endpoint.",
+    "wire_urls": "Wire → where that one lives, if it is not under `base_url`. Another `base_url` takes their place.",
+    "wires": f"APIs that it speaks, best first: {', '.join(f'`{wire}`' for wire in get_args(Wire))}. "
+    "A caller of one of them is forwarded as he is, any other is translated to the first.",
+    "embeddings": "Whether it has an embeddings endpoint (OpenAI's; for `gemini` Gemini's).",
     "auth": "How the key is sent: `bearer`, `x-api-key` or `x-goog-api-key`.",
     "keys": "Environment variables that hold keys: all that are set are used, each may hold several, separated by commas.",
     "keyless": "Needs no key (it may have one), and may be called over plain http.",
@@ -79,6 +84,8 @@ PROVIDER_MEMBERS: Mapping[str, str] = {
     "list_models": "Ask its `/models` for more names now and then, in the background.",
     "usage_option": "Takes `stream_options.include_usage`; false for one that reports usage unasked.",
     "max_tokens_name": "The word for the token limit in a chat request: `max_tokens` or `max_completion_tokens`.",
+    "reasoning_back": "How it wants an earlier turn's reasoning back, in calls that are translated to chat: `content` "
+    "(`reasoning_content`, as DeepSeek), `details` (`reasoning_details`, as OpenRouter); default: not at all.",
     "propagate": "Send our trace context along: only to servers of your own.",
     "timeouts": "`connect_s`, `first_chunk_s` (streams), `first_byte_s` (whole answers), `idle_s`, `total_s`.",
     "max_concurrency": "Most calls at once, per worker.",

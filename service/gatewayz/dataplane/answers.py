@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from contextlib import aclosing
 from typing import Protocol
 
@@ -23,7 +23,7 @@ class AnswersCalls(Protocol):
         caller: CallerWire,
         key: KeyIdentity | None,
         telemetry: RequestTelemetry,
-        headers: Iterable[tuple[bytes, bytes]] = (),
+        headers: Collection[tuple[bytes, bytes]] = (),
     ) -> Answer: ...
 
 

@@ -22,6 +22,7 @@ async def answer_error(exchange: Exchange, error: GatewayError) -> None:
         headers.append((b"allow", ", ".join(error.allowed).encode()))
     if error.provider is not None:
         headers.append((b"x-gatewayz-provider", error.provider.encode()))
+    headers.extend(error.headers)
     request_id = _request_id(exchange)
     await exchange.answer(error.status, headers, error_body(error, request_id.decode() if request_id else None))
 

@@ -14,8 +14,7 @@ from gatewayz.routing.candidates import candidates_for
 from gatewayz.telemetry.requests import RequestTelemetry
 from gatewayz.wires.messages import MessagesCaller
 from gatewayz.wires.messages_count import TOKEN_COUNT, count_reply, estimate_input_tokens
-
-_NO_SUCH_ENDPOINT = (404, 405, 501)
+from gatewayz.wires.provider_errors import no_such_endpoint
 
 
 class Messages:
@@ -61,7 +60,6 @@ class CountTokens:
         try:
             return await self._gateway.answer(call, TOKEN_COUNT, served.key, telemetry, exchange.scope["headers"])
         except ProviderBadRequest as error:
-            # Some speak the wire without this endpoint, and say so otherwise than in the wire's own error object.
-            if error.upstream_status in _NO_SUCH_ENDPOINT and error.body is None:
+            if no_such_endpoint(error):  # some speak the wire without this one
                 return None
             raise

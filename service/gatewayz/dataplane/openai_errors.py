@@ -22,4 +22,5 @@ async def answer_error(exchange: Exchange, error: GatewayError) -> None:
         headers.append((b"allow", ", ".join(error.allowed).encode()))
     if error.provider is not None:
         headers.append((b"x-gatewayz-provider", error.provider.encode()))
+    headers.extend(error.headers)
     await exchange.answer(error.status, headers, error_body(error))

@@ -18,11 +18,12 @@ from gatewayz.gateway import Gateway
 def find_route(gateway: Gateway) -> Callable[[str], Route | None]:
     """A function from path to route. Exact paths are one dictionary look-up; the model name in a path may hold slashes."""
     models = Models(gateway.providers)
+    responses = Responses(gateway)
     exact = {
         "/v1/chat/completions": Route("/v1/chat/completions", {"POST": ChatCompletions(gateway).post}),
         "/v1/completions": Route("/v1/completions", {"POST": Completions(gateway).post}),
         "/v1/embeddings": Route("/v1/embeddings", {"POST": Embeddings(gateway).post}),
-        "/v1/responses": Route("/v1/responses", {"POST": Responses(gateway).post}),
+        "/v1/responses": Route("/v1/responses", {"POST": responses.post}),
         "/v1/messages": Route("/v1/messages", {"POST": Messages(gateway).post}, anthropic_errors.answer_error),
         "/v1/messages/count_tokens": Route(
             "/v1/messages/count_tokens",
@@ -33,10 +34,18 @@ def find_route(gateway: Gateway) -> Callable[[str], Route | None]:
     }
     one_model = Route("/v1/models/{model}", {"GET": models.retrieve, "HEAD": models.retrieve})
 
+    of_responses = Route(
+        "/v1/responses/{response_id}", dict.fromkeys(("GET", "HEAD", "POST", "DELETE"), responses.refuse)
+    )
+
     def find(path: str) -> Route | None:
         route = exact.get(path)
-        if route is None and path.startswith(PREFIX) and len(path) > len(PREFIX):
+        if route is not None:
+            return route
+        if path.startswith(PREFIX) and len(path) > len(PREFIX):
             return one_model
-        return route
+        if path.startswith("/v1/responses/"):
+            return of_responses
+        return None
 
     return find

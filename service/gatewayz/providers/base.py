@@ -8,7 +8,7 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from gatewayz import __version__
-from gatewayz.configfile.schema import Auth, MaxTokensName, Wire
+from gatewayz.configfile.schema import Auth, MaxTokensName, ReasoningBack, Wire
 from gatewayz.errors import ProviderRateLimited
 from gatewayz.providers.keypool import KeyPool
 from gatewayz.providers.keypool import Secret as Secret
@@ -19,8 +19,15 @@ OTHER = "other"
 MAX_LEARNED = 200  # per provider and process: bounds the series that models outside the catalogue can open
 MAX_LISTED = 2000  # model names taken from one provider's own list; OpenRouter, with hundreds, is the longest of use
 
-_RETURNED = ("content-type", "retry-after")
-_RETURNED_PREFIX = "x-ratelimit-"
+MAX_LACKING = 1000  # wires and models, per provider and process, whose endpoint turned out not to be there
+
+_RETURNED = ("content-type", "retry-after", "openai-processing-ms")
+_RETURNED_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
+_THEIR_ID = ("x-request-id", "request-id")
+THEIR_ID = b"x-gatewayz-provider-request-id"
+"""The provider's own id of the request, for a question to its support: under its usual name ours goes to the caller."""
+
+ANTHROPIC_VERSION = ("anthropic-version", "2023-06-01")
 
 
 class _Headers(tuple[tuple[str, str], ...]):
@@ -61,12 +68,20 @@ class Provider:
     """Further headers of every request; an operator may have put a secret into one."""
     max_tokens_name: MaxTokensName = "max_tokens"
     """How a chat request says how much may be generated."""
+    reasoning_back: ReasoningBack | None = None
+    """How a chat request that came on another wire carries an earlier turn's reasoning."""
+    wire_urls: Mapping[Wire, str] = field(default_factory=dict[Wire, str])
+    """Where a wire is served that is not under ``base_url``."""
     max_concurrency: int | None = None
     """Calls at once, per worker; ``None``: as the settings say."""
     list_models: bool = False
     server_address: str = field(init=False)
     server_port: int = field(init=False)
     _root: str = field(init=False, repr=False)
+    _roots: Mapping[str, str] = field(init=False, repr=False, compare=False)
+    _lacking: set[tuple[Wire, str | None]] = field(
+        init=False, repr=False, compare=False, default_factory=set[tuple[Wire, str | None]]
+    )
     _common: _Headers = field(init=False, repr=False, compare=False)
     _by_key: dict[Secret | None, _Headers] = field(init=False, repr=False, compare=False)
     _catalogued: frozenset[str] = field(init=False, repr=False, compare=False)
@@ -79,6 +94,7 @@ class Provider:
         place(self, "server_address", parts.hostname or self.name)
         place(self, "server_port", parts.port or (80 if parts.scheme == "http" else 443))
         place(self, "_root", self.base_url.rstrip("/"))
+        place(self, "_roots", {wire: url.rstrip("/") for wire, url in self.wire_urls.items()})
         place(self, "_catalogued", frozenset(self.models))
         own = {name.lower() for name, _ in self.headers}
         common = [
@@ -88,6 +104,8 @@ class Provider:
             ("accept-encoding", "identity"),
             ("user-agent", f"gatewayz/{__version__}"),
         ]
+        if "anthropic_messages" in self.wires:
+            common.append(ANTHROPIC_VERSION)  # without one a strict server refuses whatever it is asked
         place(self, "_common", _Headers((*(pair for pair in common if pair[0] not in own), *self.headers)))
         # Made once: UpstreamRequests with the very same tuple share their parsed form.
         by_key: dict[Secret | None, _Headers] = {None: self._common}
@@ -125,19 +143,25 @@ class Provider:
         body: bytes,
         stream: bool,
         *,
+        wire: str | None = None,
+        forwarded: tuple[tuple[str, str], ...] = (),
         key: Secret | None = None,
         traceparent: bytes | None = None,
         total_s: float | None = None,
     ) -> UpstreamRequest:
-        """The request for one attempt. Of the caller's headers none is sent on; ``traceparent`` only where the entry says
-        ``propagate``; ``total_s`` shortens the attempt, it never lengthens it."""
+        """The request for one attempt, on ``wire`` where that lives elsewhere. ``forwarded``: of the caller's headers those that
+        go on; ``traceparent`` only where the entry says ``propagate``; ``total_s`` shortens the attempt, it never lengthens
+        it."""
         headers = self._by_key[key]
+        if forwarded:
+            headers = _with_forwarded(headers, forwarded)
         if self.propagate and traceparent is not None:
             headers = _Headers((*headers, ("traceparent", traceparent.decode("ascii"))))
         timeouts = self.timeouts(stream)
         if total_s is not None and total_s < timeouts.total_s:
             timeouts = Timeouts(timeouts.connect_s, timeouts.first_byte_s, timeouts.idle_s, total_s)
-        return UpstreamRequest(url=self._root + path, headers=headers, body=body, timeouts=timeouts, stream=stream)
+        root = self._roots.get(wire, self._root) if wire is not None and self._roots else self._root
+        return UpstreamRequest(url=root + path, headers=headers, body=body, timeouts=timeouts, stream=stream)
 
     def refused(self, key: Secret | None, model: str, status: int, retry_after_s: float | None, now_s: float) -> None:
         """The provider answered with an error ``status``: decides what becomes of the key."""
@@ -179,6 +203,17 @@ class Provider:
         if model not in self._catalogued and len(self._learned) < MAX_LEARNED:
             self._learned.add(model)
 
+    def lacks(self, wire: Wire, model: str) -> bool:
+        """Whether ``wire``, though it is listed, turned out not to be served, for this model or at all."""
+        lacking = self._lacking
+        return bool(lacking) and ((wire, model) in lacking or (wire, None) in lacking)
+
+    def learn_lack(self, wire: Wire, model: str | None) -> None:
+        """The endpoint of ``wire`` is not there (for ``model`` at least, None: for any): until the next reload, the provider's
+        first wire is used instead."""
+        if len(self._lacking) < MAX_LACKING:
+            self._lacking.add((wire, model))
+
     def adopt(self, before: Provider) -> None:
         """Takes over what was learned about the same provider before a reload: models, and which keys rest."""
         self._learned.update(before._learned)
@@ -195,9 +230,18 @@ def _credential(auth: Auth, key: Secret) -> tuple[str, str]:
             return (auth, key.reveal())
 
 
+def _with_forwarded(headers: _Headers, forwarded: tuple[tuple[str, str], ...]) -> _Headers:
+    """The caller's version in the place of ours; of a list (``…-beta``) the operator's words and the caller's."""
+    ours = dict(headers)
+    merged = dict(ours)
+    for name, value in forwarded:
+        merged[name] = f"{ours[name]},{value}" if name in ours and name.endswith("-beta") else value
+    return headers if merged == ours else _Headers(merged.items())
+
+
 def returned_headers(headers: Mapping[str, str]) -> Iterator[tuple[bytes, bytes]]:
-    """Those of a provider's headers that the caller may see: content type, and what says when to come back. Cookies and the
-    names of our own organisation and account stay here."""
+    """Those of a provider's headers that the caller may see: content type, what says how much is left and when to come back, how
+    long the provider took, and its id of the request. Cookies and the names of our own organisation and account stay here."""
     for name, value in headers.items():
         if (returned := _returned_name(name)) is not None:
             yield returned, value.encode("latin-1", "replace")
@@ -206,7 +250,9 @@ def returned_headers(headers: Mapping[str, str]) -> Iterator[tuple[bytes, bytes]
 @lru_cache(maxsize=512)  # providers send the same names with every answer
 def _returned_name(name: str) -> bytes | None:
     lower = name.lower()
-    return lower.encode("ascii", "replace") if lower in _RETURNED or lower.startswith(_RETURNED_PREFIX) else None
+    if lower in _THEIR_ID:
+        return THEIR_ID
+    return lower.encode("ascii", "replace") if lower in _RETURNED or lower.startswith(_RETURNED_PREFIXES) else None
 
 
 class Providers(Mapping[str, Provider]):

@@ -90,10 +90,12 @@ class Opener:
             propagate=entry.propagate,
             usage_option=entry.usage_option,
             wires=entry.wires,
+            wire_urls={} if override else entry.wire_urls,
             embeddings=entry.embeddings,
             auth=entry.auth,
             headers=tuple((header.lower(), value) for header, value in entry.headers.items()),
             max_tokens_name=entry.max_tokens_name,
+            reasoning_back=entry.reasoning_back,
             max_concurrency=entry.max_concurrency,
             list_models=entry.list_models,
         )

@@ -14,7 +14,7 @@ from gatewayz.records import Call, Operation
 from gatewayz.wires.base import Fold, Shape, Translation, Wire
 from gatewayz.wires.chat import chat_to_upstream, error_body, error_event, parse_chat_request
 from gatewayz.wires.chat_fold import ChatFold
-from gatewayz.wires.json_values import Object, list_of, object_of
+from gatewayz.wires.json_values import Object, list_of, object_of, text_of
 from gatewayz.wires.provider_errors import provider_error
 
 
@@ -66,9 +66,9 @@ class ChatProvider:
     ignore the newer."""
     usage_option: bool = True
     """Knows ``stream_options.include_usage``; for calls that came on another wire."""
-    reasoning_back: bool = False
-    """Takes an earlier turn's ``reasoning_details`` and ``extra_content`` back; strict providers refuse members they do not
-    know."""
+    reasoning_back: Literal["content", "details"] | None = None
+    """How it takes an earlier turn's reasoning back: as the text that it was (``reasoning_content``), or with everything that
+    was sealed (``reasoning_details`` and ``extra_content``). Strict providers refuse members they do not know."""
     name: Wire = "openai_chat"
 
     def path(self, model: str, stream: bool) -> str:
@@ -88,8 +88,8 @@ class ChatProvider:
             request.pop("stream_options", None)
         if self.limit_member == "max_tokens" and "max_completion_tokens" in request:
             request["max_tokens"] = request.pop("max_completion_tokens")
-        if not self.reasoning_back:
-            request["messages"] = [_plain(object_of(message)) for message in list_of(chat.get("messages"))]
+        messages = list_of(chat.get("messages"))
+        request["messages"] = [_with_reasoning(object_of(message), self.reasoning_back) for message in messages]
         return orjson.dumps(request)
 
     def to_chat(self, shape: Shape) -> Translation:
@@ -103,13 +103,29 @@ class ChatProvider:
 
 
 _SEALED = ("reasoning_details", "extra_content")
+_REASONING = (*_SEALED, "reasoning_content")
 
 
-def _plain(message: Object) -> Object:
-    """A message without what other providers sealed."""
-    if message.get("role") != "assistant":
+def _with_reasoning(message: Object, back: Literal["content", "details"] | None) -> Object:
+    """A message with its reasoning as the provider takes it, or without."""
+    if message.get("role") != "assistant" or (back == "details" and "reasoning_details" in message):
         return message
-    plain = {name: value for name, value in message.items() if name not in _SEALED}
+    plain = {name: value for name, value in message.items() if name not in _REASONING}
+    if back == "details":
+        plain |= {name: message[name] for name in _SEALED if name in message}
+        if text := text_of(message.get("reasoning_content")):
+            plain["reasoning"] = text
+        return plain
+    if back == "content" and (text := _reasoning_of(message)):
+        plain["reasoning_content"] = text
     if calls := list_of(plain.get("tool_calls")):
         plain["tool_calls"] = [{k: v for k, v in object_of(call).items() if k not in _SEALED} for call in calls]
     return plain
+
+
+def _reasoning_of(message: Object) -> str:
+    """As text, whoever thought it: a model that insists on an earlier turn's reasoning is not told whose it was."""
+    if text := text_of(message.get("reasoning_content")):
+        return text
+    details = map(object_of, list_of(message.get("reasoning_details")))
+    return "".join([text_of(detail.get("text")) for detail in details if detail.get("type") == "reasoning.text"])

@@ -13,7 +13,16 @@ from typing import Any
 import orjson
 
 from gatewayz.errors import InvalidRequest
-from gatewayz.wires.json_values import Object, list_at, no_equal, object_at, present, text_at, wrong_type
+from gatewayz.wires.json_values import (
+    Object,
+    list_at,
+    no_equal,
+    object_at,
+    present,
+    text_at,
+    text_of,
+    wrong_type,
+)
 from gatewayz.wires.messages_schema import is_strict
 from gatewayz.wires.messages_thinking import details_of
 
@@ -123,6 +132,7 @@ def _assistant_turn(blocks: list[Any], path: str) -> list[Object]:
     texts: list[str] = []
     calls: list[Object] = []
     details: list[Object] = []
+    thoughts: list[str] = []
     for index, value in enumerate(blocks):
         at = f"{path}[{index}]"
         block = object_at(value, at)
@@ -137,6 +147,8 @@ def _assistant_turn(blocks: list[Any], path: str) -> list[Object]:
                 calls.append({"id": call_id, "type": "function", "function": function})
             case "thinking" | "redacted_thinking":
                 details.extend(details_of(block))
+                if not block.get("signature"):
+                    thoughts.append(text_of(block.get("thinking")))
             case other:
                 raise no_equal(at, f"a block of type {_shown(other)} has no equal outside Anthropic's API")
     if not texts and not calls:
@@ -146,6 +158,8 @@ def _assistant_turn(blocks: list[Any], path: str) -> list[Object]:
         message["tool_calls"] = calls
     if details:
         message["reasoning_details"] = details
+    if thought := "".join(thoughts):
+        message["reasoning_content"] = thought  # nobody signed it: it is for the few who want it back as it was
     return [message]
 
 

@@ -13,6 +13,7 @@ import orjson
 from msgspec import Struct
 
 from gatewayz.errors import (
+    GatewayError,
     ProviderAuthFailed,
     ProviderBadRequest,
     ProviderError,
@@ -82,6 +83,14 @@ def provider_error(
             )
         case _:
             return ProviderMalformedResponse(f"The provider answered with status {status}.", upstream_status=status)
+
+
+def no_such_endpoint(error: GatewayError) -> bool:
+    """Whether the provider said that it has no such endpoint, and not that it has no such model. There is no agreed way to say
+    it: some send a page, some an error object that names the path; what is about the model names the model."""
+    if not isinstance(error, ProviderError) or error.upstream_status not in (404, 405, 501):
+        return False
+    return error.body is None or b"model" not in error.body.lower()
 
 
 def presentable(body: bytes, secrets: Sequence[str] = ()) -> bytes | None:

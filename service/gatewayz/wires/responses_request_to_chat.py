@@ -10,10 +10,23 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from gatewayz.errors import InvalidRequest
-from gatewayz.wires.json_values import Object, copied, list_at, no_equal, object_at, present, shown, text_at, wrong_type
+from gatewayz.wires.json_values import (
+    Object,
+    copied,
+    list_at,
+    list_of,
+    no_equal,
+    object_at,
+    object_of,
+    present,
+    shown,
+    text_at,
+    text_of,
+    wrong_type,
+)
 from gatewayz.wires.sealed_reasoning import unseal_details
 
-_STATEFUL = "it keeps no state between calls"
+_STATEFUL = "it keeps no state between calls (send the whole history as 'input', with 'store': false)"
 _HOSTED = "it hosts no tools"
 
 # What may be said here and what it then means: nothing, or a refusal with this reason.
@@ -22,7 +35,7 @@ _REFUSED: Mapping[str, str] = {
     "conversation": _STATEFUL,
     "prompt": _STATEFUL,
     "context_management": _STATEFUL,
-    "background": "it answers only while the caller waits",
+    "background": "it answers only while the caller waits (leave it out, or stream)",
     "store": _STATEFUL,
     "moderation": "it has no moderation to set",
     "access_programs": "it has no such programs",
@@ -202,10 +215,12 @@ def _add_item(messages: list[Object], item: Object, path: str) -> None:
             content = _content(item.get("output"), f"{path}.output", _INPUT_PARTS)
             messages.append({"role": "tool", "tool_call_id": _call_id(item, path), "content": content})
         case "reasoning":
-            # Shown thoughts no provider wants back, and what others sealed none can open.
+            # What others sealed none can open; thoughts that were only shown are for the few who want them back.
             encrypted = item.get("encrypted_content")
             if isinstance(encrypted, str) and (details := unseal_details(encrypted)):
                 messages.append({"role": "assistant", "content": None, "reasoning_details": details})
+            elif thought := _thought(item):
+                messages.append({"role": "assistant", "content": None, "reasoning_content": thought})
         case "item_reference":
             raise no_equal(path, _STATEFUL)
         case str() as other:
@@ -224,7 +239,16 @@ def _add_message(messages: list[Object], message: Object) -> None:
 
 
 def _only_reasoning(message: Object) -> bool:
-    return message.keys() == {"role", "content", "reasoning_details"} and message["content"] is None
+    return (
+        message.get("role") == "assistant"
+        and message["content"] is None
+        and message.keys() <= {"role", "content", "reasoning_details", "reasoning_content"}
+    )
+
+
+def _thought(item: Object) -> str:
+    parts = [*list_of(item.get("summary")), *list_of(item.get("content"))]
+    return "\n\n".join([text for part in parts if (text := text_of(object_of(part).get("text")))])
 
 
 def _call_id(item: Object, path: str) -> str:

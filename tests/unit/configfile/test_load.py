@@ -127,6 +127,20 @@ class TestMistakes:
                 "line 7: providers.acme.models[1]: expected `str`, got `int`",
             ),
             (ACME + "    wires: [openai_chat, soap]\n", "line 5: providers.acme.wires[1]: invalid enum value 'soap'"),
+            (
+                ACME + "    wires: [openai_chat, openai_chat]\n",
+                "line 5: providers.acme.wires: openai_chat is there twice",
+            ),
+            (
+                ACME + "    wire_urls:\n      gemini: https://x/v1\n",
+                "line 6: providers.acme.wire_urls.gemini: is not among this provider's `wires`",
+            ),
+            (
+                ACME + "    wire_urls:\n      openai_chat: http://x/v1\n",
+                "line 6: providers.acme.wire_urls.openai_chat: must use https",
+            ),
+            (ACME + "    wire_urls: {soap: https://x}\n", "line 5: providers.acme.wire_urls"),
+            (ACME + "    reasoning_back: yes\n", "line 5: providers.acme.reasoning_back: "),
             (ACME + "    wires: []\n", "line 5: providers.acme.wires: expected `array` of length >= 1"),
             (ACME + "    auth: basic\n", "line 5: providers.acme.auth: invalid enum value 'basic'"),
             (ACME + "    max_concurrency: 0\n", "line 5: providers.acme.max_concurrency: expected `int` >= 1"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,8 +34,8 @@ from tests.upstream import FakeLLM
 KEY = KeyIdentity("kid1", "first key")
 CHAT = CALLER_WIRES["openai_chat"]
 HELLO: Mapping[str, Any] = {"messages": [{"role": "user", "content": "Hello"}]}
-PROVIDERS = ("openai", "groq", "together")
-Headers = Iterable[tuple[bytes, bytes]]
+PROVIDERS = ("openai", "groq", "together", "nvidia")
+Headers = Collection[tuple[bytes, bytes]]
 
 
 class Clock:
@@ -214,7 +214,7 @@ async def rigs() -> AsyncGenerator[Rigs]:
 
 @pytest_asyncio.fixture
 async def rig(rigs: Rigs) -> Rig:
-    """Three providers, the usual policy, a clock that only moves when told."""
+    """Four providers, the usual policy, a clock that only moves when told."""
     return await rigs()
 
 

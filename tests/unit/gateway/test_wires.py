@@ -33,7 +33,7 @@ each_wire = pytest.mark.parametrize("wire", list(CALLER_WIRES.values()), ids=lis
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_call_on_any_wire_falls_over_and_is_answered_on_it(rig: Rig, wire: CallerWire, stream: bool) -> None:
     result = await rig.ask(
-        "together/503", caller=wire, fields=BODIES[wire.name], models=["groq/ok-7-tokens"], stream=stream
+        "nvidia/503", caller=wire, fields=BODIES[wire.name], models=["groq/ok-7-tokens"], stream=stream
     )
 
     assert result.provider == "groq"
@@ -45,12 +45,12 @@ async def test_a_call_on_any_wire_falls_over_and_is_answered_on_it(rig: Rig, wir
         assert LAST_WORDS[wire.name] in result.body
     else:
         orjson.loads(result.body)
-    assert rig.attempts(result) == [("together", "first", "provider_overloaded"), ("groq", "fallback", None)]
+    assert rig.attempts(result) == [("nvidia", "first", "provider_overloaded"), ("groq", "fallback", None)]
 
 
 @each_wire
 async def test_a_stream_that_breaks_never_looks_finished_on_any_wire(rig: Rig, wire: CallerWire) -> None:
-    result = await rig.ask("together/cut-after-3", caller=wire, fields=BODIES[wire.name], stream=True)
+    result = await rig.ask("nvidia/cut-after-3", caller=wire, fields=BODIES[wire.name], stream=True)
 
     assert b"word2" in result.body
     assert b"error" in result.body.rstrip().rsplit(b"\n\n", 1)[-1]
@@ -63,7 +63,7 @@ async def test_a_stream_that_breaks_never_looks_finished_on_any_wire(rig: Rig, w
 async def test_what_the_provider_says_of_a_bad_request_reaches_the_caller_in_his_words(
     rig: Rig, wire: CallerWire
 ) -> None:
-    result = await rig.ask("together/400-context", caller=wire, fields=BODIES[wire.name])
+    result = await rig.ask("nvidia/400-context", caller=wire, fields=BODIES[wire.name])
 
     assert result.refused.status == 400
     told = orjson.loads(wire.error_body(result.refused))

@@ -74,6 +74,22 @@ class TestBaseUrls:
         provider = load({"ANTHROPIC_API_KEY": "k", "ANTHROPIC_BASE_URL": given})["anthropic"]
         assert provider.request("/messages", b"", stream=False).url == called
 
+    def test_a_wire_that_the_vendor_serves_elsewhere_is_expected_under_an_address_of_ones_own(
+        self, tmp_path: Path
+    ) -> None:
+        def called(environment: dict[str, str], text: str = "") -> str:
+            file = tmp_path / "gatewayz.yaml"
+            file.write_text(text)
+            provider = load({"DEEPSEEK_API_KEY": "k", **environment}, config_file=file)["deepseek"]
+            return provider.request("/messages", b"", stream=False, wire="anthropic_messages").url
+
+        assert called({}) == "https://api.deepseek.com/anthropic/v1/messages"
+        assert called({"DEEPSEEK_BASE_URL": "http://127.0.0.1:9/v1"}) == "http://127.0.0.1:9/v1/messages"
+        moved = "providers: {deepseek: {base_url: 'https://proxy.example/v1'}}"
+        assert called({}, moved) == "https://proxy.example/v1/messages"
+        both = moved.replace("}}", ", wire_urls: {anthropic_messages: 'https://proxy.example/claude'}}}")
+        assert called({}, both) == "https://proxy.example/claude/messages"
+
     @pytest.mark.parametrize(
         ("url", "reason"),
         [

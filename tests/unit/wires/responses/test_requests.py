@@ -322,6 +322,7 @@ class TestToChat:
             {
                 "role": "assistant",
                 "content": "Let me see.",
+                "reasoning_content": "hm",
                 "tool_calls": [
                     {"id": "c1", "type": "function", "function": function},
                     {"id": "c2", "type": "function", "function": function},

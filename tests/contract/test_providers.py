@@ -1,0 +1,285 @@
+"""Providers as an operator adds them, seen at the socket: three lines, every quirk at once, a server that lacks what is listed,
+and what becomes of calls that go on from a stored response."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+
+from tests.contract.provider_server import (
+    CHAT,
+    COMPLETIONS,
+    EMBEDDINGS,
+    MESSAGES,
+    RESPONSES,
+    ProviderServer,
+    provider_server,
+)
+from tests.gateway import LiveGateway, running_gateway
+
+FILE = """
+providers:
+  plain:
+    base_url: {plain.url}
+    keys: [PLAIN_KEY]
+  odd:
+    base_url: {odd.url}
+    wire_urls: {{anthropic_messages: {elsewhere.url}}}
+    wires: [openai_chat, openai_completions, anthropic_messages]
+    embeddings: true
+    auth: x-api-key
+    keys: [ODD_KEYS, ODD_KEY_2]
+    headers: {{x-tenant: blue}}
+    otel_name: oddly
+    model_prefixes: [odd-]
+    models: [odd-1]
+    list_models: false
+    usage_option: false
+    max_tokens_name: max_completion_tokens
+    reasoning_back: content
+    propagate: true
+    timeouts: {{connect_s: 2, first_chunk_s: 3, first_byte_s: 4, idle_s: 5, total_s: 6}}
+    max_concurrency: 8
+    prices_as: openai
+    prices: {{odd-1: {{input: 1, output: 2, cache_read: 0.5, cache_write: 1, reasoning: 3}}}}
+    enabled: true
+  router:
+    base_url: {router.url}
+    keys: [ROUTER_KEY]
+    wires: [openai_chat, openai_responses]
+    reasoning_back: details
+  keeper:
+    base_url: {keeper.url}
+    keys: [KEEPER_KEY]
+    wires: [openai_chat, openai_responses]
+models:
+  stored: [router/m, keeper/m]
+  stored-too: [keeper/m, router/m]
+"""
+HELLO: list[Any] = [{"role": "user", "content": "Hello"}]
+USER_TURN: Any = {"role": "user", "content": "Weather?"}
+NAMES = ("plain", "odd", "elsewhere", "router", "keeper", "openai", "vllm")
+
+
+@dataclass
+class Rig:
+    gateway: LiveGateway
+    servers: dict[str, ProviderServer]
+    openai: openai.OpenAI
+    anthropic: anthropic.Anthropic
+
+    def paths(self, name: str) -> list[str]:
+        server = self.servers[name]
+        return [one.path.removeprefix(server.root) for one in server.arrived]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Generator[Rig]:
+    directory: Path = tmp_path_factory.mktemp("providers")
+    only_chat = {"openai": (CHAT, EMBEDDINGS), "vllm": (CHAT, COMPLETIONS)}
+    with ExitStack() as stack:
+        servers = {
+            name: stack.enter_context(
+                provider_server(name, **({"paths": only_chat[name]} if name in only_chat else {}))
+            )
+            for name in NAMES
+        }
+        servers["vllm"].missing = (404, b'{"detail":"Not Found"}')
+        file = directory / "gatewayz.yaml"
+        file.write_text(FILE.format(**servers))
+        environment = {
+            "GATEWAYZ_CONFIG_FILE": str(file),
+            "PLAIN_KEY": "plain-key",
+            "ODD_KEYS": "odd-1, odd-2",
+            "ODD_KEY_2": "odd-3",
+            "ROUTER_KEY": "k",
+            "KEEPER_KEY": "k",
+            "OPENAI_API_KEY": "sk-1",
+            "OPENAI_BASE_URL": servers["openai"].url,
+            "VLLM_BASE_URL": servers["vllm"].url.removesuffix("/v1"),
+        }
+        live = stack.enter_context(running_gateway(directory / "data", environment))
+        sdk = stack.enter_context(openai.OpenAI(base_url=live.openai_url, api_key=live.api_key, max_retries=0))
+        other = stack.enter_context(anthropic.Anthropic(base_url=live.url, api_key=live.api_key, max_retries=0))
+        yield Rig(live, servers, sdk, other)
+
+
+@pytest.fixture
+def rig(running: Rig) -> Rig:
+    for server in running.servers.values():
+        server.arrived.clear()
+        server.status = 200
+    return running
+
+
+class TestOneEntryIsAProvider:
+    def test_a_name_an_address_and_a_key_are_enough_for_every_endpoint(self, rig: Rig) -> None:
+        chat = rig.openai.chat.completions.create(model="plain/m", messages=HELLO, max_tokens=5)
+        text = rig.openai.completions.create(model="plain/m", prompt="Hello")
+        response = rig.openai.responses.create(model="plain/m", input="Hello", max_output_tokens=5)
+        message = rig.anthropic.messages.create(model="plain/m", messages=HELLO, max_tokens=5)
+        said = {
+            chat.choices[0].message.content,
+            text.choices[0].text,
+            response.output_text,
+            message.content[0].text if message.content[0].type == "text" else "",
+        }
+        assert said == {"plain says hello"}
+        assert rig.paths("plain") == [CHAT] * 4
+        assert {one.headers["authorization"] for one in rig.servers["plain"].arrived} == {"Bearer plain-key"}
+        assert [one.json.get("max_tokens") for one in rig.servers["plain"].arrived] == [5, 16, 5, 5]
+
+    def test_an_odd_one_has_every_quirk_that_it_asks_for(self, rig: Rig) -> None:
+        odd = rig.servers["odd"]
+        rig.openai.responses.create(model="odd-1", input="Hello", max_output_tokens=5)
+        sent = odd.arrived[-1]
+        assert (sent.path, sent.json["max_completion_tokens"]) == ("/v1/chat/completions", 5)
+        assert sent.headers["x-tenant"] == "blue"
+        assert "authorization" not in sent.headers
+        assert "traceparent" in sent.headers
+        rig.openai.completions.create(model="odd/x", prompt=["one", "two"])  # as it is: chat could not say it
+        assert (odd.arrived[-1].path, odd.arrived[-1].json["prompt"]) == ("/v1/completions", ["one", "two"])
+        rig.openai.embeddings.create(model="odd/e", input="Hello")
+        assert odd.arrived[-1].path == "/v1/embeddings"
+        rig.openai.chat.completions.create(model="odd/x", messages=HELLO)
+        assert [one.headers["x-api-key"] for one in odd.arrived] == ["odd-1", "odd-2", "odd-3", "odd-1"]
+
+    def test_a_wire_that_lives_elsewhere_is_met_there(self, rig: Rig) -> None:
+        message = rig.anthropic.messages.create(model="odd/x", messages=HELLO, max_tokens=5)
+        assert message.content[0].type == "text"
+        assert message.content[0].text == "elsewhere says hello"
+        assert rig.anthropic.messages.count_tokens(model="odd/x", messages=HELLO).input_tokens == 7
+        assert rig.paths("elsewhere") == [MESSAGES, "/messages/count_tokens"]
+        version = rig.anthropic.default_headers["anthropic-version"]
+        assert rig.servers["elsewhere"].arrived[-1].headers["anthropic-version"] == version
+        assert rig.paths("odd") == []
+
+
+class TestReasoningGoesBack:
+    TOOL_TURN: Any = (
+        {"type": "tool_use", "id": "c1", "name": "f", "input": {}},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "content": "sunny"}]},
+    )
+
+    def sent(self, rig: Rig, provider: str, thinking: Any) -> Any:
+        """The assistant's turn as it reaches the provider, after a caller of messages gave it back."""
+        use, result = self.TOOL_TURN
+        turns: list[Any] = [USER_TURN, {"role": "assistant", "content": [thinking, use]}, result]
+        tool: Any = {"name": "f", "input_schema": {"type": "object"}}
+        rig.anthropic.messages.create(model=f"{provider}/m", messages=turns, max_tokens=5, tools=[tool])
+        return rig.servers[provider].arrived[-1].json["messages"][1]
+
+    def test_a_provider_that_refuses_what_it_does_not_know_gets_none(self, rig: Rig) -> None:
+        for signature in ("", "sig"):
+            turn = self.sent(rig, "plain", {"type": "thinking", "thinking": "Hm.", "signature": signature})
+            assert set(turn) == {"role", "content", "tool_calls"}
+
+    def test_details_keep_what_was_signed(self, rig: Rig) -> None:
+        turn = self.sent(rig, "router", {"type": "thinking", "thinking": "Hm.", "signature": "sig"})
+        assert (turn["reasoning_details"][0]["text"], turn["reasoning_details"][0]["signature"]) == ("Hm.", "sig")
+        turn = self.sent(rig, "router", {"type": "thinking", "thinking": "Hm.", "signature": ""})
+        assert turn["reasoning"] == "Hm."
+
+    def test_content_is_the_plain_thought(self, rig: Rig) -> None:
+        items: list[Any] = [
+            USER_TURN,
+            {"type": "reasoning", "id": "rs", "summary": [{"type": "summary_text", "text": "Hm."}]},
+            {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "c1", "output": "sunny"},
+        ]
+        rig.openai.responses.create(model="odd/x", input=items)
+        turn = rig.servers["odd"].arrived[-1].json["messages"][1]
+        assert turn["reasoning_content"] == "Hm."
+        assert turn["tool_calls"][0]["id"] == "c1"
+
+
+class TestAnAddressThatSpeaksOnlyChat:
+    def test_the_call_goes_through_chat_and_the_next_one_at_once(self, rig: Rig) -> None:
+        for _ in range(3):
+            assert (
+                rig.openai.responses.create(model="openai/only-chat", input="Hello").output_text == "openai says hello"
+            )
+        assert rig.paths("openai") == [RESPONSES, CHAT, CHAT, CHAT]
+
+    def test_one_that_says_so_with_a_page_is_not_asked_again_for_any_model(self, rig: Rig) -> None:
+        for model in ("vllm/a", "vllm/b"):
+            rig.anthropic.messages.create(model=model, messages=HELLO, max_tokens=5)
+        assert rig.paths("vllm") == [MESSAGES, CHAT, CHAT]
+        rig.openai.completions.create(model="vllm/a", prompt=["one", "two"])
+        assert rig.paths("vllm")[-1] == COMPLETIONS
+        # An estimate, since nobody there counts.
+        assert rig.anthropic.messages.count_tokens(model="vllm/a", messages=HELLO).input_tokens > 0
+
+    def test_what_chat_cannot_say_is_answered_with_what_the_provider_said(self, rig: Rig) -> None:
+        with pytest.raises(openai.NotFoundError, match="Not Found"):
+            rig.openai.responses.create(model="openai/other", input="Hello", previous_response_id="resp_1")
+        assert rig.paths("openai") == [RESPONSES]
+
+    def test_a_model_that_is_not_there_is_not_asked_for_twice(self, rig: Rig) -> None:
+        server = rig.servers["openai"]
+        before = server.missing
+        server.missing = (404, b'{"error":{"message":"The model x does not exist","code":"model_not_found"}}')
+        try:
+            with pytest.raises(openai.NotFoundError, match="does not exist"):
+                rig.openai.responses.create(model="openai/absent", input="Hello")
+        finally:
+            server.missing = before
+        assert rig.paths("openai") == [RESPONSES]
+
+
+class TestResponsesAndState:
+    def test_a_call_goes_on_at_the_provider_that_keeps_the_response(self, rig: Rig) -> None:
+        first = rig.openai.responses.create(model="stored-too", input="Hello", store=True)
+        assert first.output_text == "keeper says hello"
+        second = rig.openai.responses.create(model="stored", input="And?", previous_response_id=first.id)
+        assert second.output_text == "keeper says hello"
+        sent = rig.servers["keeper"].arrived[-1].json
+        assert (sent["previous_response_id"], sent["model"]) == (first.id, "m")
+        assert rig.paths("router") == []
+        # Nobody else could go on from it: its provider's failure is the answer.
+        rig.servers["keeper"].status = 503
+        with pytest.raises(openai.InternalServerError):
+            rig.openai.responses.create(model="stored", input="And?", previous_response_id=second.id)
+        assert rig.paths("router") == []
+
+    def test_a_response_that_nobody_remembers_goes_to_the_first(self, rig: Rig) -> None:
+        rig.openai.responses.create(model="stored", input="And?", previous_response_id="resp_of_another_day")
+        assert rig.paths("router") == [RESPONSES]
+
+    @pytest.mark.parametrize(
+        ("members", "hint"),
+        [
+            ({"previous_response_id": "resp_1"}, "whole history"),
+            ({"conversation": "conv_1"}, "whole history"),
+            ({"store": True}, "'store': false"),
+            ({"background": True}, "while the caller waits"),
+        ],
+    )
+    def test_where_nothing_is_stored_the_member_is_refused_by_name(
+        self, rig: Rig, members: dict[str, Any], hint: str
+    ) -> None:
+        with pytest.raises(openai.BadRequestError) as caught:
+            rig.openai.responses.create(model="plain/m", input="Hello", **members)
+        assert caught.value.param == next(iter(members))
+        assert hint in str(caught.value)
+        assert rig.paths("plain") == []
+
+    def test_what_is_stored_nowhere_is_said_to_be_so(self, rig: Rig) -> None:
+        asked = (
+            lambda: rig.openai.responses.retrieve("resp_1"),
+            lambda: rig.openai.responses.delete("resp_1"),
+            lambda: rig.openai.responses.cancel("resp_1"),
+            lambda: rig.openai.responses.input_items.list("resp_1"),
+        )
+        for ask in asked:
+            with pytest.raises(openai.NotFoundError, match="stores no responses") as caught:
+                ask()
+            assert caught.value.code == "responses_not_stored"
+            assert "'input'" in str(caught.value)
