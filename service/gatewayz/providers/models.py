@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from gatewayz.errors import GatewayError
 from gatewayz.providers.base import Provider, Providers
@@ -37,12 +37,13 @@ class _Named(Struct):
 class _List(Struct):
     """OpenAI and Anthropic say ``data`` and ``id``, Gemini says ``models`` and ``name``."""
 
-    data: list[_Named] = []  # msgspec copies a mutable default for each instance
-    models: list[_Named] = []
+    data: list[Raw] | None = None
+    models: list[Raw] | None = None
 
 
 # Together sends the list as such.
-_DECODER: msgspec.json.Decoder[_List | list[_Named]] = msgspec.json.Decoder(_List | list[_Named])
+_DECODER: msgspec.json.Decoder[_List | list[Raw]] = msgspec.json.Decoder(_List | list[Raw])
+_ENTRY: msgspec.json.Decoder[_Named | str] = msgspec.json.Decoder(_Named | str)
 
 
 class ModelLists:
@@ -127,8 +128,14 @@ def models_request(provider: Provider, now_s: float) -> UpstreamRequest:
 def read_models(body: bytes) -> Iterator[str]:
     """The names in a provider's answer, as a call would name them. Raises msgspec.DecodeError if it is no list of models."""
     answer = _DECODER.decode(body)
-    for entry in answer if isinstance(answer, list) else (*answer.data, *answer.models):
-        name = entry.id or entry.name
+    if isinstance(answer, _List) and answer.data is None and answer.models is None:
+        raise msgspec.DecodeError("neither data nor models")
+    for raw in answer if isinstance(answer, list) else (*(answer.data or ()), *(answer.models or ())):
+        try:
+            entry = _ENTRY.decode(raw)
+        except msgspec.DecodeError:
+            continue  # one that nobody can call does not hide the others
+        name = entry if isinstance(entry, str) else entry.id or entry.name
         if name is None:
             continue
         name = name.removeprefix(_GEMINI_PREFIX)

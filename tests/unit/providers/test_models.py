@@ -82,11 +82,20 @@ async def test_it_is_asked_again_after_a_while_and_not_before(server: ListServer
     assert providers.generation == generation  # nothing new
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]]", b'{"data":7}'])
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]]", b'{"data":7}', b"7", b'{"error":{"message":"not now"}}'])
 async def test_an_answer_that_is_no_list_changes_nothing(server: ListServer, providers: Providers, body: bytes) -> None:
     server.body = body
     await ModelLists(providers).refresh(0.0)
     assert list(providers["openai"].all_models()) == list(providers["openai"].models)
+
+
+async def test_a_failure_keeps_what_was_known(server: ListServer, providers: Providers) -> None:
+    lists = ModelLists(providers)
+    await lists.refresh(0.0)
+    server.body = b'{"error":{"message":"not now"}}'
+    await lists.refresh(REFRESH_S)
+    assert len(server.seen) == 2
+    assert "gpt-of-today" in list(providers["openai"].all_models())
 
 
 async def test_a_provider_that_does_not_answer_is_asked_less_and_less_often(
@@ -142,6 +151,7 @@ def test_a_list_of_thousands_is_cut() -> None:
         (b'{"data":[{"id":"a","type":"model","display_name":"A"}],"has_more":false}', ["a"]),
         (b'{"data":[{},{"id":""},{"id":"a\\nb"},{"id":"ok"}]}', ["ok"]),
         (b'{"data":[]}', []),
+        (b'{"object":"list","data":["a",{"id":7},{"id":"b","created":"today"},null,[1]],"models":null}', ["a", "b"]),
     ],
 )
 def test_every_shape_of_list_is_read(body: bytes, names: list[str]) -> None:
