@@ -109,8 +109,16 @@ def test_gateway_runs_without_root_and_cannot_write_outside_its_volume() -> None
     gateway = services()["gateway"]
     assert gateway["read_only"] is True
     assert gateway["cap_drop"] == ["ALL"]
-    assert [target for _, target, _ in mounts(gateway)] == ["/data"]
+    assert [target for _, target, mode in mounts(gateway) if mode != "ro"] == ["/data"]
     assert re.search(r"^USER 10001$", (ROOT / "service" / "Dockerfile").read_text(), re.M)
+
+
+def test_gateway_looks_for_its_configuration_where_the_directory_is_mounted() -> None:
+    """A directory that is in the repository: a bind mount of a file that is absent would make a directory of its name."""
+    gateway = services()["gateway"]
+    assert ("./config", gateway["working_dir"], "ro") in mounts(gateway)
+    assert (ROOT / "config").is_dir()
+    assert "GATEWAYZ_CONFIG_FILE" not in gateway["environment"]  # one that is asked for must be there
 
 
 def test_grafana_has_no_account_without_a_password_of_ones_own() -> None:
