@@ -35,5 +35,8 @@ class Makers:
         raw = call.fields.get("previous_response_id")
         if raw is None or len(candidates) == 1 or len(raw) > MAX_ID_CHARACTERS:
             return candidates
-        maker = self._by_id.get(str(orjson.loads(raw)))
+        try:
+            maker = self._by_id.get(str(orjson.loads(raw)))
+        except orjson.JSONDecodeError:  # half of a surrogate pair: no id of anybody's, and the provider's to refuse
+            return candidates
         return [one for one in candidates if one.provider.name == maker] or candidates
