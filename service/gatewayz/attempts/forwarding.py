@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 
 from gatewayz.errors import InvalidRequest
 from gatewayz.wires.base import Wire
@@ -14,13 +15,13 @@ from gatewayz.wires.base import Wire
 MAX_CHARACTERS = 2048
 """Claude Code names a dozen betas in one header; this holds seventy."""
 
-_OPENAI = (b"openai-beta",)
-FORWARDED: Mapping[Wire, tuple[bytes, ...]] = {
+_OPENAI = frozenset({b"openai-beta"})
+FORWARDED: Mapping[Wire, frozenset[bytes]] = {
     "openai_chat": _OPENAI,
     "openai_completions": _OPENAI,
     "openai_responses": _OPENAI,
     # Without them the API refuses members of the body that belong to a beta.
-    "anthropic_messages": (b"anthropic-beta", b"anthropic-version"),
+    "anthropic_messages": frozenset({b"anthropic-beta", b"anthropic-version"}),
 }
 _WORDS = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._=:-]*(?:[ \t]*,[ \t]*[A-Za-z0-9][A-Za-z0-9._=:-]*)*\Z")
 
@@ -30,14 +31,18 @@ def forwarded_headers(headers: Collection[tuple[bytes, bytes]], wire: Wire) -> t
 
     Raises InvalidRequest naming the header when it is not a list of plain words, or a long one.
     """
-    names = FORWARDED.get(wire, ())
-    found = [pair for pair in headers if pair[0] in names and pair[1].strip()]
-    if not found:
+    names = FORWARDED.get(wire)
+    if names is None or names.isdisjoint(dict(headers)):  # nearly always, and in the time of one look
         return ()
+    return _checked(tuple([pair for pair in headers if pair[0] in names]))
+
+
+@lru_cache(maxsize=256)  # a program sends the same ones with every call
+def _checked(found: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[str, str], ...]:
     joined: dict[bytes, bytes] = {}
     for name, value in found:
-        value = value.strip()
-        joined[name] = joined[name] + b"," + value if name in joined else value
+        if value := value.strip():
+            joined[name] = joined[name] + b"," + value if name in joined else value
     for name, value in joined.items():
         if len(value) > MAX_CHARACTERS or not _WORDS.match(value):
             raise InvalidRequest(
