@@ -8,7 +8,7 @@ import signal
 import threading
 import urllib.request
 from collections.abc import Generator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,22 +115,25 @@ def test_twenty_reloads_under_load_fail_no_call(rig: Rig, base: str, upstream: F
     done = threading.Event()
     answered: list[int] = []
 
-    def unary() -> None:
+    def unary() -> object:
         while not done.wait(0.02):  # enough of a load, and the machine is not ours alone
             assert rig.ask("mine")
             answered.append(1)
 
-    def streaming() -> None:
+    def streaming() -> object:
         while not done.is_set():
             assert rig.stream(f"acme/{STREAM}") == 40
             answered.append(1)
+
+    def passing() -> object:
+        return rig.stream(f"passing/{STREAM}")
 
     def passed() -> int:
         return sum("passing-1" in received.headers["authorization"] for received in list(upstream.requests))
 
     began = len(rig.gateway.records(APPLIED))
     with ThreadPoolExecutor(4 + RELOADS) as pool:
-        callers = [pool.submit(call) for call in (unary, unary, streaming, streaming)]
+        callers: list[Future[object]] = [pool.submit(call) for call in (unary, unary, streaming, streaming)]
         try:
             for number in range(RELOADS):
                 rig.write((with_passing if number % 2 == 0 else base) + f"  alias-{number}: demo/fast\n")
@@ -138,7 +141,7 @@ def test_twenty_reloads_under_load_fail_no_call(rig: Rig, base: str, upstream: F
                 if number % 2 == 0:
                     # It is removed by the next file, while this stream runs.
                     seen = passed()
-                    callers.append(pool.submit(rig.stream, f"passing/{STREAM}"))
+                    callers.append(pool.submit(passing))
                     eventually(lambda seen=seen: passed() > seen)
         finally:
             done.set()
