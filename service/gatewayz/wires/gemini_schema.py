@@ -35,10 +35,13 @@ _KEPT = frozenset(
         "$anchor",
     }
 )
+_LEAF = _KEPT | {"type", "enum"}
+_ANY: list[Any] = []
 _NOTED = (
     "pattern", "minLength", "maxLength", "multipleOf", "exclusiveMinimum", "exclusiveMaximum", "uniqueItems", "minProperties",
     "maxProperties", "default", "examples", "example",
 )  # fmt: skip
+_NOTEWORTHY = frozenset((*_NOTED, "format"))
 _FORMATS = frozenset({"date-time", "date", "time", "int32", "int64", "float", "double", "enum"})
 _MAX_NOTE_CHARACTERS = 200
 _DEFINITIONS = "#/definitions/"
@@ -58,7 +61,7 @@ class _Rewriter:
     def schema(self, given: Any, depth: int) -> dict[str, Any]:
         if given is True:
             return {}
-        if not isinstance(given, Mapping):
+        if not isinstance(given, dict):
             raise InvalidRequest(
                 f"Invalid value for '{self._param}': a schema must be an object.",
                 code="invalid_value",
@@ -70,7 +73,9 @@ class _Rewriter:
                 code="invalid_value",
                 param=self._param,
             )
-        schema = cast("Schema", given)
+        schema = cast("dict[str, Any]", given)
+        if schema.keys() <= _LEAF and schema.get("type") and isinstance(schema.get("enum", _ANY), list):
+            return schema.copy()  # what most properties of most tools are: nothing in it needs a second look
         if isinstance(reference := schema.get("$ref"), str):
             # Beside a reference Gemini takes nothing but definitions.
             kept: dict[str, Any] = {"$ref": reference.replace(_DEFINITIONS, "#/$defs/", 1)}
@@ -166,6 +171,8 @@ _JSON_TYPES = {"str": "string", "bool": "boolean", "int": "integer", "float": "n
 
 def _note(schema: Schema, kept: dict[str, Any]) -> None:
     """Says in the description what no keyword may say."""
+    if _NOTEWORTHY.isdisjoint(schema):
+        return
     notes = [f"{name}: {_short(schema[name])}" for name in _NOTED if schema.get(name) is not None]
     if "format" in schema and "format" not in kept:
         notes.append(f"format: {_short(schema['format'])}")
