@@ -10,8 +10,7 @@ from pathlib import Path
 
 from benchmarks.processes import BenchmarkFailed, Cores
 from benchmarks.records import Plan, Row, Run, fold
-from benchmarks.shapes import Shape
-from benchmarks.subjects import Subject, SubjectName, start
+from benchmarks.subjects import Asked, Subject, SubjectName, start
 from benchmarks.tool import ClientResult, Server, SinkCounts, run_client, sink_counts
 
 WARM_UP_CONNECTIONS = 16
@@ -50,10 +49,10 @@ def measure(
                     known = started_in_s.get(subject.name, subject.started_in_s)
                     started_in_s[subject.name] = min(known, subject.started_in_s)
                     for shape in plan.shapes:
-                        warm_up(bench, subject, shape, plan.warm_up_s)
-                for subject, shape, connections in _turns(plan, subjects):
-                    run = measure_run(bench, subject, shape, connections, plan.seconds, number)
-                    say(_line(run))
+                        warm_up(bench, subject, subject.asked(shape), plan.warm_up_s)
+                for subject, asked, connections in _turns(plan, subjects):
+                    run = measure_run(bench, subject, asked, connections, plan.seconds, number)
+                    say(line(run))
                     runs.append(run)
     return runs, started_in_s
 
@@ -68,37 +67,39 @@ def rows_of(plan: Plan, runs: list[Run]) -> tuple[Row, ...]:
     )
 
 
-def warm_up(bench: Bench, subject: Subject, shape: Shape, seconds: float) -> None:
+def warm_up(bench: Bench, subject: Subject, asked: Asked, seconds: float) -> None:
     """Load that does not count. Raises BenchmarkFailed when the program does not answer as it should: then none will."""
     before = sink_counts(bench.sink.address)
-    seen, _ = _load(bench, subject, shape, WARM_UP_CONNECTIONS, seconds)
+    seen, _ = _load(bench, subject, asked, WARM_UP_CONNECTIONS, seconds)
     if seen.ok != seen.sent:
-        raise BenchmarkFailed(f"{subject.name} does not answer {shape}: {seen.reason}\n{subject.child.last_words()}")
+        raise BenchmarkFailed(
+            f"{subject.name} does not answer {asked.name}: {seen.reason}\n{subject.child.last_words()}"
+        )
     if subject.name == "on":
-        missing = _await_telemetry(bench, before, seen.ok)
+        missing = _await_telemetry(bench, before, seen.ok, None)
         if missing:
-            raise BenchmarkFailed(f"{subject.name}, {shape}: {missing}\n{subject.child.last_words()}")
+            raise BenchmarkFailed(f"{subject.name}, {asked.name}: {missing}\n{subject.child.last_words()}")
     subject.child.forget_log()
 
 
 def measure_run(
-    bench: Bench, subject: Subject, shape: Shape, connections: int, seconds: float, start_number: int
+    bench: Bench, subject: Subject, asked: Asked, connections: int, seconds: float, start_number: int
 ) -> Run:
     """One run. The CPU time is read after the last span has arrived, so that all of the export is in it."""
     child = subject.child
     before = sink_counts(bench.sink.address)
     cpu_before_s, others_before_s = child.cpu_s(), _others_cpu_s(bench)
-    seen, client_cpu_s = _load(bench, subject, shape, connections, seconds)
+    seen, client_cpu_s = _load(bench, subject, asked, connections, seconds)
     busy_s = child.cpu_s() - cpu_before_s
     others_s = _others_cpu_s(bench) - others_before_s + client_cpu_s
     void = _fault(seen)
     if void is None and subject.name == "on":
-        void = _await_telemetry(bench, before, seen.ok)
+        void = _await_telemetry(bench, before, seen.ok, seen.ok * asked.attempts)
     cpu_s = child.cpu_s() - cpu_before_s
     child.forget_log()
     return Run(
         subject=subject.name,
-        shape=shape,
+        shape=asked.name,
         connections=connections,
         start=start_number,
         requests=seen.ok,
@@ -125,21 +126,22 @@ def _start(bench: Bench, name: SubjectName, number: int) -> Subject:
     )
 
 
-def _turns(plan: Plan, subjects: list[Subject]) -> Iterator[tuple[Subject, Shape, int]]:
+def _turns(plan: Plan, subjects: list[Subject]) -> Iterator[tuple[Subject, Asked, int]]:
     """Programs take turns run by run, each round begun by another, so that what changes on the machine hits all alike."""
     for shape in plan.shapes:
         for connections in plan.connections:
             for turn in range(plan.runs):
                 first = turn % len(subjects)
                 for subject in subjects[first:] + subjects[:first]:
-                    yield subject, shape, connections
+                    yield subject, subject.asked(shape), connections
 
 
-def _load(bench: Bench, subject: Subject, shape: Shape, connections: int, seconds: float) -> tuple[ClientResult, float]:
+def _load(bench: Bench, subject: Subject, asked: Asked, connections: int, seconds: float) -> tuple[ClientResult, float]:
     return run_client(
         bench.program,
         address=subject.address,
-        request=subject.requests[shape],
+        request=asked.request,
+        end=asked.end,
         connections=connections,
         seconds=seconds,
         core=bench.cores.others,
@@ -159,8 +161,11 @@ def _fault(seen: ClientResult) -> str | None:
     return None
 
 
-def _await_telemetry(bench: Bench, before: SinkCounts, requests: int) -> str | None:
-    """Wait for a SERVER span, a CLIENT span and a completed record per request; what is wrong, or None."""
+def _await_telemetry(bench: Bench, before: SinkCounts, requests: int, attempts: int | None) -> str | None:
+    """Wait for a SERVER span and a completed record per request, and a CLIENT span per attempt (None: one per request or
+    more); what is wrong, or None."""
+    least = requests if attempts is None else attempts
+    expected = {"SERVER spans": requests, "CLIENT spans": least, "completed records": requests}
     deadline = time.monotonic() + bench.arrival_s
     while True:
         now = sink_counts(bench.sink.address)
@@ -169,16 +174,19 @@ def _await_telemetry(bench: Bench, before: SinkCounts, requests: int) -> str | N
             "CLIENT spans": now.client_spans - before.client_spans,
             "completed records": now.completed_logs - before.completed_logs,
         }
-        if min(arrived.values()) >= requests or time.monotonic() > deadline:
+        if all(arrived[what] >= count for what, count in expected.items()) or time.monotonic() > deadline:
             break
         time.sleep(0.05)
     if now.undecodable > before.undecodable:
         return f"{now.undecodable - before.undecodable} exports could not be decoded"
-    wrong = [f"{count} {what}" for what, count in arrived.items() if count != requests]
+    if attempts is None:
+        expected["CLIENT spans"] = max(requests, arrived["CLIENT spans"])
+    wrong = [f"{count} {what}" for what, count in arrived.items() if count != expected[what]]
     return f"{requests} requests made {' and '.join(wrong)}" if wrong else None
 
 
-def _line(run: Run) -> str:
+def line(run: Run) -> str:
+    """A run in a line, for whoever waits."""
     figures = f"{run.cpu_us:8.1f} µs  {run.per_second:8.0f}/s  p50 {run.p50_ms:7.2f}  p99 {run.p99_ms:7.2f} ms"
     rest = f"  busy {run.busy:4.0%}, others {run.others_busy:4.0%}"
     return f"  {run.shape:6} {run.connections:3} {run.subject:5} {figures}{rest}" + (

@@ -17,8 +17,10 @@ from typing import Literal, NamedTuple, cast
 
 from benchmarks.measure import Bench, measure_run, warm_up
 from benchmarks.processes import choose_cores
+from benchmarks.routes import Route
+from benchmarks.scripts import write_scripts
 from benchmarks.shapes import Shape
-from benchmarks.subjects import ROOT, SubjectName, gateway_environment, label, start_gateway
+from benchmarks.subjects import ROOT, SubjectName, label, route_environment, start_gateway
 from benchmarks.tool import Server, build, get
 
 WARM_UP_S = 1.0
@@ -37,14 +39,22 @@ class Cost(NamedTuple):
 
 
 def profile(
-    shape: Shape, subject: SubjectName, connections: int, seconds: float, clock: Literal["cpu", "wall"], lines: int
+    shape: Shape | Route,
+    subject: SubjectName,
+    connections: int,
+    seconds: float,
+    clock: Literal["cpu", "wall"],
+    lines: int,
 ) -> str:
     """Load the gateway, first as it is, then under cProfile; the report as text."""
     cores = choose_cores()
     program = build()
     with tempfile.TemporaryDirectory(prefix="gatewayz-profile-") as directory, ExitStack() as stack:
         scratch = Path(directory)
-        upstream = stack.enter_context(Server(program, "upstream", core=cores.others, log=scratch / "upstream.log"))
+        scripts = write_scripts(scratch / "scripts.json")
+        upstream = stack.enter_context(
+            Server(program, "upstream", core=cores.others, log=scratch / "upstream.log", scripts=scripts)
+        )
         sink = stack.enter_context(Server(program, "sink", core=cores.others, log=scratch / "sink.log"))
         bench = Bench(program, upstream, sink, cores, scratch)
         reports: list[str] = []
@@ -52,20 +62,23 @@ def profile(
             home = scratch / name
             home.mkdir()
             stats = home / "stats" if name == "profiled" else None
-            environment = gateway_environment(home, upstream.address, sink.address if subject == "on" else None)
+            breaker = "usual" if isinstance(shape, str) else shape.breaker
+            receiver = sink.address if subject == "on" else None
+            environment = route_environment(home, upstream.address, receiver, breaker)
             profiled = [str(stats), clock] if stats else []
             with start_gateway(
                 subject, core=cores.measured, scratch=home, environment=environment, profiled=profiled
             ) as gateway:
-                warm_up(bench, gateway, shape, WARM_UP_S)
+                asked = gateway.asked(shape) if isinstance(shape, str) else gateway.route(shape)
+                warm_up(bench, gateway, asked, WARM_UP_S)
                 if stats:
                     get(gateway.address, "/benchmarks/profile/start")
-                run = measure_run(bench, gateway, shape, connections, seconds, 1)
+                run = measure_run(bench, gateway, asked, connections, seconds, 1)
                 if stats:
                     get(gateway.address, "/benchmarks/profile/stop")
             note = f"  VOID: {run.void}" if run.void else ""
             reports.append(
-                f"{label(subject)}, {shape}, {connections} connections, {name}: {run.cpu_us:.0f} µs per request{note}"
+                f"{label(subject)}, {asked.name}, {connections} connections, {name}: {run.cpu_us:.0f} µs per request{note}"
             )
             if stats:
                 reports.append(_report("event loop", [stats], run.requests, lines))

@@ -25,13 +25,19 @@ class Plan(msgspec.Struct, frozen=True):
     """Length of a run."""
     warm_up_s: float
     """Per kind of answer and start, before anything counts."""
+    routes: tuple[str, ...] = ()
+    """Ways through the gateway (routes.py), each a row as well."""
+    route_seconds: float = 1.2
+    """Length of a run of those, which are many."""
+    route_warm_up_s: float = 0.4
 
 
 class Run(msgspec.Struct, frozen=True):
     """One run of one program."""
 
     subject: SubjectName
-    shape: Shape
+    shape: str
+    """A kind of answer, or the name of a route."""
     connections: int
     start: int
     requests: int
@@ -55,7 +61,7 @@ class Row(msgspec.Struct, frozen=True):
     """Runs of one kind, folded: medians, and the spread of the CPU figure."""
 
     subject: SubjectName
-    shape: Shape
+    shape: str
     connections: int
     runs: int
     cpu_us: float
@@ -71,6 +77,32 @@ class Row(msgspec.Struct, frozen=True):
     busy: float
     others_busy: float
     void: str | None = None
+
+
+class TranslationCost(msgspec.Struct, frozen=True):
+    """What the pure functions of one translation take, in µs of CPU."""
+
+    request_us: float
+    answer_us: float
+    """Of a whole answer."""
+    event_us: float
+    """Of a stream's event, the mean over all kinds."""
+
+    @property
+    def unary_us(self) -> float:
+        return self.request_us + self.answer_us
+
+
+class RouteRow(msgspec.Struct, frozen=True):
+    """What a way through the gateway costs, and what of that the translation does."""
+
+    route: str
+    row: Row
+    translation_us: float | None = None
+    """Per request: the median of the differences to the same call without translation, taken in the same turn."""
+    translation_event_us: float | None = None
+    """The same per event delivered."""
+    pure: TranslationCost | None = None
 
 
 class Machine(msgspec.Struct, frozen=True):
@@ -97,10 +129,12 @@ class Result(msgspec.Struct, frozen=True):
     started_in_s: dict[SubjectName, float]
     runs: tuple[Run, ...]
     rows: tuple[Row, ...]
+    route_runs: tuple[Run, ...] = ()
+    route_rows: tuple[RouteRow, ...] = ()
 
     @property
     def voids(self) -> list[Row]:
-        return [row for row in self.rows if row.void]
+        return [row for row in (*self.rows, *(one.row for one in self.route_rows)) if row.void]
 
 
 def fold(runs: Sequence[Run]) -> Row:

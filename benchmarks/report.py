@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmarks.processes import BenchmarkFailed
 from benchmarks.records import Machine, Result, Row
+from benchmarks.route_report import missed_by_routes, route_tables
 from benchmarks.shapes import Shape, title
 from benchmarks.subjects import label
 
@@ -52,11 +53,13 @@ TARGETS = (
 
 def markdown(result: Result) -> str:
     """The whole report."""
-    parts = [_machine(result.machine), _plan(result), *_warnings(result)]
+    parts = [machine_line(result.machine), _plan(result), *_warnings(result)]
     for shape in result.plan.shapes:
         parts.append(f"### {title(shape)}")
         parts.append(_table([row for row in result.rows if row.shape == shape], streamed=shape != "unary"))
-    parts.append(_start_up(result))
+    parts += route_tables(result)
+    if result.started_in_s:
+        parts.append(_start_up(result))
     return "\n\n".join(parts) + "\n"
 
 
@@ -68,20 +71,26 @@ def missed(result: Result) -> list[str]:
         for row in result.rows
         for target in TARGETS
         if target.applies(row) and target.figure(row) > target.limit
-    ]
+    ] + missed_by_routes(result)
 
 
 def write(text: str, document: Path = DOCUMENT) -> None:
     """Put the report between the markers of the document; everything else in it stays as it is."""
+    put_between(BEGIN, END, text, document)
+
+
+def put_between(begin: str, end: str, text: str, document: Path) -> None:
+    """Replace what is between two lines of the document. Raises BenchmarkFailed where they are not there once each."""
     whole = document.read_text()
-    if whole.count(BEGIN) != 1 or whole.count(END) != 1 or whole.index(BEGIN) > whole.index(END):
-        raise BenchmarkFailed(f"{document.name} must hold the lines {BEGIN} and {END}, once each and in this order.")
-    head, _, rest = whole.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    document.write_text(f"{head}{BEGIN}\n\n{text}\n{END}{tail}")
+    if whole.count(begin) != 1 or whole.count(end) != 1 or whole.index(begin) > whole.index(end):
+        raise BenchmarkFailed(f"{document.name} must hold the lines {begin} and {end}, once each and in this order.")
+    head, _, rest = whole.partition(begin)
+    _, _, tail = rest.partition(end)
+    document.write_text(f"{head}{begin}\n\n{text}\n{end}{tail}")
 
 
-def _machine(machine: Machine) -> str:
+def machine_line(machine: Machine) -> str:
+    """When, on what and with what the figures were taken."""
     packages = ", ".join(f"{name} {version}" for name, version in machine.packages.items())
     return (
         f"Taken {machine.taken_at} on {machine.cpu}, {machine.cores} cores, {machine.memory_gb:.0f} GB, "
@@ -91,10 +100,13 @@ def _machine(machine: Machine) -> str:
 
 def _plan(result: Result) -> str:
     plan = result.plan
+    along = f" ({plan.route_seconds:g} s for each way through the gateway)" if plan.routes else ""
     if plan.starts * plan.runs == 1:
-        return f"One run of {plan.seconds:g} s each. CPU is µs of user and system time of the whole process tree."
+        return (
+            f"One run of {plan.seconds:g} s each{along}. CPU is µs of user and system time of the whole process tree."
+        )
     return (
-        f"Median of {plan.starts * plan.runs} runs of {plan.seconds:g} s over {plan.starts} process starts, "
+        f"Median of {plan.starts * plan.runs} runs of {plan.seconds:g} s{along} over {plan.starts} process starts, "
         "the programs taking turns. CPU is µs of user and system time of the whole process tree; "
         "in brackets the lowest and highest run."
     )
@@ -111,9 +123,10 @@ def _warnings(result: Result) -> list[str]:
             f"Others were at work on this machine (load average {result.machine.load_average:.1f} before the start): "
             "latencies and rates are too bad by an unknown amount."
         )
-    full = [row for row in result.rows if row.others_busy > OTHERS_FULL]
+    everything = (*result.rows, *(one.row for one in result.route_rows))
+    full = [f"{row.shape}/{row.connections}/{row.subject}" for row in everything if row.others_busy > OTHERS_FULL]
     if full:
-        rows = ", ".join(f"{row.shape}/{row.connections}/{row.subject}" for row in full)
+        rows = ", ".join(full)
         warnings.append(f"The load generator's core was full in {rows}: rates and latencies there are its limits.")
     return [f"**Note.** {warning}" for warning in warnings]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Literal, assert_never
 
 Shape = Literal["unary", "burst", "paced"]
@@ -43,7 +44,7 @@ def chat_body(shape: Shape, model: str) -> bytes:
     return json.dumps(body, separators=(",", ":")).encode()
 
 
-def http_request(path: str, body: bytes, key: str) -> bytes:
+def http_request(path: str, body: bytes, key: str, headers: Mapping[str, str] | None = None) -> bytes:
     """The bytes of one HTTP/1.1 request, as an SDK would send it."""
     lines = [
         f"POST {path} HTTP/1.1",
@@ -53,5 +54,6 @@ def http_request(path: str, body: bytes, key: str) -> bytes:
         "Content-Type: application/json",
         f"Authorization: Bearer {key}",
         f"Content-Length: {len(body)}",
+        *(f"{name}: {value}" for name, value in (headers or {}).items()),
     ]
     return ("\r\n".join(lines) + "\r\n\r\n").encode() + body

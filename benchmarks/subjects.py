@@ -7,11 +7,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, assert_never
 
 from benchmarks.processes import BenchmarkFailed, Child, free_port, wait_until
+from benchmarks.routes import Breaker, Route
+from benchmarks.scripts import KEY_VARIABLE, write_config
 from benchmarks.shapes import SHAPES, Shape, chat_body, http_request
 from benchmarks.tool import get
 
@@ -37,6 +39,19 @@ def label(name: SubjectName) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """One kind of request that the load generator sends."""
+
+    name: str
+    request: Path
+    """A file with its bytes."""
+    end: str = "data: [DONE]\n\n"
+    """What a whole stream says at its end."""
+    attempts: int = 1
+    """CLIENT spans that each makes."""
+
+
+@dataclass(frozen=True, slots=True)
 class Subject:
     """One running program under measurement."""
 
@@ -47,6 +62,17 @@ class Subject:
     """Files with the request for each kind of answer."""
     started_in_s: float
     """From the start of the process to its first answer."""
+    key: str = ""
+    """The gateway's, for further requests."""
+
+    def asked(self, shape: Shape) -> Asked:
+        return Asked(shape, self.requests[shape])
+
+    def route(self, route: Route) -> Asked:
+        """The request of a route, written down beside the others."""
+        file = self.child.log.with_name(f"{route.name}.http")
+        file.write_bytes(http_request(route.path, route.body(), self.key, route.headers))
+        return Asked(route.name, file, route.end, route.attempts)
 
     def __enter__(self) -> Subject:
         return self
@@ -62,6 +88,18 @@ def start(name: SubjectName, *, core: int, scratch: Path, upstream: str, sink: s
         return _start_bare(core, scratch)
     environment = gateway_environment(scratch, upstream, sink if name == "on" else None)
     return start_gateway(name, core=core, scratch=scratch, environment=environment)
+
+
+def route_environment(data_dir: Path, upstream: str, sink: str | None, breaker: Breaker) -> dict[str, str]:
+    """The same, with providers of every wire. A breaker that opens stays so, for a probe would make a row's requests differ."""
+    patient = {"GATEWAYZ_BREAKER_FAILURES": "1000000000", "GATEWAYZ_BREAKER_MIN_ATTEMPTS": "1000000000"}
+    return gateway_environment(data_dir, upstream, sink) | {
+        "GATEWAYZ_CONFIG_FILE": str(write_config(data_dir / "gatewayz.yaml", upstream)),
+        KEY_VARIABLE: "bench",
+        "GATEWAYZ_BREAKER_OPEN_S": "3600",
+        "GATEWAYZ_BREAKER_MAX_OPEN_S": "3600",
+        **(patient if breaker == "never" else {}),
+    }
 
 
 def gateway_environment(data_dir: Path, upstream: str, sink: str | None) -> dict[str, str]:
@@ -116,7 +154,7 @@ def start_gateway(
         command = [sys.executable, "-m", "benchmarks.profiled", str(port), *profiled]
     child = Child(command, core=core, log=scratch / "log", environment=environment)
     paths: dict[Shape, str] = dict.fromkeys(SHAPES, "/v1/chat/completions")
-    return _ready(name, child, port, "/health", write_requests(scratch, paths, key))
+    return replace(_ready(name, child, port, "/health", write_requests(scratch, paths, key)), key=key)
 
 
 def _ready(name: SubjectName, child: Child, port: int, path: str, requests: Mapping[Shape, Path]) -> Subject:

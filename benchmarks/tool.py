@@ -50,6 +50,8 @@ class SinkCounts(msgspec.Struct, frozen=True):
     exports: int
     bytes: int
     undecodable: int
+    series: int = 0
+    """Data points in the latest metrics of each exporter."""
 
 
 def build() -> Path:
@@ -105,10 +107,11 @@ def _note(line: str) -> None:
 class Server:
     """The upstream or the sink, running; ``address`` is ``127.0.0.1:port``."""
 
-    def __init__(self, program: Path, part: str, *, core: int, log: Path) -> None:
+    def __init__(self, program: Path, part: str, *, core: int, log: Path, scripts: Path | None = None) -> None:
         # The Go runtime collects garbage on threads of its own; four times the default heap makes that rare.
         environment = {"PATH": os.environ.get("PATH", ""), "GOGC": "400"}
-        self.child = Child([str(program), part], core=core, log=log, environment=environment, pipe_stdout=True)
+        command = [str(program), part, *(["-scripts", str(scripts)] if scripts else [])]
+        self.child = Child(command, core=core, log=log, environment=environment, pipe_stdout=True)
         assert self.child.process.stdout is not None
         line = self.child.process.stdout.readline().decode().split()
         if line[:1] != ["listening"]:
@@ -144,12 +147,47 @@ def get(address: str, path: str, timeout_s: float = 5) -> bytes:
     return body
 
 
+class SoakTally(msgspec.Struct, frozen=True):
+    """What became of one kind of request (``tally`` in load/soak.go)."""
+
+    name: str
+    sent: int
+    as_expected: int
+    reason: str
+    p50_ms: float
+    p99_ms: float
+
+
+class Soaked(msgspec.Struct, frozen=True):
+    """What the load generator has to tell in the end (``soaked`` in load/soak.go)."""
+
+    latest_ms: float
+    """How late a request was begun at the worst: the load generator itself waited for the processor."""
+    kinds: tuple[SoakTally, ...]
+
+
+def start_soak(program: Path, *, address: str, plan: Path, rate: float, seconds: float, core: int, log: Path) -> Child:
+    """The open-loop load generator, running; its tallies are on its standard output in the end."""
+    command = [
+        str(program), "soak", "--address", address, "--plan", str(plan), "--rate", str(rate), "--seconds", str(seconds),
+    ]  # fmt: skip
+    environment = {"PATH": os.environ.get("PATH", ""), "GOGC": "400"}
+    return Child(command, core=core, log=log, environment=environment, pipe_stdout=True)
+
+
 def run_client(
-    program: Path, *, address: str, request: Path, connections: int, seconds: float, core: int
+    program: Path,
+    *,
+    address: str,
+    request: Path,
+    connections: int,
+    seconds: float,
+    core: int,
+    end: str = "data: [DONE]\n\n",
 ) -> tuple[ClientResult, float]:
     """One run of the load generator: what it saw, and the CPU seconds it took itself."""
     command = [
-        str(program), "client", "--address", address, "--request", str(request),
+        str(program), "client", "--address", address, "--request", str(request), "--end", end,
         "--connections", str(connections), "--seconds", str(seconds),
     ]  # fmt: skip
     before = os.times()

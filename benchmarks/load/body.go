@@ -44,8 +44,9 @@ type payload struct {
 	events     bool
 	blankLines int // ends of events
 	last       byte
-	tail       [16]byte
-	tailLength int
+	end        string // what the last event says; only a whole stream has it
+	tail       []byte // the last bytes of the read before, in which it may begin
+	ended      bool
 }
 
 type chunkState int
@@ -58,8 +59,8 @@ const (
 	inTrailer
 )
 
-func (a answerHead) newPayload() payload {
-	return payload{chunked: a.chunked, left: max(a.length, 0), events: a.events}
+func (a answerHead) newPayload(end string) payload {
+	return payload{chunked: a.chunked, left: max(a.length, 0), events: a.events, end: end}
 }
 
 var errOverlong = errors.New("more bytes than the answer announced")
@@ -130,7 +131,7 @@ func (p *payload) feed(data []byte) (bool, error) {
 	return false, nil
 }
 
-// take sees the payload itself: it counts events and keeps the last bytes.
+// take sees the payload itself: it counts events and looks for the one that ends a whole stream.
 func (p *payload) take(data []byte) {
 	if len(data) == 0 || !p.events {
 		return
@@ -140,18 +141,14 @@ func (p *payload) take(data []byte) {
 	}
 	p.blankLines += bytes.Count(data, []byte("\n\n"))
 	p.last = data[len(data)-1]
-	size := len(p.tail)
-	if len(data) >= size {
-		p.tailLength = copy(p.tail[:], data[len(data)-size:])
-		return
+	overlap := len(p.end) - 1
+	p.tail = append(p.tail, data[:min(len(data), overlap)]...)
+	p.ended = p.ended || bytes.Contains(p.tail, []byte(p.end)) || bytes.Contains(data, []byte(p.end))
+	if len(data) >= overlap {
+		p.tail = append(p.tail[:0], data[len(data)-overlap:]...)
+	} else if len(p.tail) > overlap {
+		p.tail = append(p.tail[:0], p.tail[len(p.tail)-overlap:]...)
 	}
-	keep := min(p.tailLength, size-len(data))
-	copy(p.tail[:], p.tail[p.tailLength-keep:p.tailLength])
-	p.tailLength = keep + copy(p.tail[keep:], data)
-}
-
-func (p *payload) endedWith(end string) bool {
-	return bytes.HasSuffix(p.tail[:p.tailLength], []byte(end))
 }
 
 func hexDigit(c byte) int {

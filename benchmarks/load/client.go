@@ -34,6 +34,7 @@ type result struct {
 type caller struct {
 	address    string
 	request    []byte
+	end        string
 	connection net.Conn
 	buffer     []byte
 	result     result
@@ -41,14 +42,14 @@ type caller struct {
 	first      []int64 // ns
 }
 
-func runClient(address, path string, connections int, length, grace time.Duration) error {
+func runClient(address, path, end string, connections int, length, grace time.Duration) error {
 	request, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
 	callers := make([]*caller, connections)
 	for i := range callers {
-		callers[i] = &caller{address: address, request: request, buffer: make([]byte, 128<<10)}
+		callers[i] = &caller{address: address, request: request, end: end, buffer: make([]byte, 128<<10)}
 		if err := callers[i].connect(); err != nil {
 			return err
 		}
@@ -131,22 +132,54 @@ func (c *caller) note(err error) {
 	}
 }
 
-var errUnexpectedEnd = errors.New("the stream did not end with [DONE]")
-
-// call sends the request and reads the whole answer.
+// call sends the request and judges the answer: only a whole one counts.
 func (c *caller) call() (reusable bool, err error) {
+	seen, err := c.exchange(0)
+	if err != nil {
+		return false, err
+	}
+	if seen.status != 200 {
+		c.result.Not200++
+		c.note(fmt.Errorf("status %d", seen.status))
+		return !seen.closes, nil
+	}
+	if seen.events && !seen.body.ended {
+		return false, fmt.Errorf("the stream did not end with %q", c.end)
+	}
+	c.result.OK++
+	c.result.Events += seen.body.blankLines
+	c.whole = append(c.whole, int64(seen.took))
+	if seen.firstByte > 0 {
+		c.first = append(c.first, int64(seen.firstByte))
+	}
+	return !seen.closes, nil
+}
+
+// seen is one answer as it came.
+type seen struct {
+	answerHead
+	body      payload
+	took      time.Duration
+	firstByte time.Duration // of the body; 0 if it had none
+}
+
+var errLeft = errors.New("left in the middle of the answer, as meant")
+
+// exchange sends the request and reads the whole answer, or that many events of it: then errLeft.
+func (c *caller) exchange(leaveAfter int) (seen, error) {
+	var answer seen
 	begun := time.Now()
 	if _, err := c.connection.Write(c.request); err != nil {
-		return false, err
+		return answer, err
 	}
 	head, filled := -1, 0
 	for head < 0 {
 		if filled == len(c.buffer) {
-			return false, errors.New("the head of the answer is too long")
+			return answer, errors.New("the head of the answer is too long")
 		}
 		n, err := c.connection.Read(c.buffer[filled:])
 		if err != nil {
-			return false, err
+			return answer, err
 		}
 		from := max(0, filled-3)
 		filled += n
@@ -154,44 +187,32 @@ func (c *caller) call() (reusable bool, err error) {
 			head = from + i + 4
 		}
 	}
-	answer, err := parseHead(c.buffer[:head-2])
-	if err != nil {
-		return false, err
+	var err error
+	if answer.answerHead, err = parseHead(c.buffer[:head-2]); err != nil {
+		return answer, err
 	}
-	payload := answer.newPayload()
-	var firstByte time.Time
+	answer.body = answer.newPayload(c.end)
 	data := c.buffer[head:filled]
 	for {
-		if len(data) > 0 && firstByte.IsZero() {
-			firstByte = time.Now()
+		if len(data) > 0 && answer.firstByte == 0 {
+			answer.firstByte = time.Since(begun)
 		}
-		done, err := payload.feed(data)
+		done, err := answer.body.feed(data)
 		if err != nil {
-			return false, err
+			return answer, err
 		}
 		if done {
 			break
 		}
+		if leaveAfter > 0 && answer.body.blankLines >= leaveAfter {
+			return answer, errLeft
+		}
 		n, err := c.connection.Read(c.buffer)
 		if err != nil {
-			return false, err
+			return answer, err
 		}
 		data = c.buffer[:n]
 	}
-	ended := time.Now()
-	if answer.status != 200 {
-		c.result.Not200++
-		c.note(fmt.Errorf("status %d", answer.status))
-		return !answer.closes, nil
-	}
-	if answer.events && !payload.endedWith("data: [DONE]\n\n") {
-		return false, errUnexpectedEnd
-	}
-	c.result.OK++
-	c.result.Events += payload.blankLines
-	c.whole = append(c.whole, int64(ended.Sub(begun)))
-	if !firstByte.IsZero() {
-		c.first = append(c.first, int64(firstByte.Sub(begun)))
-	}
-	return !answer.closes, nil
+	answer.took = time.Since(begun)
+	return answer, nil
 }

@@ -17,7 +17,7 @@ func main() {
 	// One core is what they have: more threads would only take turns on it.
 	runtime.GOMAXPROCS(1)
 	if len(os.Args) < 2 {
-		fail("usage: load client|upstream|sink [flags]")
+		fail("usage: load client|soak|upstream|sink [flags]")
 	}
 	flags := flag.NewFlagSet(os.Args[1], flag.ExitOnError)
 	address := flags.String("address", "127.0.0.1:0", "where to listen, or whom to call")
@@ -28,13 +28,21 @@ func main() {
 		connections := flags.Int("connections", 1, "connections kept open, each with one request under way")
 		seconds := flags.Float64("seconds", 3, "how long requests are begun")
 		grace := flags.Float64("grace", 15, "how long the last ones may take after that")
+		end := flags.String("end", "data: [DONE]\n\n", "what a whole stream says at its end")
 		_ = flags.Parse(os.Args[2:])
-		err = runClient(*address, *path, *connections, duration(*seconds), duration(*grace))
+		err = runClient(*address, *path, *end, *connections, duration(*seconds), duration(*grace))
 	case "upstream":
 		pace := flags.Float64("pace-ms", 10, "pause between the events of a paced stream")
 		events := flags.Int("events", 50, "events of a stream, [DONE] included")
+		scripts := flags.String("scripts", "", "file that says how certain paths answer")
 		_ = flags.Parse(os.Args[2:])
-		err = runUpstream(*address, *events, duration(*pace/1000))
+		err = runUpstream(*address, *events, duration(*pace/1000), *scripts)
+	case "soak":
+		plan := flags.String("plan", "", "file that says what to send and what to expect")
+		rate := flags.Float64("rate", 200, "requests begun a second, whatever becomes of those before")
+		seconds := flags.Float64("seconds", 60, "how long requests are begun")
+		_ = flags.Parse(os.Args[2:])
+		err = runSoak(*address, *plan, *rate, duration(*seconds))
 	case "sink":
 		_ = flags.Parse(os.Args[2:])
 		err = runSink(*address)

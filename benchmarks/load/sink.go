@@ -25,12 +25,14 @@ type counts struct {
 	Exports     int `json:"exports"`
 	Bytes       int `json:"bytes"`
 	Undecodable int `json:"undecodable"`
+	Series      int `json:"series"` // data points in the latest metrics of each exporter
 }
 
 // sink receives OTLP over gRPC and over HTTP on one port, as protobuf, and says on GET /counts what arrived.
 type sink struct {
 	mutex  sync.Mutex
 	counts counts
+	series map[string]int // by exporter's address
 }
 
 func runSink(address string) error {
@@ -39,7 +41,7 @@ func runSink(address string) error {
 		return err
 	}
 	announce(listener.Addr().String())
-	s := &sink{}
+	s := &sink{series: map[string]int{}}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true) // gRPC without TLS is this
@@ -69,7 +71,7 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		body, err = gunzip(body)
 	}
 	if err == nil {
-		err = s.receive(r.URL.Path, body)
+		err = s.receive(r.RemoteAddr, r.URL.Path, body)
 	}
 	if err != nil {
 		s.mutex.Lock()
@@ -95,7 +97,7 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("grpc-message", message)
 }
 
-func (s *sink) receive(path string, body []byte) error {
+func (s *sink) receive(from, path string, body []byte) error {
 	var arrived counts
 	var err error
 	switch {
@@ -104,7 +106,7 @@ func (s *sink) receive(path string, body []byte) error {
 	case strings.Contains(path, "log"):
 		err = eachRecord(body, func(record []byte) error { return arrived.addLog(record) })
 	case strings.Contains(path, "metric"):
-		err = eachRecord(body, func([]byte) error { arrived.Metrics++; return nil })
+		err = eachRecord(body, func(metric []byte) error { return arrived.addMetric(metric) })
 	default:
 		err = fmt.Errorf("no such service: %s", path)
 	}
@@ -119,6 +121,13 @@ func (s *sink) receive(path string, body []byte) error {
 	s.counts.Completed += arrived.Completed
 	s.counts.OtherLogs += arrived.OtherLogs
 	s.counts.Metrics += arrived.Metrics
+	if arrived.Metrics > 0 {
+		s.series[from] = arrived.Series
+		s.counts.Series = 0
+		for _, points := range s.series {
+			s.counts.Series += points
+		}
+	}
 	s.counts.Exports++
 	s.counts.Bytes += len(body)
 	return nil
@@ -157,6 +166,18 @@ func (c *counts) addLog(record []byte) error {
 		c.OtherLogs++
 	}
 	return err
+}
+
+// Metric.gauge, .sum, .histogram and .exponential_histogram are fields 5, 7, 9 and 10; their data points are field 1 in each
+// (opentelemetry/proto/metrics/v1/metrics.proto).
+func (c *counts) addMetric(metric []byte) error {
+	c.Metrics++
+	return eachField(metric, func(number int, _ uint64, data []byte) error {
+		if number != 5 && number != 7 && number != 9 && number != 10 {
+			return nil
+		}
+		return within(data, 1, func([]byte) error { c.Series++; return nil })
+	})
 }
 
 // eachRecord visits the spans, log records or metrics of an export request: all three nest alike, as

@@ -9,12 +9,13 @@ import (
 
 // upstream answers every POST like a model provider: one fixed chat completion, or one fixed stream of events when
 // the body asks for a stream. Events go out back to back, or one per pace when the body's `user` is "paced": a field
-// that gateways hand on untouched, so one upstream serves both kinds of run.
+// that gateways hand on untouched, so one upstream serves both kinds of run. Paths that have a script of their own are
+// answered by that instead.
 type upstream struct {
-	reply  []byte
-	head   []byte
-	events [][]byte
-	pace   time.Duration
+	plain   scripted
+	head    []byte
+	pace    time.Duration
+	scripts map[string]*scripted
 }
 
 const replyBody = `{"id":"chatcmpl-B7k2MnQ4xYtR9wVzLpE3aHs6","object":"chat.completion","created":1790000000,` +
@@ -28,16 +29,12 @@ const chunkHead = `{"id":"chatcmpl-B7k2MnQ4xYtR9wVzLpE3aHs6","object":"chat.comp
 
 const commonHeaders = "x-request-id: req_5d41402abc4b2a76b9719d91\r\nopenai-processing-ms: 9\r\n"
 
-func newUpstream(events int, pace time.Duration) *upstream {
-	u := &upstream{pace: pace}
-	u.reply = fmt.Appendf(nil, "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n%s\r\n%s",
-		len(replyBody), commonHeaders, replyBody)
+func newUpstream(events int, pace time.Duration, scripts map[string]*scripted) *upstream {
+	u := &upstream{pace: pace, scripts: scripts}
+	told := script{Status: 200, Reply: replyBody}
 	u.head = []byte("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n" +
 		"transfer-encoding: chunked\r\n" + commonHeaders + "\r\n")
-	add := func(data string) {
-		event := "data: " + data + "\n\n"
-		u.events = append(u.events, fmt.Appendf(nil, "%x\r\n%s\r\n", len(event), event))
-	}
+	add := func(data string) { told.Events = append(told.Events, "data: "+data+"\n\n") }
 	words := events - 3 // the other three: the finish, the usage, [DONE]
 	for i := range words {
 		role := ""
@@ -51,21 +48,24 @@ func newUpstream(events int, pace time.Duration) *upstream {
 	add(fmt.Sprintf(`%s"choices":[],"usage":{"prompt_tokens":64,"completion_tokens":%d,"total_tokens":%d}}`,
 		chunkHead, words, 64+words))
 	add("[DONE]")
-	// The end of the body travels with the last event, as it does with most servers.
-	u.events[len(u.events)-1] = append(u.events[len(u.events)-1], "0\r\n\r\n"...)
+	u.plain = *told.ready()
 	return u
 }
 
-func runUpstream(address string, events int, pace time.Duration) error {
+func runUpstream(address string, events int, pace time.Duration, file string) error {
 	if events < 4 {
 		return fmt.Errorf("a stream has at least 4 events, not %d", events)
+	}
+	scripts, err := readScripts(file)
+	if err != nil {
+		return err
 	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return err
 	}
 	announce(listener.Addr().String())
-	u := newUpstream(events, pace)
+	u := newUpstream(events, pace, scripts)
 	for {
 		connection, err := listener.Accept()
 		if err != nil {
@@ -93,29 +93,34 @@ func (u *upstream) serve(connection net.Conn) {
 			filled += n
 			continue
 		}
-		streamed := says(body, "stream", "true")
-		pace := time.Duration(0)
-		if streamed && says(body, "user", `"paced"`) {
-			pace = u.pace
+		answer, pace := u.scripts[string(pathOf(buffer[:size]))], time.Duration(0)
+		if answer != nil {
+			pace = answer.pace
+		} else {
+			answer = &u.plain
+			if says(body, "user", `"paced"`) {
+				pace = u.pace
+			}
 		}
+		streamed := answer.streams(body)
 		filled = copy(buffer, buffer[size:filled])
 		if !streamed {
-			if _, err := connection.Write(u.reply); err != nil {
+			if _, err := connection.Write(answer.reply); err != nil {
 				return
 			}
-		} else if u.stream(connection, pace) != nil {
+		} else if u.stream(connection, answer, pace) != nil || answer.cut {
 			return
 		}
 	}
 }
 
 // stream writes each event with a call of its own; the pace is kept from the start, so that lateness does not add up.
-func (u *upstream) stream(connection net.Conn, pace time.Duration) error {
+func (u *upstream) stream(connection net.Conn, answer *scripted, pace time.Duration) error {
 	if _, err := connection.Write(u.head); err != nil {
 		return err
 	}
 	begun := time.Now()
-	for i, event := range u.events {
+	for i, event := range answer.events {
 		if pace > 0 {
 			time.Sleep(time.Until(begun.Add(time.Duration(i+1) * pace)))
 		}

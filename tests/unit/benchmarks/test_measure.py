@@ -37,11 +37,11 @@ def test_a_gateway_whose_spans_do_not_arrive_voids_the_run(
     bench = Bench(program, serve("upstream"), serve("sink"), cores, tmp_path, arrival_s=0.2)
     with start("bare", core=cores.measured, scratch=tmp_path / "bare", upstream="", sink="") as bare:
         silent = replace(bare, name="on")
-        run = measure_run(bench, silent, "unary", 1, 0.1, 1)
+        run = measure_run(bench, silent, silent.asked("unary"), 1, 0.1, 1)
         assert run.void is not None
         assert f"{run.requests} requests made 0 SERVER spans" in run.void
         with pytest.raises(BenchmarkFailed, match="0 CLIENT spans"):
-            warm_up(bench, silent, "unary", 0.1)
+            warm_up(bench, silent, silent.asked("unary"), 0.1)
 
 
 def test_a_program_that_answers_otherwise_cannot_be_measured(
@@ -52,7 +52,7 @@ def test_a_program_that_answers_otherwise_cannot_be_measured(
         # The sink answers a request that is no export with 400.
         wrong = replace(bare, address=bench.sink.address)
         with pytest.raises(BenchmarkFailed, match="bare does not answer unary: status 400"):
-            warm_up(bench, wrong, "unary", 0.1)
+            warm_up(bench, wrong, wrong.asked("unary"), 0.1)
 
 
 def test_the_gateway_delivers_every_span_and_record_of_a_run(program: Path, cores: Cores, tmp_path: Path) -> None:

@@ -13,7 +13,16 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
-from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, ResourceMetrics, ScopeMetrics
+from opentelemetry.proto.metrics.v1.metrics_pb2 import (
+    Gauge,
+    Histogram,
+    HistogramDataPoint,
+    Metric,
+    NumberDataPoint,
+    ResourceMetrics,
+    ScopeMetrics,
+    Sum,
+)
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 from benchmarks.tool import Server, sink_counts
@@ -51,6 +60,11 @@ LOGS = ExportLogsServiceRequest(
 METRICS = ExportMetricsServiceRequest(
     resource_metrics=[ResourceMetrics(scope_metrics=[ScopeMetrics(metrics=[Metric(name="a"), Metric(name="b")])])]
 )
+SERIES = [
+    Metric(name="a", gauge=Gauge(data_points=[NumberDataPoint(), NumberDataPoint()])),
+    Metric(name="b", sum=Sum(data_points=[NumberDataPoint()])),
+    Metric(name="c", histogram=Histogram(data_points=[HistogramDataPoint(), HistogramDataPoint()])),
+]
 
 
 def export(channel: grpc.Channel, service: str, request: bytes) -> None:
@@ -74,6 +88,24 @@ def test_grpc_exports_are_decoded_and_counted(serve: Callable[[str], Server], co
     assert (counts.completed_logs, counts.other_logs) == (1, 1)
     assert counts.metrics == 2
     assert (counts.exports, counts.undecodable) == (5, 0)
+
+
+def test_series_are_those_of_each_exporters_latest_metrics(serve: Callable[[str], Server]) -> None:
+    def metrics(count: int) -> bytes:
+        scope = ScopeMetrics(metrics=SERIES[:count])
+        return ExportMetricsServiceRequest(
+            resource_metrics=[ResourceMetrics(scope_metrics=[scope])]
+        ).SerializeToString()
+
+    sink = serve("sink").address
+    # Two channels with a setting that differs, for else they would share a connection.
+    own = [("grpc.use_local_subchannel_pool", 1)]
+    with grpc.insecure_channel(sink, options=own) as one, grpc.insecure_channel(sink, options=own) as other:
+        export(one, "metrics.v1.MetricsService", metrics(1))
+        export(one, "metrics.v1.MetricsService", metrics(3))
+        assert sink_counts(sink).series == 5
+        export(other, "metrics.v1.MetricsService", metrics(2))
+        assert sink_counts(sink).series == 8
 
 
 def test_http_exports_are_counted_as_well(serve: Callable[[str], Server]) -> None:
