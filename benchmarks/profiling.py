@@ -20,7 +20,7 @@ from benchmarks.processes import choose_cores
 from benchmarks.routes import Route
 from benchmarks.scripts import write_scripts
 from benchmarks.shapes import Shape
-from benchmarks.subjects import ROOT, SubjectName, label, route_environment, start_gateway
+from benchmarks.subjects import ROOT, SubjectName, gateway_environment, label, route_environment, start_gateway
 from benchmarks.tool import Server, build, get
 
 WARM_UP_S = 1.0
@@ -62,9 +62,11 @@ def profile(
             home = scratch / name
             home.mkdir()
             stats = home / "stats" if name == "profiled" else None
-            breaker = "usual" if isinstance(shape, str) else shape.breaker
             receiver = sink.address if subject == "on" else None
-            environment = route_environment(home, upstream.address, receiver, breaker)
+            if isinstance(shape, str):
+                environment = gateway_environment(home, upstream.address, receiver)
+            else:
+                environment = route_environment(home, upstream.address, receiver, shape.breaker)
             profiled = [str(stats), clock] if stats else []
             with start_gateway(
                 subject, core=cores.measured, scratch=home, environment=environment, profiled=profiled
