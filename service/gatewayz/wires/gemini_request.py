@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -107,6 +108,9 @@ _NEEDLESS = frozenset(
     }
 )
 """Members that change nothing in the answer: hints, and what a provider is to remember."""
+
+_REMEMBERED_BYTES = 4096
+"""Of a tool's schema: larger ones are few, and 256 of them would be megabytes."""
 
 _SERVICE_TIERS = {"flex": "flex", "priority": "priority", "auto": None, "default": None, "standard": None}
 
@@ -217,10 +221,23 @@ def _declaration(tool: _Tool, param: str) -> JsonObject:
     if tool.function.description is not None:
         declared["description"] = tool.function.description
     if tool.function.parameters:  # a function without parameters has no schema there, not an empty one
-        declared["parametersJsonSchema"] = json_schema_to_gemini(
-            tool.function.parameters, f"{param}.function.parameters"
-        )
+        declared["parametersJsonSchema"] = _parameters(tool.function.parameters, f"{param}.function.parameters")
     return declared
+
+
+def _parameters(schema: Any, param: str) -> JsonObject:
+    """An agent sends the same tools with each of its turns, so that most of them were rewritten a moment ago."""
+    try:
+        written = orjson.dumps(schema)
+    except TypeError:  # too deep, or a number that no JSON of ours can hold: to be refused in the proper words
+        return json_schema_to_gemini(schema, param)
+    return _rewritten(written, param) if len(written) <= _REMEMBERED_BYTES else json_schema_to_gemini(schema, param)
+
+
+@lru_cache(maxsize=256)
+def _rewritten(written: bytes, param: str) -> JsonObject:
+    """The same object each time: it is written into a request, never changed."""
+    return json_schema_to_gemini(orjson.loads(written), param)
 
 
 _MISSING = re.compile(r"missing required field `([^`]+)`")

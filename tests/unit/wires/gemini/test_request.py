@@ -242,3 +242,32 @@ def test_no_request_breaks_anything(chat: Json) -> None:
     with contextlib.suppress(InvalidRequest):
         body = WIRE.from_chat({"messages": [USER], **chat}, "gemini-3-pro", stream=False)
         assert orjson.loads(body)["contents"]
+
+
+def test_tools_of_one_name_are_told_apart_by_their_parameters() -> None:
+    def asked(*parameters: Json) -> list[Json]:
+        tools = [{"type": "function", "function": {"name": "f", "parameters": one}} for one in parameters]
+        said = translated({"messages": [{"role": "user", "content": "hi"}], "tools": tools})
+        return [one["parametersJsonSchema"] for one in said["tools"][0]["functionDeclarations"]]
+
+    text, number = {"type": "string"}, {"type": "object", "properties": {"n": {"const": 1}}}
+    large = {"type": "string", "description": "d" * 10_000}
+    for _ in range(2):
+        assert asked(text, number, large) == [
+            text,
+            {"type": "object", "properties": {"n": {"enum": [1], "type": "integer"}}},
+            large,
+        ]
+        assert asked(number)[0]["type"] == "object"
+
+
+def test_parameters_that_are_nested_too_deeply_are_refused_each_time() -> None:
+    for levels in (100, 400):
+        schema: Json = {"type": "string"}
+        for _ in range(levels):
+            schema = {"type": "array", "items": schema}
+        tools = [{"type": "function", "function": {"name": "f", "parameters": schema}}]
+        for _ in range(2):
+            assert refusal({"messages": [{"role": "user", "content": "hi"}], "tools": tools}).param == (
+                "tools[0].function.parameters"
+            )
