@@ -55,10 +55,12 @@ class Trend(msgspec.Struct, frozen=True):
     """Slope of the least-squares line."""
     limit: float
     """The most that this may be."""
+    doubt: float = 0.0
+    """What of the slope may be chance: twice its standard error. Counts only; memory is judged without mercy."""
 
     @property
     def flat(self) -> bool:
-        return self.per_ten_minutes <= self.limit
+        return self.per_ten_minutes - self.doubt <= self.limit
 
 
 class SoakResult(msgspec.Struct, frozen=True):
@@ -129,8 +131,11 @@ _QUANTITIES: dict[str, Callable[[Sample], float]] = {
 def _trend(what: str, worker: int, samples: Sequence[Sample], value: Callable[[Sample], float]) -> Trend:
     values = [value(sample) for sample in samples]
     times = [sample.at_s for sample in samples]
-    slope = statistics.linear_regression(times, values).slope * 600
+    slope, level = statistics.linear_regression(times, values)
     tenth = max(1, len(values) // 10)
-    mean = statistics.fmean(values)
-    limit = mean * MEMORY_LIMIT if what.endswith("MB") else max(COUNT_SLACK, mean * COUNT_LIMIT)
-    return Trend(what, worker, statistics.median(values[:tenth]), statistics.median(values[-tenth:]), slope, limit)
+    first, last, mean = statistics.median(values[:tenth]), statistics.median(values[-tenth:]), statistics.fmean(values)
+    if what.endswith("MB"):
+        return Trend(what, worker, first, last, slope * 600, mean * MEMORY_LIMIT)
+    off = sum((value - level - slope * time) ** 2 for time, value in zip(times, values, strict=True))
+    error = (off / (len(values) - 2) / (statistics.pvariance(times) * len(times))) ** 0.5
+    return Trend(what, worker, first, last, slope * 600, max(COUNT_SLACK, mean * COUNT_LIMIT), 2 * error * 600)

@@ -19,7 +19,7 @@ from tests.unit.benchmarks.test_report import MACHINE, run
 
 
 def plan(*routes: str) -> Plan:
-    return Plan((), (), (), 1, 1, 0.2, 0.1, routes=routes, route_seconds=0.2, route_warm_up_s=0.2)
+    return Plan((), (), (), 1, 1, 0.2, 0.1, routes=routes, route_seconds=0.1, route_warm_up_s=0.1)
 
 
 def result(*runs: Run, machine: Machine = MACHINE) -> Result:
@@ -35,14 +35,21 @@ def test_every_route_has_a_name_of_its_own_and_something_to_compare_with() -> No
 
 
 def test_every_way_is_taken_and_its_telemetry_arrives(program: Path, cores: Cores, tmp_path: Path) -> None:
-    chosen = plan(*(route.name for route in ROUTES))
+    streams = {
+        "chat-chat-stream",
+        "responses-responses-stream",
+        "responses-messages-stream",
+        "messages-messages-stream",
+    }
+    taken = [route for route in ROUTES if not route.stream or route.name in streams]
+    chosen = plan(*(route.name for route in taken))
     runs = measure_routes(chosen, program, cores, tmp_path, lambda line: None)
 
-    assert [(run.shape, run.void) for run in runs] == [(route.name, None) for route in ROUTES]
+    assert [(run.shape, run.void) for run in runs] == [(route.name, None) for route in taken]
     assert all(run.requests > 0 for run in runs)
-    assert [run.events > 0 for run in runs] == [route.stream for route in ROUTES]
+    assert [run.events > 0 for run in runs] == [route.stream for route in taken]
     rows = route_rows(chosen, runs)
-    assert [row.translation_us is not None for row in rows] == [route.kind == "translated" for route in ROUTES]
+    assert [row.translation_us is not None for row in rows] == [route.kind == "translated" for route in taken]
 
 
 @pytest.mark.parametrize("wire", WIRES)
