@@ -161,6 +161,8 @@ class ProviderError(GatewayError):
         self.upstream_status = upstream_status
         self.body = body
         """The provider's own error object, when it may be handed to the caller as it is."""
+        self.repeatable = True
+        """False where the provider has said that asking it for the same again is of no use."""
 
 
 class ProviderConnectTimeout(ProviderError):

@@ -17,6 +17,7 @@ from functools import partial
 
 from gatewayz.attempts.answer import Answer, answer_headers, refused_headers
 from gatewayz.attempts.record import AttemptRecord, PriceOf
+from gatewayz.attempts.refusal import read_refusal
 from gatewayz.attempts.relay import begin_stream
 from gatewayz.attempts.speech import Headers, Speech, speech_for, speech_instead
 from gatewayz.errors import (
@@ -44,11 +45,9 @@ from gatewayz.routing.strategies import CostOf, no_price
 from gatewayz.telemetry import names
 from gatewayz.telemetry.requests import RequestTelemetry
 from gatewayz.wires.base import CallerWire, Shape
+from gatewayz.wires.provider_errors import SPENT
 
 logger = logging.getLogger(__name__)
-
-MAX_ERROR_BYTES = 65_536
-"""An error object larger than this is not an error object."""
 
 _KEY_MATTERS = (401, 402, 429)
 """What a provider's refusal says about the key that was used."""
@@ -275,14 +274,16 @@ class Gateway:
             try:
                 record.status = response.status
                 if not 200 <= response.status < 300:
-                    refusal = await response.read(MAX_ERROR_BYTES)
+                    refusal = await read_refusal(response)
                     refused = speech.wire.error(response.status, response.headers, refusal, provider.secrets)
                     refused.headers = refused_headers(response.headers)
                     raise refused
                 if secret is not None:
                     provider.keys.succeeded(secret)
                 if call.stream:
-                    answer = await begin_stream(call, asked.caller, provider, translation, response, record)
+                    answer = await begin_stream(
+                        call, asked.caller, provider, translation, response, record, request.timeouts.first_byte_s
+                    )
                     record.then = self._leave
                     self._learn_from_answer(asked, candidate, speech, record)
                     return answer
@@ -316,7 +317,9 @@ class Gateway:
         """What the provider's refusal says about our key, and about when to come back."""
         if not isinstance(error, ProviderError):
             return
-        status = 429 if isinstance(error, ProviderRateLimited) else error.upstream_status
+        status = error.upstream_status
+        if isinstance(error, ProviderRateLimited):
+            status = 402 if error.code in SPENT else 429
         if secret is not None and status in _KEY_MATTERS:
             candidate.provider.refused(secret, candidate.model, status, error.retry_after_s, self._clock())
         elif error.retry_after_s:

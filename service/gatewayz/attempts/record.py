@@ -56,6 +56,9 @@ class AttemptRecord:
         self.then: Callable[[], None] | None = None
         """Called at the end of an attempt that outlives the call to the gateway: a stream's."""
 
+    def age_s(self) -> float:
+        return perf_counter() - self._started_s
+
     def began(self) -> None:
         """The first part of the answer is here, and nothing in it says that it failed."""
         self.first_s = self.last_s = perf_counter()

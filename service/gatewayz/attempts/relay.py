@@ -8,7 +8,7 @@ from time import perf_counter
 
 from gatewayz.attempts.answer import Answer, answer_headers
 from gatewayz.attempts.record import AttemptRecord
-from gatewayz.errors import GatewayError, ProviderMalformedResponse, ProviderStreamCut
+from gatewayz.errors import GatewayError, ProviderFirstChunkTimeout, ProviderMalformedResponse, ProviderStreamCut
 from gatewayz.providers.base import Provider
 from gatewayz.records import Call, ErrorType
 from gatewayz.upstream import UpstreamResponse
@@ -20,6 +20,9 @@ END_OF_STREAM_GRACE_S = 1.0
 
 MAX_NO_STREAM_BYTES = 65_536
 """What is read of an answer that should have been a stream: enough for an error object."""
+
+MAX_BEFORE_FIRST_BYTES = 1_000_000
+"""Comments, and events that say nothing, are kept until the stream has begun; this many are not meant well."""
 
 _CHAT_LIKE = ("openai_chat", "openai_completions")
 """Wires on which usage is an event of its own, sent to those who ask for it."""
@@ -59,17 +62,34 @@ class Relay:
         self._begun = False
         self._failure: GatewayError | None = None
 
-    async def first(self) -> bytes:
-        """Everything up to and including the first event with data. Raises if the stream fails before that, or with it."""
-        waiting = b""
-        async for chunk in self._chunks:
-            waiting += self._observe(chunk)
-            if self._failure is not None:
-                raise self._failure
-            if self._begun:
-                self._record.began()
-                return waiting
-        raise ProviderStreamCut("The provider's stream ended before it began.")
+    async def first(self, within_s: float) -> bytes:
+        """Everything up to and including the first event with data. Raises if the stream fails before that, or with it.
+
+        The upstream sees to it that the first byte comes ``within_s`` seconds from the attempt's start. A provider that sends
+        comments meanwhile has no more time than that for its first event.
+        """
+        waiting = await self._more()
+        if not self._begun:
+            try:
+                async with asyncio.timeout(within_s - self._record.age_s()):
+                    while not self._begun:
+                        waiting += await self._more()
+                        if len(waiting) > MAX_BEFORE_FIRST_BYTES:
+                            raise ProviderMalformedResponse("The provider's stream does not come to its first event.")
+            except TimeoutError:
+                message = f"The provider sent comments, but no event within {within_s:g} s."
+                raise ProviderFirstChunkTimeout(message) from None
+        self._record.began()
+        return waiting
+
+    async def _more(self) -> bytes:
+        chunk = await anext(self._chunks, None)
+        if chunk is None:
+            raise ProviderStreamCut("The provider's stream ended before it began.")
+        forwarded = self._observe(chunk)
+        if self._failure is not None:
+            raise self._failure
+        return forwarded
 
     async def events(self, first: bytes, answer: Answer) -> AsyncGenerator[bytes, None]:
         """The stream, ending in an error event (never in its usual end) when the provider fails on the way."""
@@ -154,16 +174,18 @@ async def begin_stream(
     translation: Translation | None,
     response: UpstreamResponse,
     record: AttemptRecord,
+    first_s: float,
 ) -> Answer:
-    """Reads up to the first event with data, so that a stream that fails at once fails as an ordinary error."""
-    media_type = response.headers.get("content-type", "")
+    """Reads up to the first event with data, so that a stream that fails at once fails as an ordinary error; ``first_s`` is
+    how long that may take from the attempt's start."""
+    media_type = response.headers.get("content-type", "").lower()
     if not media_type.startswith("text/event-stream"):
         body = await response.read(MAX_NO_STREAM_BYTES)
         if media_type.startswith("application/json"):
             record.fold.reply(body)  # raises what an error object under status 200 says
         raise ProviderMalformedResponse(f"{provider.name} answered a streamed call with '{media_type[:80]}'.")
     relay = Relay(call, caller, translation, response, record)
-    first = await relay.first()
+    first = await relay.first(first_s)
     answer = Answer(response.status, answer_headers(provider, response.headers), provider.name)
     answer.events = relay.events(first, answer)
     answer.abandon = relay.abandon

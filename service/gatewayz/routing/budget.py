@@ -25,13 +25,13 @@ _Waiting = tuple["asyncio.Future[Grant]", Callable[[], bool]]
 class RetryBudget:
     """``clock`` is monotonic, in seconds."""
 
-    __slots__ = ("_active", "_clock", "_lent", "_policy", "_refilled_s", "_tokens", "_waiting")
+    __slots__ = ("_active", "_called_s", "_clock", "_lent", "_policy", "_tokens", "_waiting")
 
     def __init__(self, policy: RetryPolicy, clock: Callable[[], float]) -> None:
         self._policy = policy
         self._clock = clock
         self._tokens = policy.budget_min
-        self._refilled_s = clock()
+        self._called_s = clock()
         self._active = 0
         self._lent = 0
         self._waiting: deque[_Waiting] = deque()
@@ -39,6 +39,10 @@ class RetryBudget:
     def request_began(self) -> None:
         self._active += 1
         self._tokens = min(self._tokens + self._policy.budget_share, self._cap())
+        now_s = self._clock()
+        if now_s - self._called_s >= self._policy.budget_rest_s and self._tokens < self._policy.budget_min:
+            self._tokens = self._policy.budget_min
+        self._called_s = now_s
         if self._waiting:
             self._serve()
 
@@ -50,7 +54,6 @@ class RetryBudget:
         """``free``: whether the attempt goes where it is not one too many. Waits at most ``within_s`` for what is on loan."""
         if free():
             return "free"
-        self._refill()
         if not self._waiting and self._lend():
             return "lent"
         if not self._lent:
@@ -97,13 +100,6 @@ class RetryBudget:
         self._tokens -= 1.0
         self._lent += 1
         return True
-
-    def _refill(self) -> None:
-        now_s = self._clock()
-        if self._tokens < self._policy.budget_min:
-            earned = (now_s - self._refilled_s) / self._policy.budget_refill_s
-            self._tokens = min(self._tokens + earned, self._policy.budget_min)
-        self._refilled_s = now_s
 
     def _cap(self) -> float:
         return self._policy.budget_min + self._policy.budget_share * self._active

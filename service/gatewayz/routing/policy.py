@@ -30,7 +30,7 @@ class RetryPolicy(Record, frozen=True):
     budget_share: float = 0.2  # extra attempts per request: Envoy's default, beyond which retries make an outage worse
     budget_min: float = 3.0
     budget_wait_s: float = 30.0  # for what is on loan; as long as a substitute may take to show that it answers
-    budget_refill_s: float = 20.0  # one extra attempt per so many seconds, so that a lone caller's retries come back
+    budget_rest_s: float = 60.0  # after so long without a call it is as at the start: a lone caller's retries come back
 
 
 class RoutingPolicy(Record, frozen=True):

@@ -29,6 +29,8 @@ def verdict(error: GatewayError) -> Verdict:
     """What may follow: the same candidate ``again`` (or another), only ``elsewhere``, or nothing, since no other try could
     change it. Silence is not tried twice at the same place: it would cost the caller the same wait once more."""
     match error:
+        case ProviderError(repeatable=False) if not isinstance(error, ProviderBadRequest):
+            return "elsewhere"
         case ProviderBadRequest():
             return "elsewhere" if error.upstream_status == _NOT_FOUND else "final"
         case (

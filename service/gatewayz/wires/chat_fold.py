@@ -75,6 +75,8 @@ class _Chunk(Struct):
 
 class _ReplyChoice(Struct):
     finish_reason: str | None = None
+    message: Raw = ABSENT
+    text: Raw = ABSENT  # instead of a message, in the older completions
 
 
 class _Reply(Struct):
@@ -123,8 +125,11 @@ class ChatFold:
             raise ProviderMalformedResponse(_describe_garbage(body)) from None
         if error := _said(reply.error):
             raise error_in_band(error)
-        if reply.choices is None:
+        if not reply.choices:
             raise ProviderMalformedResponse("The provider's answer has no choices.")
+        for choice in reply.choices:
+            if choice.message is ABSENT and choice.text is ABSENT:
+                raise ProviderMalformedResponse("The provider's answer has a choice without a message.")
         self.response_id = reply.id
         self.response_model = reply.model
         self.finish_reasons = tuple([choice.finish_reason for choice in reply.choices if choice.finish_reason])

@@ -139,5 +139,5 @@ def _date_s(headers: Mapping[str, str]) -> float:
     """When the answer was made, by its own word; NaN, which no date can be measured against, where it does not say."""
     try:
         return parsedate_to_datetime(headers["date"]).timestamp()
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
         return math.nan

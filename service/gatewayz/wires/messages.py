@@ -86,5 +86,5 @@ def _sent_at_s(headers: Mapping[str, str]) -> float:
     number where it does not say."""
     try:
         return parsedate_to_datetime(headers["date"]).timestamp()
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
         return float("nan")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC
@@ -26,6 +27,8 @@ from gatewayz.errors import (
 MAX_ERROR_BYTES = 16_384  # an error object says what is wrong in a sentence; more is a page
 MAX_RETRY_AFTER_S = 86_400.0  # a day; beyond it a provider means "no"
 REDACTED = "[redacted]"
+SPENT = frozenset({"insufficient_quota", "billing_not_active"})
+"""Codes of a 429 that no waiting cures: what the account was given is used up."""
 _KEY_SHAPES = re.compile(r"\b(?:sk|gsk|pk|key|xai|hf|nvapi|gz)[-_][A-Za-z0-9_\-*.]{8,}")
 
 
@@ -49,8 +52,19 @@ def provider_error(
     """The error for an answer whose status is not 2xx.
 
     ``secrets`` are struck from what is handed on; ``now_s`` (Unix time) is what a Retry-After date is measured against.
+    ``x-should-retry: false``, which OpenAI and Anthropic send and their clients obey, is obeyed. ``x-ratelimit-reset-…`` is
+    not taken for a time to wait: it says when a limit will be whole again, not when the next call may come.
     """
-    retry_after_s = parse_retry_after(headers.get("retry-after"), now_s)
+    error = _by_status(status, body, wanted_pause_s(headers, now_s), secrets)
+    if status == 429 and (code := _code(body)) in SPENT:
+        error.code = code
+        error.repeatable = False
+    if headers.get("x-should-retry", "").strip().lower() == "false":
+        error.repeatable = False
+    return error
+
+
+def _by_status(status: int, body: bytes, retry_after_s: float | None, secrets: Sequence[str]) -> ProviderError:
     match status:
         case 401 | 403:
             return ProviderAuthFailed("The provider refused the gateway's credentials.", upstream_status=status)
@@ -118,6 +132,25 @@ def presentable(body: bytes, secrets: Sequence[str] = ()) -> bytes | None:
         return None
 
 
+def _code(body: bytes) -> str | None:
+    if len(body) > MAX_ERROR_BYTES:
+        return None
+    try:
+        code = _BODY.decode(body).error.code
+    except (ValueError, RecursionError):
+        return None
+    return code if isinstance(code, str) else None
+
+
+def wanted_pause_s(headers: Mapping[str, str], now_s: float) -> float | None:
+    """Seconds that the provider wants to be left alone for: OpenAI's and Azure's ``retry-after-ms``, which is the finer one,
+    or Retry-After."""
+    milliseconds = parse_retry_after(headers.get("retry-after-ms"), math.nan)
+    if milliseconds is not None:
+        return milliseconds / 1000
+    return parse_retry_after(headers.get("retry-after"), now_s)
+
+
 def parse_retry_after(value: str | None, now_s: float) -> float | None:
     """Seconds to wait, from either form of Retry-After (RFC 9110 §10.2.3); None for garbage. Capped at a day."""
     if value is None:
@@ -128,11 +161,11 @@ def parse_retry_after(value: str | None, now_s: float) -> float | None:
     except ValueError:
         try:
             date = parsedate_to_datetime(value)
-        except ValueError:
+            if date.tzinfo is None:
+                date = date.replace(tzinfo=UTC)
+            seconds = date.timestamp() - now_s
+        except (ValueError, OverflowError):  # numbers that no calendar holds
             return None
-        if date.tzinfo is None:
-            date = date.replace(tzinfo=UTC)
-        seconds = date.timestamp() - now_s
     if seconds != seconds:  # NaN
         return None
     return min(max(seconds, 0.0), MAX_RETRY_AFTER_S)

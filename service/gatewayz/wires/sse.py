@@ -23,6 +23,8 @@ _BOM = b"\xef\xbb\xbf"
 """A stream may begin with one, which says nothing."""
 
 DONE = b"[DONE]"
+_SHORT = 16
+"""What is longer is not DONE, blanks included."""
 
 
 class EventSplitter:
@@ -68,16 +70,23 @@ class EventSplitter:
 
 
 def data_of(event: bytes) -> bytes:
-    """The event's data: its ``data`` lines, joined by LF. Empty for a comment or a mere empty line."""
+    """The event's data: its ``data`` lines, joined by LF. Empty for a comment or a mere empty line; ``[DONE]`` without the
+    blanks that some servers put around it."""
     if event.startswith(b"data: ") and event.find(b"\n") == len(event) - 2 and b"\r" not in event:
-        return event[6:-2]
+        data = event[6:-2]
+        return data if len(data) > _SHORT else _plain(data)
     lines: list[bytes] = []
     for line in _LINE_END.split(event.removeprefix(_BOM)):
         if line.startswith(b"data:"):
             lines.append(line[6:] if line.startswith(b"data: ") else line[5:])
         elif line == b"data":
             lines.append(b"")
-    return b"\n".join(lines)
+    data = b"\n".join(lines)
+    return data if len(data) > _SHORT else _plain(data)
+
+
+def _plain(data: bytes) -> bytes:
+    return DONE if data.strip() == DONE else data
 
 
 def event_of(data: bytes) -> bytes:

@@ -55,10 +55,18 @@ async def test_good_times_save_nothing_up(budget: RetryBudget) -> None:
     assert await spent(budget, 100, well=False) <= 23
 
 
-async def test_a_lone_callers_retries_come_back_with_time(budget: RetryBudget, clock: Clock) -> None:
+async def test_a_lone_callers_retries_come_back_with_a_minute_of_rest(budget: RetryBudget, clock: Clock) -> None:
     await spent(budget, 100, well=False)
     clock.now_s += 60
     assert await spent(budget, 1, well=False) == 1
+
+
+async def test_an_outage_that_lasts_earns_no_attempts(budget: RetryBudget, clock: Clock) -> None:
+    taken = 0
+    for _ in range(100):
+        taken += await spent(budget, 1, well=False)
+        clock.now_s += 5
+    assert taken == 23
 
 
 async def test_who_comes_too_late_waits_for_what_is_lent(budget: RetryBudget) -> None:

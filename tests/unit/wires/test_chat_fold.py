@@ -141,7 +141,8 @@ def test_an_event_that_is_not_json_is_malformed(data: bytes) -> None:
 
 def test_every_choice_gives_its_reason() -> None:
     fold = ChatFold()
-    fold.reply(reply(choices=[{"finish_reason": "stop"}, {"finish_reason": "length"}, {"finish_reason": None}]))
+    choices: list[dict[str, Any]] = [{"message": {}, "finish_reason": reason} for reason in ("stop", "length", None)]
+    fold.reply(reply(choices=choices))
     assert fold.finish_reasons == ("stop", "length")
 
 
@@ -197,6 +198,10 @@ def test_what_a_provider_says_about_its_error_is_not_repeated() -> None:
         (b"[]", "not the JSON"),
         (b"{}", "no choices"),
         (b'{"choices":null}', "no choices"),
+        (b'{"choices":[]}', "no choices"),
+        (b'{"choices":[{}]}', "without a message"),
+        (b'{"choices":[null]}', "not the JSON"),
+        (b"null", "not the JSON"),
         (b'{"choices":7}', "not the JSON"),
         (b"[" * 100_000, "not the JSON"),
         (b'{"id":"\xff","choices":[]}', "not the JSON"),

@@ -182,3 +182,29 @@ def test_an_error_in_a_stream_is_one_event_of_the_same_shape() -> None:
     event = error_event(error)
     assert data_of(event) == error_body(error)
     assert event.endswith(b"\n\n")
+
+
+@pytest.mark.parametrize(
+    ("headers", "pause_s"),
+    [
+        ({"retry-after-ms": "250", "retry-after": "1"}, 0.25),
+        ({"retry-after-ms": "soon", "retry-after": "1"}, 1.0),
+        ({"retry-after": "Jan -0000 9999999999 25:99:99 0"}, None),
+        ({"x-ratelimit-reset-requests": "6m0s", "x-ratelimit-remaining-requests": "0"}, None),
+    ],
+)
+def test_a_pause_is_what_the_provider_asks_for(headers: dict[str, str], pause_s: float | None) -> None:
+    assert provider_error(429, headers, b"", now_s=NOW_S).retry_after_s == pause_s
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_provider_that_says_it_is_of_no_use_is_believed(status: int) -> None:
+    assert not provider_error(status, {"x-should-retry": "False"}, b"", now_s=NOW_S).repeatable
+    assert provider_error(status, {"x-should-retry": "true"}, b"", now_s=NOW_S).repeatable
+
+
+def test_a_quota_that_is_used_up_is_told_from_a_limit_that_passes() -> None:
+    spent = provider_error(429, {}, b'{"error":{"message":"x","code":"insufficient_quota"}}', now_s=NOW_S)
+    passing = provider_error(429, {}, b'{"error":{"message":"x","code":"rate_limit_exceeded"}}', now_s=NOW_S)
+    assert (spent.status, spent.code, spent.repeatable) == (429, "insufficient_quota", False)
+    assert (passing.code, passing.repeatable) == ("provider_rate_limited", True)

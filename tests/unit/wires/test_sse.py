@@ -113,3 +113,12 @@ def test_a_large_event_in_small_pieces_takes_linear_time() -> None:
     for _ in range(200_000):
         splitter.feed(b"xxxxx")
     assert len(splitter.feed(b"\n\n")) == 1
+
+
+@pytest.mark.parametrize("event", [b"data: [DONE] \n\n", b"data:[DONE]\n\n", b"data:  [DONE]\r\n\r\n"])
+def test_blanks_around_the_end_do_not_count(event: bytes) -> None:
+    assert data_of(event) == b"[DONE]"
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line() -> None:
+    assert data_of(b"\xef\xbb\xbfdata: x\n\n") == b"x"
