@@ -14,22 +14,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import socket
 import ssl
 import struct
 import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from time import monotonic
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import unquote
 
 import orjson
 
-from tests.upstream_exchange import Cut, Exchange, Reset
+from tests.upstream_exchange import Cut, Exchange, Reset, Script
 from tests.upstream_scripts import known_usage, script_of
 
 START_TIMEOUT_S = 10
+MODEL_IN_PATH = re.compile(r"/models/([^/:]+):")
 TURNS_TO_CLOSE = 5  # a TLS connection needs a few turns of the loop to close
 
 
@@ -43,6 +47,7 @@ class Received:
     body: bytes
     connection: int
     """Number of the connection it came on, counted from 1."""
+    at_s: float = field(default_factory=monotonic)
 
     @property
     def json(self) -> Any:
@@ -53,7 +58,8 @@ class Received:
         try:
             return str(self.json["model"])
         except (ValueError, KeyError, TypeError):
-            return ""
+            found = MODEL_IN_PATH.search(self.path)
+            return unquote(found.group(1)) if found else ""
 
 
 class FakeLLM:
@@ -62,12 +68,23 @@ class FakeLLM:
     usage = staticmethod(known_usage)
     """``FakeLLM.usage(model)``: the usage that a script reports, so that tests can assert sums."""
 
-    def __init__(self, *, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        tls: ssl.SSLContext | None = None,
+        port: int = 0,
+        scripts: Callable[[Received, str], Script | None] | None = None,
+        idle_s: float | None = None,
+    ) -> None:
+        """``scripts``: what to do for a request and a script's name, instead of chat's scripts, which serve where it returns
+        None; ``idle_s``: connections on which nothing happens for so long are closed."""
         self.requests: list[Received] = []
         self.connections = 0
         self.open_connections = 0
         self.aborted = 0
         """Connections that the client left before its answer was complete."""
+        self.dropped = 0
+        """Connections that were closed because nothing happened on them."""
         self.served: Counter[str] = Counter()
         """Requests by model; scripts that fail once look here."""
         self.behave: Callable[[Received], str | None] | None = None
@@ -75,6 +92,8 @@ class FakeLLM:
         provider falls ill and recovers during a test."""
         self._tls = tls
         self._port = port
+        self._scripts = scripts
+        self.idle_s = idle_s
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -109,8 +128,14 @@ class FakeLLM:
 
     @classmethod
     @contextlib.contextmanager
-    def in_thread(cls, *, tls: ssl.SSLContext | None = None) -> Generator[FakeLLM]:
-        fake = cls(tls=tls)
+    def in_thread(
+        cls,
+        *,
+        tls: ssl.SSLContext | None = None,
+        scripts: Callable[[Received, str], Script | None] | None = None,
+        idle_s: float | None = None,
+    ) -> Generator[FakeLLM]:
+        fake = cls(tls=tls, scripts=scripts, idle_s=idle_s)
         started, stop = threading.Event(), asyncio.Event()
         loop = asyncio.new_event_loop()
 
@@ -145,6 +170,14 @@ class FakeLLM:
         for connection in list(self._live):
             connection.close()
 
+    def script(self, received: Received) -> Script:
+        name = (self.behave(received) if self.behave is not None else None) or received.model.partition("~")[0]
+        if self._scripts is not None and (found := self._scripts(received, name)) is not None:
+            return found
+        if received.path != "/v1/chat/completions":
+            return lambda exchange: exchange.error(404, f"No such path: {received.path}.")
+        return script_of(name)
+
     def arrived(self, connection: _Connection) -> int:
         """A new connection; its number."""
         self._live.add(connection)
@@ -177,6 +210,7 @@ class _Connection(asyncio.Protocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self._number = 0
+        self._idle: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -198,6 +232,8 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
+        if self._idle is not None:
+            self._idle.cancel()
         if self._task is None or self._task.done():
             self._take_request()
 
@@ -228,18 +264,23 @@ class _Connection(asyncio.Protocol):
         self._task = self._fake.answer(self, Received(method, path, headers, rest[:length], self._number))
 
     async def play(self, received: Received) -> None:
-        behave = self._fake.behave
-        script = script_of((behave(received) if behave is not None else None) or received.model)
         exchange = Exchange(received.body, self._fake.served[received.model], self._send)
         try:
-            if received.path != "/v1/chat/completions":
-                await exchange.error(404, f"No such path: {received.path}.")
-            else:
-                await script(exchange)
+            await self._fake.script(received)(exchange)
+            self._rest()
         except Cut:
             self.close()
         except Reset:
             self._reset()
+
+    def _rest(self) -> None:
+        """Nothing to do: as providers do, it waits for so long and then closes, whatever is on its way here."""
+        if self._fake.idle_s is not None:
+            self._idle = asyncio.get_running_loop().call_later(self._fake.idle_s, self._drop)
+
+    def _drop(self) -> None:
+        self._fake.dropped += 1
+        self.close()
 
     async def _send(self, data: bytes) -> None:
         assert self._transport is not None

@@ -50,7 +50,7 @@ async def stack(
             OPENAI_BASE_URL=upstream.base_url,
             OPENAI_API_KEY="sk-scripted-provider-key",
             GATEWAYZ_DEMO_PACE_S="0.005",
-            # The books are easiest to keep with one attempt per request (retries and breakers: tests/contract/test_faults.py).
+            # The books are easiest to keep with one attempt per request (retries and breakers: tests/contract/faults/).
             GATEWAYZ_MAX_ATTEMPTS="1",
             GATEWAYZ_BREAKER_FAILURES="1000000",
             GATEWAYZ_BREAKER_MIN_ATTEMPTS="1000000",

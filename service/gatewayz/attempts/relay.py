@@ -79,6 +79,9 @@ class Relay:
             except TimeoutError:
                 message = f"The provider sent comments, but no event within {within_s:g} s."
                 raise ProviderFirstChunkTimeout(message) from None
+        fold = self._record.fold
+        if fold.done and not (fold.content_events or fold.finish_reasons):
+            raise ProviderMalformedResponse("The provider's stream ended without an answer.")
         self._record.began()
         return waiting
 

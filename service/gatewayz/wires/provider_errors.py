@@ -145,10 +145,11 @@ def _code(body: bytes) -> str | None:
 def wanted_pause_s(headers: Mapping[str, str], now_s: float) -> float | None:
     """Seconds that the provider wants to be left alone for: OpenAI's and Azure's ``retry-after-ms``, which is the finer one,
     or Retry-After."""
-    milliseconds = parse_retry_after(headers.get("retry-after-ms"), math.nan)
-    if milliseconds is not None:
-        return milliseconds / 1000
-    return parse_retry_after(headers.get("retry-after"), now_s)
+    try:
+        pause_s = float(headers.get("retry-after-ms", "")) / 1000
+    except ValueError:
+        return parse_retry_after(headers.get("retry-after"), now_s)
+    return None if math.isnan(pause_s) else min(max(pause_s, 0.0), MAX_RETRY_AFTER_S)
 
 
 def parse_retry_after(value: str | None, now_s: float) -> float | None:
