@@ -2,10 +2,10 @@
 
 ok  ok-200-tokens  paced-10-tokens-20-ms  tools  unicode  cached  reasoning  deepseek-usage  groq-usage
 500  503  401  429  … (any status)            500-once  503-twice  429-retry-after-2  503-retry-after-date …
-400-context  redirect  html-200  empty-200  bad-json-200  short-200  no-choices-200  error-200  gzip-200  not-gzip-200
+400-context  redirect  html-200  empty-200  bad-json-200  short-200  gzip-200  not-gzip-200
 close-before-headers  rst-before-headers  drip-headers  not-http  hang  slow-first-3s  big-body
-gzip-bomb  zstd-200
-cut-after-3  rst-after-3  stall-after-3  one-byte-slices  crlf  cr  comments  multi-line  bad-event-after-3
+gzip-bomb
+cut-after-3  rst-after-3  stall-after-3  one-byte-slices  crlf  cr  comments  bad-event-after-3
 error-first-event  error-after-3  429-after-3  no-done  no-usage  done-without-blank-line  json-for-stream  no-first-byte
 """
 
@@ -145,14 +145,6 @@ async def short(exchange: Exchange) -> None:
     raise Cut
 
 
-async def no_choices(exchange: Exchange) -> None:
-    await exchange.answer(200, b'{"id":"chatcmpl-fake","object":"chat.completion"}')
-
-
-async def error_in_200(exchange: Exchange) -> None:
-    await exchange.answer(200, b'{"error":{"message":"upstream is busy","code":429}}')
-
-
 async def gzipped(exchange: Exchange) -> None:
     await exchange.answer(200, gzip.compress(reply(exchange, "hello", usage_json(1))), content_encoding="gzip")
 
@@ -195,11 +187,6 @@ async def hang(exchange: Exchange) -> None:
 async def slow_first(exchange: Exchange, seconds: float) -> None:
     await asyncio.sleep(seconds)
     await ok(exchange)
-
-
-async def zstd(exchange: Exchange) -> None:
-    """An encoding that nobody asked for."""
-    await exchange.answer(200, b"\x28\xb5\x2f\xfd\x04\x00garbage", content_encoding="zstd")
 
 
 async def big_body(exchange: Exchange) -> None:
@@ -310,10 +297,6 @@ def _comments(stream: bytes) -> list[bytes]:
     return [b": PROCESSING\n\n" + stream.replace(b"data: ", b": keep-alive\nevent: message\nid: 7\ndata: ")]
 
 
-def _multi_line(stream: bytes) -> list[bytes]:
-    return [stream.replace(b',"created"', b',\ndata: "created"')]
-
-
 # ---- The table ---------------------------------------------------------------------------------------------------
 
 _SIMPLE: dict[str, Script] = {
@@ -331,8 +314,6 @@ _SIMPLE: dict[str, Script] = {
     "empty-200": empty,
     "bad-json-200": bad_json,
     "short-200": short,
-    "no-choices-200": no_choices,
-    "error-200": error_in_200,
     "gzip-200": gzipped,
     "gzip-bomb": gzip_bomb,
     "not-gzip-200": not_gzipped,
@@ -343,7 +324,6 @@ _SIMPLE: dict[str, Script] = {
     "not-http": not_http,
     "hang": hang,
     "big-body": big_body,
-    "zstd-200": zstd,
     "error-first-event": error_first_event,
     "no-first-byte": no_first_byte,
     "no-done": no_done,
@@ -352,7 +332,6 @@ _SIMPLE: dict[str, Script] = {
     "crlf": lambda exchange: rewritten(exchange, _crlf),
     "cr": lambda exchange: rewritten(exchange, _cr),
     "comments": lambda exchange: rewritten(exchange, _comments),
-    "multi-line": lambda exchange: rewritten(exchange, _multi_line),
 }
 
 _TIMES = {"once": 1, "twice": 2}

@@ -35,7 +35,7 @@ ANSWERED = ["Grüße ", "aus ", "Lissabon ", "🌍", "!"]
 """Five tokens, in characters of one to four bytes."""
 
 _NEUTRAL = re.compile(
-    r"hang|html-200|empty-200|bad-json-200|not-http|redirect|drip-headers|big-body|gzip-bomb|zstd-200|no-first-byte"
+    r"hang|html-200|empty-200|bad-json-200|not-http|redirect|drip-headers|big-body|gzip-bomb|no-first-byte"
     r"|close-before-headers|rst-before-headers"
 )
 

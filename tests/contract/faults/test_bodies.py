@@ -83,6 +83,26 @@ def test_u16_nor_is_it_on_another_wire(stage: Stage, provider: str, shape: str) 
     assert stage.tried(reply) == [(provider, "first", MALFORMED), ("groq", "fallback", None)]
 
 
+@BOTH
+@pytest.mark.parametrize(
+    ("error", "error_type"),
+    [
+        ('{"message":"upstream is busy","code":429}', "provider_rate_limited"),
+        ('{"message":"no capacity","type":"overloaded_error"}', "provider_overloaded"),
+        ('{"message":"it broke"}', "provider_server_error"),
+    ],
+)
+def test_u16_an_error_under_status_200_is_an_error(stage: Stage, error: str, error_type: str, stream: bool) -> None:
+    script = f'says-{{"error":{error}}}'
+    alone = stage.ask(f"openai/{stage.fresh(script)}", stream=stream)
+    assert (alone.status >= 429, alone.error["code"]) == (True, error_type)
+    assert "busy" not in alone.text
+
+    reply = stage.ask(f"openai/{stage.fresh(script)}", models=SUBSTITUTE, stream=stream)
+    assert (reply.status, reply.provider) == (200, "groq")
+    assert stage.tried(reply)[0] == ("openai", "first", error_type)
+
+
 ENDLESS = [
     ("endless-body", False, MALFORMED),
     ("gzip-bomb", False, MALFORMED),
