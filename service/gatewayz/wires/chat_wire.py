@@ -14,6 +14,7 @@ from gatewayz.records import Call, Operation
 from gatewayz.wires.base import Fold, Shape, Translation, Wire
 from gatewayz.wires.chat import chat_to_upstream, error_body, error_event, parse_chat_request
 from gatewayz.wires.chat_fold import ChatFold
+from gatewayz.wires.chat_text import SHOW_REASONING
 from gatewayz.wires.json_values import Object, list_of, object_of, text_of
 from gatewayz.wires.provider_errors import provider_error
 
@@ -86,6 +87,8 @@ class ChatProvider:
         else:
             request.pop("stream", None)
             request.pop("stream_options", None)
+        if request.get("reasoning") == SHOW_REASONING:
+            del request["reasoning"]  # whoever shows thoughts in a chat shows them unasked
         if self.limit_member == "max_tokens" and "max_completion_tokens" in request:
             request["max_tokens"] = request.pop("max_completion_tokens")
         messages = list_of(chat.get("messages"))

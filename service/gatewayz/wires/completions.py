@@ -84,7 +84,7 @@ def completions_to_chat(call: Call) -> Object:
     """The same request to a chat model: the prompt becomes the user's one message.
 
     Raises InvalidRequest for what chat has no equal of: several prompts, tokens instead of text, text after the gap, the
-    prompt's own log probabilities, and choosing the best of more answers than are returned.
+    prompt's own log probabilities, tools, and choosing the best of more answers than are returned.
     """
     request: Object = present(orjson.loads(call.body))
     prompt = prompt_of(request.pop("prompt", None))
@@ -98,6 +98,9 @@ def completions_to_chat(call: Call) -> Object:
         raise no_equal("logprobs", "together with echo they include the prompt's, which chat does not tell")
     if (best_of := request.pop("best_of", 1)) != request.get("n", 1) and best_of != 1:
         raise no_equal("best_of", "chat returns every answer that it makes")
+    for name in ("tools", "functions"):
+        if request.get(name):
+            raise no_equal(name, "what this endpoint answers has no place for a call")
     if "messages" in request:
         raise InvalidRequest("Unknown parameter: 'messages'.", code="unknown_parameter", param="messages")
     chat: Object = {"model": call.model, "messages": [{"role": "user", "content": prompt}]}

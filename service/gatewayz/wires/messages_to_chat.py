@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from gatewayz.errors import InvalidRequest
+from gatewayz.wires.chat_text import SHOW_REASONING
 from gatewayz.wires.json_values import (
     Object,
     list_at,
@@ -262,6 +263,8 @@ def _add_output(request: Mapping[str, Any], chat: Object) -> None:
         effort = next((word for limit, word in _EFFORT_BY_BUDGET if budget <= limit), "high")
     if effort is not None:
         chat["reasoning_effort"] = text_at(effort, "output_config.effort")
+        if thinking.get("type") in ("enabled", "adaptive"):
+            chat["reasoning"] = SHOW_REASONING
     wanted, path = config.get("format"), "output_config.format"
     if wanted is None:
         wanted, path = request.get("output_format"), "output_format"

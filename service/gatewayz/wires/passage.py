@@ -14,6 +14,7 @@ import orjson
 from gatewayz.errors import InvalidRequest, ProviderMalformedResponse
 from gatewayz.records import Call
 from gatewayz.wires.base import CallerWire, ProviderWire, Shape, Translation, Wire
+from gatewayz.wires.caller_words import in_callers_words
 from gatewayz.wires.chat_wire import ChatCaller, ChatProvider
 from gatewayz.wires.completions import CompletionsCaller, CompletionsProvider
 from gatewayz.wires.gemini import GeminiWire
@@ -54,7 +55,11 @@ def request_body(call: Call, caller: CallerWire, provider: ProviderWire, model: 
     if caller.name == provider.name:
         return provider.request(call, model, usage_option=usage_option)
     try:
-        return provider.from_chat(caller.as_chat(call), model, stream=call.stream)
+        chat = caller.as_chat(call)
+        try:
+            return provider.from_chat(chat, model, stream=call.stream)
+        except InvalidRequest as error:
+            raise in_callers_words(error, caller.name) from None
     except orjson.JSONDecodeError as error:  # half of a surrogate pair, in a member that was not read before
         raise InvalidRequest(f"The body is not valid JSON: {error.msg}.", code="invalid_json") from None
     except (orjson.JSONEncodeError, RecursionError) as error:

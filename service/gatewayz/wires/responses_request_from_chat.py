@@ -66,7 +66,8 @@ def chat_request_to_responses(chat: Mapping[str, Any], model: str, *, stream: bo
     if limit is not None:
         request["max_output_tokens"] = limit
     if "reasoning_effort" in chat:
-        request["reasoning"] = {"effort": chat["reasoning_effort"]}
+        shown = copied(object_at(chat.get("reasoning", {}), "reasoning"), ("summary",))
+        request["reasoning"] = {"effort": chat["reasoning_effort"], **shown}
         if chat["reasoning_effort"] != "none":
             include.append("reasoning.encrypted_content")  # since nothing is stored, the caller has to keep it
     if text := _text_settings(chat):
@@ -258,7 +259,5 @@ def _part(part: Object, path: str) -> Object:
         case "file":
             file = object_at(part.get("file"), f"{path}.file")
             return {"type": "input_file", **copied(file, ("file_data", "file_id", "filename"))}
-        case "input_audio":
-            return {"type": "input_audio", "input_audio": part.get("input_audio")}
         case other:
             raise no_equal(f"{path}.type", f"the Responses API has no part {shown(other)}")

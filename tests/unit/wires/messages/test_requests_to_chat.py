@@ -41,6 +41,7 @@ def answer_format(schema: dict[str, Any], *, strict: bool) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": strict}}
 
 
+THOUGHTS: Any = {"reasoning": {"summary": "auto"}}
 MEMBERS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({}, {}),
     ({"temperature": 0.5, "top_p": 0.5}, {"temperature": 0.5, "top_p": 0.5}),
@@ -63,10 +64,10 @@ MEMBERS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ),
     ({"thinking": {"type": "disabled"}}, {}),
     ({"thinking": {"type": "adaptive"}}, {}),
-    ({"thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}}, {"reasoning_effort": "high"}),
-    ({"thinking": {"type": "enabled", "budget_tokens": 1_024}}, {"reasoning_effort": "low"}),
-    ({"thinking": {"type": "enabled", "budget_tokens": 10_000}}, {"reasoning_effort": "medium"}),
-    ({"thinking": {"type": "enabled", "budget_tokens": 32_000}}, {"reasoning_effort": "high"}),
+    ({"thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}}, {"reasoning_effort": "high", **THOUGHTS}),
+    ({"thinking": {"type": "enabled", "budget_tokens": 1_024}}, {"reasoning_effort": "low", **THOUGHTS}),
+    ({"thinking": {"type": "enabled", "budget_tokens": 10_000}}, {"reasoning_effort": "medium", **THOUGHTS}),
+    ({"thinking": {"type": "enabled", "budget_tokens": 32_000}}, {"reasoning_effort": "high", **THOUGHTS}),
     (
         {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}},
         {"response_format": answer_format(SCHEMA, strict=True)},

@@ -1,0 +1,55 @@
+"""The name of a member as its caller wrote it, where a provider's wire has no word for what it says. Pure.
+
+A request that goes through chat is refused by chat's name of the member, which a caller of another wire has never heard of.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from gatewayz.errors import InvalidRequest
+from gatewayz.wires.base import Wire
+
+_WORDS: Mapping[Wire, Mapping[str, str]] = {
+    "openai_completions": {
+        "messages": "prompt",
+        "max_completion_tokens": "max_tokens",
+        "top_logprobs": "logprobs",
+    },
+    "openai_responses": {
+        "messages": "input",
+        "max_completion_tokens": "max_output_tokens",
+        "response_format": "text.format",
+        "verbosity": "text.verbosity",
+        "reasoning_effort": "reasoning.effort",
+        "logprobs": "top_logprobs",
+    },
+    "anthropic_messages": {
+        "messages": "messages",
+        "max_completion_tokens": "max_tokens",
+        "stop": "stop_sequences",
+        "parallel_tool_calls": "tool_choice.disable_parallel_tool_use",
+        "response_format": "output_config.format",
+        "reasoning_effort": "output_config.effort",
+        "user": "metadata.user_id",
+    },
+}
+"""Of each caller's wire: chat's member, and the one that it was made from. Where in a conversation it stands is not said, for
+items and messages are not the same in number."""
+
+_MEMBER = re.compile(r"\w+")
+_TOOL = re.compile(r"tools\[\d+\]|tool_choice")
+
+
+def in_callers_words(error: InvalidRequest, caller: Wire) -> InvalidRequest:
+    """The same refusal, naming the member of the caller's own request."""
+    words = _WORDS.get(caller)
+    if words is None or error.param is None or (member := _MEMBER.match(error.param)) is None:
+        return error
+    tool = _TOOL.match(error.param)  # what is inside of one is called differently on each wire
+    param = tool[0] if tool else words.get(member[0], error.param)
+    if param == error.param:
+        return error
+    message = error.message.replace(f"'{error.param}'", f"'{param}'")
+    return InvalidRequest(message, code=error.code, param=param)
