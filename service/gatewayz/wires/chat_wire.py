@@ -110,7 +110,10 @@ _REASONING = (*_SEALED, "reasoning_content")
 
 
 def _with_reasoning(message: Object, back: Literal["content", "details"] | None) -> Object:
-    """A message with its reasoning as the provider takes it, or without."""
+    """A message with its reasoning as the provider takes it, or without; and without Anthropic's mark of a tool that failed,
+    since chat has its text."""
+    if message.get("is_error"):
+        return {name: value for name, value in message.items() if name != "is_error"}
     if message.get("role") != "assistant" or (back == "details" and "reasoning_details" in message):
         return message
     plain = {name: value for name, value in message.items() if name not in _REASONING}

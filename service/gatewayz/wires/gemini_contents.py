@@ -106,6 +106,7 @@ class AssistantMessage(Struct, tag_field="role", tag="assistant"):
 class ToolMessage(Struct, tag_field="role", tag="tool"):
     content: str | list[TextPart | ImagePart]
     tool_call_id: str
+    is_error: bool | None = None  # as a caller of Anthropic's wire says it
 
 
 Message = SystemMessage | DeveloperMessage | UserMessage | AssistantMessage | ToolMessage
@@ -265,6 +266,9 @@ def _function_response(message: ToolMessage, called: dict[str, str], at: str) ->
     if name is None:
         raise invalid("there is no such tool call in the messages before it", f"{at}.tool_call_id")
     response: JsonObject = {"id": message.tool_call_id, "name": name}
+    if message.is_error and isinstance(message.content, str):
+        response["response"] = {"error": message.content}
+        return {"functionResponse": response}
     if isinstance(message.content, str):
         response["response"] = _result(message.content)
         return {"functionResponse": response}

@@ -105,7 +105,8 @@ def _user_turn(blocks: list[Any], path: str) -> list[Object]:
         if block.get("type") == "tool_result":
             text, others = _tool_result(block.get("content"), f"{at}.content")
             call_id = text_at(block.get("tool_use_id"), f"{at}.tool_use_id")
-            results.append({"role": "tool", "tool_call_id": call_id, "content": text})
+            failed = {"is_error": True} if block.get("is_error") is True else {}
+            results.append({"role": "tool", "tool_call_id": call_id, "content": text, **failed})
             parts.extend(others)
         else:
             parts.append(_part(block, at))

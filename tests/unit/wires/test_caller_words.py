@@ -45,16 +45,3 @@ def test_a_refusal_names_the_callers_member(caller: Wire, provider: Wire, asked:
         request_body(call, wire, PROVIDER_WIRES[provider], "m", usage_option=True)
     assert refused.value.param == param
     assert f"'{param}'" in refused.value.message
-
-
-def test_who_asks_to_see_thoughts_is_heard_by_responses_and_by_no_chat() -> None:
-    wire = CALLER_WIRES["anthropic_messages"]
-    asked = {"model": "m", **MESSAGES, "thinking": {"type": "enabled", "budget_tokens": 1024}}
-    call = wire.parse(orjson.dumps(asked))
-    made = {
-        name: orjson.loads(request_body(call, wire, PROVIDER_WIRES[name], "m", usage_option=True))
-        for name in ("openai_responses", "openai_chat")
-    }
-    assert made["openai_responses"]["reasoning"] == {"effort": "low", "summary": "auto"}
-    assert "reasoning" not in made["openai_chat"]
-    assert made["openai_chat"]["reasoning_effort"] == "low"

@@ -176,7 +176,7 @@ def test_results_of_tools_become_messages_ahead_of_what_else_is_said() -> None:
                 }
             ],
         },
-        {"role": "tool", "tool_call_id": "a", "content": "one"},
+        {"role": "tool", "tool_call_id": "a", "content": "one", "is_error": True},
         {"role": "tool", "tool_call_id": "b", "content": "two\nthree"},
         {"role": "user", "content": [SHOWN, text("And?")]},
     ]
