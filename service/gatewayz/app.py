@@ -39,6 +39,7 @@ from gatewayz.pricing.price import CurrentPrices, Prices
 from gatewayz.providers.base import Providers
 from gatewayz.providers.catalog import Opener, shipped_catalog
 from gatewayz.providers.models import ModelLists
+from gatewayz.records import ConnectionEnd
 from gatewayz.routing.policy import policy_of
 from gatewayz.storage.cache import Cache
 from gatewayz.storage.database import Database
@@ -59,7 +60,8 @@ class App:
     ) -> None:
         """``on_ready`` is called once all resources are open, before the first request."""
         self._on_ready = on_ready
-        self._settings = settings
+        self.settings = settings
+        self._telemetry: Telemetry | None = None
         self._environment = environment
         self._endpoint: Endpoint | None = None
         self._control_plane: FastAPI | None = None
@@ -75,6 +77,11 @@ class App:
             await self._endpoint(scope, receive, send)
         else:
             await self._control_plane(scope, receive, send)
+
+    def connection_closed(self, reason: ConnectionEnd) -> None:
+        """The server ended a connection on its own account; no request of it was served for that."""
+        if self._telemetry is not None:
+            self._telemetry.record_connection_closed(reason)
 
     @contextmanager
     def _draining_on_sigterm(self) -> Generator[None, None, None]:
@@ -115,9 +122,9 @@ class App:
     @asynccontextmanager
     async def _opened(self) -> AsyncGenerator[None, None]:
         """Opens everything, innermost last; what was opened first is closed last, so telemetry outlives what it reports on."""
-        settings = self._settings
+        settings = self.settings
         async with AsyncExitStack() as stack:
-            telemetry = open_telemetry(settings, self._environment)
+            telemetry = self._telemetry = open_telemetry(settings, self._environment)
             stack.push_async_callback(asyncio.to_thread, telemetry.close, settings.flush_s)
             telemetry.watch_loop(asyncio.get_running_loop())
             database = await Database.open(settings.database, on_query=telemetry.record_db)
@@ -149,9 +156,8 @@ class App:
                 price_of=prices.price_of,
             )
             telemetry.observe("gatewayz.circuit_breaker.state", gateway.routes.breaker_states)
-            self._endpoint = Endpoint(
-                find_route(gateway), keys, telemetry, BodyLimits(settings.max_body_bytes, settings.body_timeout_s)
-            )
+            body_limits = BodyLimits(settings.max_body_bytes, settings.body_timeout_s, settings.max_json_depth)
+            self._endpoint = Endpoint(find_route(gateway), keys, telemetry, body_limits)
             self._control_plane = create_control_plane()
             attach(self._control_plane, Services(settings, health, telemetry.exposition, client))
             FastAPIInstrumentor.instrument_app(

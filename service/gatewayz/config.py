@@ -75,6 +75,25 @@ class Settings(BaseSettings):
         10_000_000, description="Largest request body; ten megabytes hold a long prompt with images."
     )
     body_timeout_s: Seconds = Field(30, description="Time in which a request body must have arrived.")
+    max_json_depth: Annotated[int, Field(ge=16, le=256)] = Field(
+        64,
+        description="Deepest nesting of a JSON body; tool schemas reach a dozen levels, decoders break at a thousand.",
+    )
+    max_headers: Annotated[int, Field(ge=16, le=10_000)] = Field(
+        100, description="Most headers of a request; SDKs behind two proxies send about thirty."
+    )
+    max_header_bytes: Annotated[int, Field(ge=1024, le=1_000_000)] = Field(
+        32_768, description="Largest request line and headers together; room for cookies and a signed token."
+    )
+    header_timeout_s: Seconds = Field(
+        10,
+        description="Time in which the headers must have arrived, from the first byte; a new connection has as long to begin.",
+    )
+    write_timeout_s: Seconds = Field(
+        60,
+        description="How long a caller may read nothing of an answer that waits for him; then his connection is closed and the "
+        "provider's with it. A stalled phone comes back within a minute or not at all.",
+    )
 
     # Timeouts upstream
     connect_timeout_s: Seconds = Field(5, description="TCP and TLS handshake with a provider.")

@@ -24,6 +24,10 @@ Operation = Literal["chat", "text_completion", "embeddings", "generate_content",
 AttemptReason = Literal["first", "retry", "fallback"]
 """Why an attempt was made (``gatewayz.attempt.reason``)."""
 
+ConnectionEnd = Literal["malformed", "headers_too_large", "headers_late", "silent", "write_late"]
+"""Why the gateway closed a connection that its caller had not: no HTTP; too much head; a head that did not arrive; nothing at
+all that arrived; an answer that was not read."""
+
 UsageSource = Literal["provider", "estimate", "none"]
 """Where token counts come from (``gatewayz.usage.source``): an estimate is never passed off as the provider's word."""
 

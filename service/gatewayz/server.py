@@ -21,9 +21,14 @@ from gatewayz.app import App, create_app
 from gatewayz.config import Settings, load_settings
 from gatewayz.errors import ConfigurationError
 from gatewayz.providers.catalog import load_providers
+from gatewayz.server_protocol import LimitedProtocol
 from gatewayz.telemetry.setup import check_environment
 
 BACKLOG = 2048
+TCP_NOTSENT_LOWAT = 25
+"""tcp(7) on Linux: bytes that the kernel takes from us ahead of what it can send. Its own idea is megabytes for each caller who
+reads slowly."""
+UNSENT_BYTES = 131_072
 PR_SET_PDEATHSIG = 1
 """prctl(2): the signal that a process gets when its parent dies."""
 KEEP_ALIVE_S = 75
@@ -50,7 +55,7 @@ def run_server(settings: Settings) -> int:
             factory=True,
             workers=settings.workers,
             loop="uvloop",
-            http="httptools",
+            http=LimitedProtocol,
             ws="none",
             lifespan="on",
             log_config=None,  # telemetry formats every logger's lines
@@ -104,6 +109,8 @@ def _listen(host: str, port: int) -> socket.socket:
         raise ConfigurationError(f"GATEWAYZ_HOST: {host!r} is no address of this machine ({error.strerror}).") from None
     listener = socket.socket(family, kind, protocol)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if sys.platform == "linux":
+        listener.setsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_BYTES)  # connections inherit it
     try:
         listener.bind(address)
         listener.listen(BACKLOG)

@@ -21,6 +21,7 @@ from gatewayz.errors import CallerCancelled, GatewayError, Internal, MethodNotAl
 from gatewayz.records import ErrorType, HttpRequest, KeyIdentity, RequestEnd, RequestOutcome
 from gatewayz.telemetry.requests import RequestTelemetry
 from gatewayz.telemetry.setup import Telemetry
+from gatewayz.wires.depth import check_depth
 
 logger = logging.getLogger(__name__)
 
@@ -57,10 +58,11 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class BodyLimits:
-    """How large a request body may be, and how long it may take to arrive."""
+    """How large a request body may be, how long it may take to arrive, and how deep its JSON may be nested."""
 
     max_bytes: int
     timeout_s: float
+    max_depth: int
 
 
 class Endpoint:
@@ -117,6 +119,7 @@ class Endpoint:
             handler = _handler(route, exchange.scope["method"])
             if exchange.scope["method"] == "POST":
                 await exchange.read_body(limit=self._limits.max_bytes, timeout_s=self._limits.timeout_s)
+                check_depth(exchange.body, self._limits.max_depth)
                 watch.start()
             await handler(exchange, served, telemetry)
         except GatewayError as error:

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from gatewayz.errors import CallerCancelled, PayloadTooLarge, RequestTimeout, UnsupportedMediaType
+from gatewayz.errors import CallerCancelled, InvalidRequest, PayloadTooLarge, RequestTimeout, UnsupportedMediaType
 
 # ASGI messages are dictionaries of mixed values by specification; no closer type exists.
 Scope = MutableMapping[str, Any]
@@ -19,6 +19,11 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
+BODY_FAULT = "gatewayz.body_fault"
+"""In a scope, once what arrives is no longer a body: what is wrong with it. The body ends there."""
+
+CLOSE = (b"connection", b"close")
+"""With an answer that comes before the end of its request: nobody waits for the rest."""
 JSON = (b"content-type", b"application/json")
 EVENT_STREAM = (b"content-type", b"text/event-stream; charset=utf-8")
 # Proxies that buffer turn a stream into one late lump; nginx obeys this header, caches obey the other.
@@ -52,7 +57,8 @@ class Exchange:
         """Reads the whole request body into ``body``.
 
         Raises PayloadTooLarge as soon as it is known to exceed ``limit`` (by its declared length before a byte is read),
-        RequestTimeout when it has not arrived within ``timeout_s``, CallerCancelled when the caller leaves.
+        RequestTimeout when it has not arrived within ``timeout_s``, CallerCancelled when the caller leaves, InvalidRequest
+        when its framing is broken.
         """
         encoding = self.header(b"content-encoding")
         if encoding and encoding.lower() != b"identity":
@@ -61,6 +67,7 @@ class Exchange:
             )
         declared = self.header(b"content-length")
         if declared is not None and declared.isdigit() and int(declared) > limit:
+            self.common_headers = [*self.common_headers, CLOSE]
             raise PayloadTooLarge(f"The request body has {int(declared)} bytes; the limit is {limit}.")
         # One bare timer for the whole body: asyncio.timeout costs four times as much, and nearly every body is here already.
         task = asyncio.current_task()
@@ -75,10 +82,14 @@ class Exchange:
         timer = asyncio.get_running_loop().call_later(timeout_s, expire)
         try:
             self.body = await self._join_parts(limit)
+        except PayloadTooLarge:
+            self.common_headers = [*self.common_headers, CLOSE]
+            raise
         except asyncio.CancelledError:
             if not expired:
                 raise
             task.uncancel()
+            self.common_headers = [*self.common_headers, CLOSE]
             raise RequestTimeout(f"The request body did not arrive within {timeout_s:g} s.") from None
         finally:
             timer.cancel()
@@ -94,6 +105,10 @@ class Exchange:
                 parts += message.get("body", b"")
             body = bytes(parts)
         _check_size(len(body), limit)
+        if BODY_FAULT in self.scope:
+            raise InvalidRequest(
+                f"The request body is no valid HTTP: {self.scope[BODY_FAULT]}.", code="malformed_request"
+            )
         return body
 
     async def _next_part(self) -> Message:

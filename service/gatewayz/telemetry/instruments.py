@@ -48,6 +48,7 @@ class Instruments:
         self._cost = CounterMeasure(names.COST)
         self._pricing = CounterMeasure(names.PRICING_LOOKUPS)
         self._reloads = CounterMeasure(names.CONFIG_RELOADS)
+        self._closed = CounterMeasure(names.CONNECTIONS_CLOSED)
         # A counter that appears with its first event hides that event from rate(): these begin at 0.
         for reason in names.REJECTIONS:
             self._rejected.add(0, (reason,))
@@ -57,6 +58,8 @@ class Instruments:
             self._pricing.add(0, (result,))
         for result in names.RELOAD_RESULTS:
             self._reloads.add(0, (result,))
+        for end in names.CONNECTION_ENDS:
+            self._closed.add(0, (end,))
         self._measures: tuple[Measure, ...] = (
             *(
                 self._operation_duration,
@@ -66,7 +69,7 @@ class Instruments:
                 self._stream_duration,
             ),
             *(self._overhead, self._request_size, self._response_size, self._database, self._rejected, self._errors),
-            *(self._cost, self._pricing, self._reloads),
+            *(self._cost, self._pricing, self._reloads, self._closed),
         )
         self.in_flight: Counter[tuple[str, str | None]] = Counter()
         """Requests open now, by method and route; kept by the event loop's thread alone."""
@@ -134,6 +137,11 @@ class Instruments:
         """``result`` is one of names.RELOAD_RESULTS."""
         if self._enabled:
             self._reloads.add(1, (result,))
+
+    def connection_closed(self, reason: str) -> None:
+        """``reason`` is one of names.CONNECTION_ENDS."""
+        if self._enabled:
+            self._closed.add(1, (reason,))
 
     def failed(self, where: str) -> None:
         """Telemetry itself raised, and the exception was swallowed; ``where`` is a constant of the calling code."""

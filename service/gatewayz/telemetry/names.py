@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
-from gatewayz.records import AttemptReason, CostSource, ErrorType, RequestOutcome, UsageSource
+from gatewayz.records import AttemptReason, ConnectionEnd, CostSource, ErrorType, RequestOutcome, UsageSource
 
 SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.41.0"
 SCOPE: Final = "gatewayz"
@@ -119,6 +119,7 @@ SIGNALS: Final = ("traces", "logs", "stdout")
 ERROR_PLACES: Final = ("start", "event", "attempt", "request", "observe")
 PRICING_RESULTS: Final = get_args(CostSource)
 RELOAD_RESULTS: Final = ("applied", "rejected")
+CONNECTION_ENDS: Final = get_args(ConnectionEnd)
 DROP_REASONS: Final = ("overflow", "refused", "rejected", "encoding", "shutdown", "broken_pipe")
 
 SpanName = Literal["request", "attempt", "store"]
@@ -320,10 +321,15 @@ CONFIG_RELOADS: Final = Instrument(
     "gatewayz.config.reloads", "counter", "{reload}", "Times that the configuration file was read again: applied, or rejected for a mistake in it.", (RESULT,),
 )  # fmt: skip
 
+CONNECTIONS_CLOSED: Final = Instrument(
+    "gatewayz.connections.closed", "counter", "{connection}", "Connections that the gateway closed for what their callers sent or did not: no HTTP (malformed), headers_too_large, headers_late, silent, an answer not read (write_late). Requests that got that far are in the request series instead; these are in no other.",
+    (REASON,),
+)  # fmt: skip
+
 INSTRUMENTS: Final = (
     OPERATION_DURATION, TOKEN_USAGE, FIRST_CHUNK, OUTPUT_CHUNK, STREAM_DURATION, OVERHEAD, REJECTED, REQUEST_SIZE, RESPONSE_SIZE, DATABASE_DURATION,
     EMITTED, DELIVERED, DROPPED, QUEUE_SIZE, TELEMETRY_ERRORS, IN_FLIGHT, STREAMS_OPEN, UPTIME, BUILD_INFO, LOOP_LAG, API_KEYS, PROVIDER_AVAILABLE,
-    COST, PRICING_LOOKUPS, CONFIG_RELOADS,
+    COST, PRICING_LOOKUPS, CONFIG_RELOADS, CONNECTIONS_CLOSED,
     Instrument("gatewayz.credits.used", "counter", "{credit}", "Credits used.", (GEN_AI_PROVIDER, PROVIDER, REQUEST_MODEL), emitted=False),
     Instrument("gatewayz.cache.requests", "counter", "{request}", "Look-ups in the answer cache.", (RESULT, "layer"), emitted=False),
     Instrument("gatewayz.circuit_breaker.state", "gauge", "", "1 for the breaker's current state (of a provider's models, the gravest), 0 for the others.", (PROVIDER, "state"), observable=True),

@@ -26,7 +26,7 @@ from opentelemetry.trace import NoOpTracerProvider, TracerProvider, get_current_
 
 from gatewayz import __version__
 from gatewayz.config import Settings
-from gatewayz.records import HttpRequest
+from gatewayz.records import ConnectionEnd, HttpRequest
 from gatewayz.telemetry import names, otlp
 from gatewayz.telemetry.encode import LogEncoder, LogItem, SpanEncoder
 from gatewayz.telemetry.export import Exporter, QueueingProcessor
@@ -126,6 +126,10 @@ class Telemetry:
     def record_reload(self, result: str) -> None:
         """The configuration file was read again: ``applied`` or ``rejected``."""
         self._instruments.configuration_reloaded(result)
+
+    def record_connection_closed(self, reason: ConnectionEnd) -> None:
+        """The server ended a connection that its caller had not."""
+        self._instruments.connection_closed(reason)
 
     def watch_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Measure how late the loop runs its timers. Call it on the loop, once."""
