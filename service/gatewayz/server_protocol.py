@@ -166,16 +166,16 @@ class LimitedProtocol(HttpToolsProtocol):
                 if b"_" in name and name not in _UNDERSCORED:
                     return _malformed(f"the header name {name[:64].decode('latin-1')!r} has an underscore")
         hosts = names.count(b"host")
-        version = self.parser.get_http_version()
-        if hosts != 1 and (hosts or version != "1.0"):
+        if hosts != 1 and (hosts or self.parser.get_http_version() != "1.0"):
             return _malformed("there must be one Host header")
         if hosts and _HOST.fullmatch(headers[names.index(b"host")][1]) is None:
             return _malformed("the Host header is no host")
         if b"transfer-encoding" in names and (
-            version == "1.0" or headers[names.index(b"transfer-encoding")][1].lower() != b"chunked"
+            self.parser.get_http_version() == "1.0"
+            or headers[names.index(b"transfer-encoding")][1].lower() != b"chunked"
         ):
             return _malformed("the only Transfer-Encoding is chunked, in HTTP/1.1")
-        if b"#" in self.url or self.parser.get_method() == b"CONNECT":
+        if b"#" in self.url or (self.parser.should_upgrade() and self.parser.get_method() == b"CONNECT"):
             return _malformed("the request target is none of this server's")
         if len(self.pipeline) >= MAX_PIPELINED:
             return _malformed("too many requests wait on this connection")
