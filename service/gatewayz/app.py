@@ -31,7 +31,7 @@ from gatewayz.controlplane.checks import database_check, redis_check
 from gatewayz.controlplane.deps import Services, attach
 from gatewayz.controlplane.health import Check, Dependency, HealthMonitor
 from gatewayz.dataplane.endpoint import BodyLimits, Endpoint
-from gatewayz.dataplane.http import Receive, Scope, Send
+from gatewayz.dataplane.http import REFUSAL, Receive, Scope, Send
 from gatewayz.dataplane.routes import find_route
 from gatewayz.errors import ConfigurationError, GatewayError
 from gatewayz.gateway import Gateway
@@ -73,7 +73,7 @@ class App:
             return
         assert self._endpoint is not None  # noqa: S101 - the server opens the lifespan before it accepts
         assert self._control_plane is not None  # noqa: S101
-        if scope["type"] == "http" and scope["path"].startswith(DATA_PLANE):
+        if scope["path"].startswith(DATA_PLANE) or REFUSAL in scope:
             await self._endpoint(scope, receive, send)
         else:
             await self._control_plane(scope, receive, send)

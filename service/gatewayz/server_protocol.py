@@ -1,17 +1,19 @@
 """HTTP/1.1 on one connection, with the limits that uvicorn's protocol lacks.
 
-What is no request is answered here, in JSON, and its connection closed: malformed or ambiguous framing, headers that are too
-many, too large or too late. So no application ever sees it. Callers who do not read, and bodies that nobody wants, end here
-too. A request that arrives whole and sane pays for one more look at its headers.
+What is no request is refused here, and its connection closed: malformed or ambiguous framing, headers that are too many, too
+large or too late. The application answers and records it, but sees nothing of it, neither headers nor a body. Callers who do
+not read, and bodies that nobody wants, end here too. A request that arrives whole and sane pays for one more look at its
+headers.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
+import contextlib
 import re
 from collections.abc import Callable
 from typing import Any, cast
+from urllib.parse import unquote
 
 import httptools
 from uvicorn._types import ASGI3Application
@@ -20,18 +22,18 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from gatewayz.app import DATA_PLANE, App
-from gatewayz.dataplane.http import BODY_FAULT
+from gatewayz.dataplane.http import BODY_FAULT, REFUSAL
 from gatewayz.errors import GatewayError, HeadersTooLarge, InvalidRequest, RequestTimeout
 from gatewayz.records import ConnectionEnd
-from gatewayz.wires import chat, messages_errors
-
-logger = logging.getLogger(__name__)
 
 LINGER_S = 5.0
 """After an answer that came before the end of its request: closing at once would reset the connection, and the reset may
 overtake the answer."""
 MAX_PIPELINED = 100
-REASONS = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large"}
+MAX_TOLD_BYTES = 1024
+"""So much of a refused URL is recorded."""
+OTHER_METHOD = "_OTHER"
+"""The conventions' word for a method that is none."""
 
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::[0-9]{0,5})?")
 _UNDERSCORED = frozenset({b"session_id", b"conversation_id", b"thread_id"})
@@ -52,9 +54,11 @@ class LimitedProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         app: object = cast("Any", config).loaded_app  # partly unknown to uvicorn itself
         assert isinstance(app, App)  # noqa: S101 - server.py says what is served
+        self._application = cast("ASGI3Application", app)
         self._limits = app.settings
         self._count: Callable[[ConnectionEnd], None] = app.connection_closed
         self._in_head = False
+        self._known_host: bytes | None = None
         self._unseen = 0
         """Bytes since something was last complete: a head, a part of a body."""
         self._arrived = 0
@@ -154,27 +158,31 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _wrong_with_head(self) -> GatewayError | None:
         headers, limits = self.headers, self._limits
-        names = [name for name, _ in headers]
-        if len(names) > limits.max_headers:
+        if len(headers) > limits.max_headers:
             return HeadersTooLarge(f"The request has more than {limits.max_headers} headers.")
         if self._unseen > limits.max_header_bytes or self._arrived > limits.max_header_bytes:
             size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in headers)
             if size > limits.max_header_bytes:
                 return self._too_large()
-        if b"_" in b"".join(names):
-            for name in names:
-                if b"_" in name and name not in _UNDERSCORED:
-                    return _malformed(f"the header name {name[:64].decode('latin-1')!r} has an underscore")
-        hosts = names.count(b"host")
-        if hosts != 1 and (hosts or self.parser.get_http_version() != "1.0"):
-            return _malformed("there must be one Host header")
-        if hosts and _HOST.fullmatch(headers[names.index(b"host")][1]) is None:
-            return _malformed("the Host header is no host")
-        if b"transfer-encoding" in names and (
-            self.parser.get_http_version() == "1.0"
-            or headers[names.index(b"transfer-encoding")][1].lower() != b"chunked"
-        ):
-            return _malformed("the only Transfer-Encoding is chunked, in HTTP/1.1")
+        host: bytes | None = None
+        version = self.parser.get_http_version()
+        for name, value in headers:
+            if name == b"host":
+                if host is not None:
+                    return _malformed("there must be one Host header")
+                host = value
+            elif name == b"transfer-encoding":
+                if version == "1.0" or value.lower() != b"chunked":
+                    return _malformed("the only Transfer-Encoding is chunked, in HTTP/1.1")
+            elif b"_" in name and name not in _UNDERSCORED:
+                return _malformed(f"the header name {name[:64].decode('latin-1')!r} has an underscore")
+        if host is None:
+            if version != "1.0":
+                return _malformed("there must be one Host header")
+        elif host != self._known_host:
+            if _HOST.fullmatch(host) is None:
+                return _malformed("the Host header is no host")
+            self._known_host = host
         if b"#" in self.url or (self.parser.should_upgrade() and self.parser.get_method() == b"CONNECT"):
             return _malformed("the request target is none of this server's")
         if len(self.pipeline) >= MAX_PIPELINED:
@@ -243,19 +251,34 @@ class LimitedProtocol(HttpToolsProtocol):
         self._ending = True
         self._refusal = error
         self._count(reason)
-        logger.debug("request refused", extra={"reason": reason, "detail": error.message})
         if self._answering is None or self._answering.response_complete:
             self._say_refusal(error)
 
     def _say_refusal(self, error: GatewayError) -> None:
+        """By way of the application: a refused request is answered in its wire's shape and recorded, as any other is."""
         if self.transport.is_closing():
             return
-        anthropic = self._in_head and self.url.startswith(b"/v1/messages")
-        body = messages_errors.error_body(error, None) if anthropic else chat.error_body(error)
-        head = f"HTTP/1.1 {error.status} {REASONS[error.status]}\r\ncontent-type: application/json\r\n"
-        head += f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-        self.transport.write(head.encode() + body)
-        self._linger()
+        self._refusal = None
+        if not self._in_head:
+            self.on_message_begin()  # not a word of it was understood
+        method = self.parser.get_method().decode("ascii", "replace") if self.url else OTHER_METHOD
+        cast("dict[str, object]", self.scope).update(_target(self.url), method=method, headers=[])
+        cast("dict[str, object]", self.scope)[REFUSAL] = error
+        self.cycle = RequestResponseCycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=False,
+            on_response=self.on_response_complete,
+        )
+        self.cycle.more_body = False
+        self._start_asgi_task(self.cycle, self._application)
 
     # The answer
 
@@ -341,6 +364,14 @@ class _Output:
         self.write = transport.write
         self.is_closing = transport.is_closing
         self.close = close
+
+
+def _target(url: bytes) -> dict[str, object]:
+    """Path and query of a request line, as far as there are any."""
+    path = b"/"
+    with contextlib.suppress(httptools.HttpParserInvalidURLError):
+        path = httptools.parse_url(url[:MAX_TOLD_BYTES]).path or path
+    return {"path": unquote(path.decode("ascii", "replace")), "raw_path": path, "query_string": b""}
 
 
 def _malformed(reason: str) -> InvalidRequest:

@@ -69,6 +69,9 @@ def refused(hostile: Rig, data: bytes, *, status: int = 400, reason: str = "malf
     assert answer.error["message"]
     assert len(hostile.fake.requests) == asked
     assert hostile.closed(reason) == counted + 1
+    span = hostile.span_of(answer.headers["x-request-id"])
+    assert (span["http.response.status_code"], span["gatewayz.attempts"]) == (status, 0)
+    assert span["error.type"] == ("caller_payload_too_large" if status == 431 else "caller_invalid_request")
 
 
 @pytest.mark.parametrize("what", MALFORMED)

@@ -15,7 +15,7 @@ from time import time_ns
 
 from gatewayz.accounts.credentials import credential_of
 from gatewayz.accounts.keys import Keys
-from gatewayz.dataplane.http import Exchange, Receive, Scope, Send
+from gatewayz.dataplane.http import CLOSE, REFUSAL, Exchange, Receive, Scope, Send
 from gatewayz.dataplane.openai_errors import answer_error
 from gatewayz.errors import CallerCancelled, GatewayError, Internal, MethodNotAllowed, NotFound, Unauthenticated
 from gatewayz.records import ErrorType, HttpRequest, KeyIdentity, RequestEnd, RequestOutcome
@@ -80,12 +80,16 @@ class Endpoint:
         received_at_ns = time_ns()
         exchange = Exchange(scope, receive, send)
         route = self._find(scope["path"])
-        key, error = await self._admit(exchange)
+        # What the server refused is answered and recorded like any request; nobody asks who sent it.
+        refusal: GatewayError | None = scope.get(REFUSAL)
+        key, error = await self._admit(exchange) if refusal is None else (None, refusal)
         telemetry = self._telemetry.start_request(_http_request(exchange, route, key, received_at_ns))
         exchange.common_headers = [
             (b"x-request-id", telemetry.request_id.encode()),
             (b"traceresponse", telemetry.traceresponse),
         ]
+        if refusal is not None:
+            exchange.common_headers.append(CLOSE)
         served = Served(key)
         try:
             if error is None:

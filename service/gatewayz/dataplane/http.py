@@ -22,6 +22,9 @@ Headers = list[tuple[bytes, bytes]]
 BODY_FAULT = "gatewayz.body_fault"
 """In a scope, once what arrives is no longer a body: what is wrong with it. The body ends there."""
 
+REFUSAL = "gatewayz.refusal"
+"""In the scope of what the server took for no request: the GatewayError to answer with."""
+
 CLOSE = (b"connection", b"close")
 """With an answer that comes before the end of its request: nobody waits for the rest."""
 JSON = (b"content-type", b"application/json")

@@ -322,7 +322,7 @@ CONFIG_RELOADS: Final = Instrument(
 )  # fmt: skip
 
 CONNECTIONS_CLOSED: Final = Instrument(
-    "gatewayz.connections.closed", "counter", "{connection}", "Connections that the gateway closed for what their callers sent or did not: no HTTP (malformed), headers_too_large, headers_late, silent, an answer not read (write_late). Requests that got that far are in the request series instead; these are in no other.",
+    "gatewayz.connections.closed", "counter", "{connection}", "Connections that the gateway closed for what their callers sent or did not: no HTTP (malformed), headers_too_large, headers_late, silent, an answer not read (write_late). What had begun as a request is among the requests, too.",
     (REASON,),
 )  # fmt: skip
 
