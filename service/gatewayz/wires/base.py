@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from gatewayz.errors import GatewayError, ProviderError
-from gatewayz.records import Call, Operation, Usage
-from gatewayz.wires.chat_fold import EventKind
+from gatewayz.records import Call, Operation
+from gatewayz.wires.fold import Fold as Fold
 
 Wire = Literal["openai_chat", "openai_completions", "openai_responses", "anthropic_messages", "gemini"]
 
@@ -26,25 +26,6 @@ class Shape:
     created_s: int
     stream: bool
     include_usage: bool = False
-
-
-class Fold(Protocol):
-    """What one answer amounts to, seen in the provider's own wire."""
-
-    response_id: str | None
-    response_model: str | None
-    finish_reasons: tuple[str, ...]
-    usage: Usage
-    content_events: int
-    done: bool
-    error: ProviderError | None
-
-    @property
-    def complete(self) -> bool: ...
-
-    def reply(self, body: bytes) -> None: ...
-
-    def event(self, event: bytes) -> EventKind: ...
 
 
 class Translation(Protocol):

@@ -19,8 +19,8 @@ from gatewayz.records import Call, Operation, RequestParameters
 from gatewayz.wires.base import Fold, Shape, Translation, Wire
 from gatewayz.wires.body import MAX_MODEL_CHARACTERS, Count, Integer, read_body
 from gatewayz.wires.chat import chat_to_upstream, error_body, error_event
+from gatewayz.wires.chat_fold import ChatFold
 from gatewayz.wires.completions_answer import ChatToCompletions
-from gatewayz.wires.completions_fold import CompletionsFold
 from gatewayz.wires.json_values import Object, no_equal, present, wrong_type
 from gatewayz.wires.provider_errors import provider_error
 
@@ -171,7 +171,7 @@ class CompletionsProvider:
         raise NotImplementedError("no chat request is ever sent as a completion")
 
     def fold(self) -> Fold:
-        return CompletionsFold()
+        return ChatFold()
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> ProviderError:
         return provider_error(status, headers, body, now_s=time.time(), secrets=secrets)

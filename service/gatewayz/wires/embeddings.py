@@ -14,11 +14,11 @@ import orjson
 from msgspec import Meta, Raw, Struct
 
 from gatewayz.errors import GatewayError, InvalidRequest, ProviderError, ProviderMalformedResponse
-from gatewayz.records import NO_USAGE, Call, Operation, Usage
-from gatewayz.wires.base import Fold, Shape, Translation, Wire
+from gatewayz.records import Call, Operation, Usage
+from gatewayz.wires.base import Shape, Translation, Wire
 from gatewayz.wires.body import MAX_MODEL_CHARACTERS, join_members, read_body
 from gatewayz.wires.chat import error_body, error_event
-from gatewayz.wires.chat_fold import EventKind, error_in_band
+from gatewayz.wires.fold import UNREADABLE, Fold, error_in_band, token_count
 from gatewayz.wires.provider_errors import provider_error
 
 EmbeddingsWireName = Literal["openai_embeddings", "gemini_embeddings"]
@@ -161,29 +161,7 @@ _REPLY = msgspec.json.Decoder(_Reply)
 _NO_ERROR = (b"", b"null", b'""', b"{}")
 
 
-class WholeAnswerFold:
-    """What all folds of embeddings share: an answer comes whole or not at all."""
-
-    __slots__ = ("content_events", "done", "error", "finish_reasons", "response_id", "response_model", "usage")
-
-    def __init__(self) -> None:
-        self.response_id: str | None = None
-        self.response_model: str | None = None
-        self.finish_reasons: tuple[str, ...] = ()
-        self.usage: Usage = NO_USAGE
-        self.content_events = 0
-        self.done = False
-        self.error: ProviderError | None = None
-
-    @property
-    def complete(self) -> bool:
-        return self.done
-
-    def event(self, event: bytes) -> EventKind:
-        return "other"
-
-
-class EmbeddingsFold(WholeAnswerFold):
+class EmbeddingsFold(Fold):
     """Observes an answer of OpenAI's wire."""
 
     __slots__ = ()
@@ -192,7 +170,7 @@ class EmbeddingsFold(WholeAnswerFold):
         """Raises ProviderMalformedResponse when it is not an answer, ProviderError when it is an error under status 200."""
         try:
             reply = _REPLY.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             raise ProviderMalformedResponse("The provider's answer is not the JSON it should be.") from None
         if (error := bytes(reply.error)) not in _NO_ERROR:
             raise error_in_band(error)
@@ -201,7 +179,7 @@ class EmbeddingsFold(WholeAnswerFold):
         self.response_id = reply.id
         self.response_model = reply.model
         if reply.usage is not None and (tokens := _tokens(reply.usage)) is not None:
-            self.usage = Usage(input_tokens=min(max(tokens, 0), 2**53), source="provider")
+            self.usage = Usage(input_tokens=token_count(tokens), source="provider")
         self.done = True
 
 

@@ -19,9 +19,9 @@ from gatewayz.wires.base import Shape
 from gatewayz.wires.embeddings import (
     EmbeddingsRequest,
     EmbeddingsWireName,
-    WholeAnswerFold,
     read_embeddings_request,
 )
+from gatewayz.wires.fold import Fold
 from gatewayz.wires.gemini import model_name, model_path
 from gatewayz.wires.gemini_answer import UNREADABLE, UsageMetadata, usage_of
 from gatewayz.wires.gemini_errors import gemini_error, gemini_error_in_band
@@ -158,7 +158,7 @@ def _of_unit_length(values: list[float]) -> list[float]:
     return [value / length for value in values]
 
 
-class GeminiEmbeddingsFold(WholeAnswerFold):
+class GeminiEmbeddingsFold(Fold):
     """Observes an answer of Gemini's."""
 
     __slots__ = ()

@@ -2,48 +2,30 @@
 
 from __future__ import annotations
 
-from gatewayz.errors import ProviderError, ProviderMalformedResponse
-from gatewayz.records import NO_USAGE, Usage
-from gatewayz.wires.chat_fold import EventKind
-from gatewayz.wires.gemini_answer import (
-    GeminiAnswer,
-    Part,
-    UsageMetadata,
-    broken_reason,
-    error_of,
-    read_answer,
-    usage_of,
-)
+import msgspec
+
+from gatewayz.errors import ProviderMalformedResponse
+from gatewayz.wires.fold import SAMPLED_EVENTS, EventKind, StreamFold
+from gatewayz.wires.gemini_answer import GeminiAnswer, Part, UsageMetadata, broken_reason, error_of, usage_of
 from gatewayz.wires.gemini_errors import gemini_error_in_band
-from gatewayz.wires.sse import data_of
+from gatewayz.wires.token_estimate import arguments_size, size_of
+
+_ANSWER = msgspec.json.Decoder(GeminiAnswer)
 
 
-class GeminiFold:
-    """The counterpart of ChatFold. A Gemini stream has no last word: it is complete once each candidate that was begun
-    has said why it stopped, and over when the body ends."""
+class GeminiFold(StreamFold[GeminiAnswer, GeminiAnswer]):
+    """An answer of Gemini's, whose events are each one as well. A stream has no last word: it is complete once each candidate
+    that was begun has said why it stopped, and over when the body ends. Finish reasons are Gemini's words in lower case, one
+    per candidate however often it was said."""
 
-    __slots__ = (
-        "_metadata",
-        "_reasons",
-        "_running",
-        "content_events",
-        "done",
-        "error",
-        "finish_reasons",
-        "response_id",
-        "response_model",
-        "usage",
-    )
+    __slots__ = ("_metadata", "_reasons", "_running")
+
+    _read_event = _ANSWER.decode
+    _read_reply = _ANSWER.decode
+    _said_in = "candidates"
 
     def __init__(self) -> None:
-        self.response_id: str | None = None
-        self.response_model: str | None = None
-        self.finish_reasons: tuple[str, ...] = ()
-        """In Gemini's words, lower case; one per candidate, however often it was said."""
-        self.usage: Usage = NO_USAGE
-        self.content_events = 0
-        self.done = False
-        self.error: ProviderError | None = None
+        super().__init__()
         self._reasons: dict[int, str] = {}
         self._running: set[int] = set()
         self._metadata: UsageMetadata | None = None
@@ -52,34 +34,30 @@ class GeminiFold:
     def complete(self) -> bool:
         return bool(self._reasons) and not self._running
 
-    def reply(self, body: bytes) -> None:
-        """Raises ProviderMalformedResponse when it is not an answer, ProviderError when it is an error under status 200."""
-        answer = read_answer(body)
-        if (error := error_of(answer)) is not None:
+    def _take_reply(self, whole: GeminiAnswer) -> None:
+        if (error := error_of(whole)) is not None:
             raise gemini_error_in_band(error)
-        self._fold(answer)
+        self._fold(whole)
         if self.error is not None:
             raise self.error
         if not self._reasons:
             raise ProviderMalformedResponse("The provider's answer has no candidates, or one without an end.")
 
-    def event(self, event: bytes) -> EventKind:
-        """Raises ProviderMalformedResponse when the data is no answer of Gemini's; an error event sets ``error`` instead."""
-        data = data_of(event)
-        if not data:
-            return "other"
-        answer = read_answer(data)
-        if (error := error_of(answer)) is not None:
+    def _take(self, said: GeminiAnswer) -> EventKind:
+        if (error := error_of(said)) is not None:
             self.error = gemini_error_in_band(error)
             return "error"
-        says_something = self._fold(answer)
+        says_something = self._fold(said)
         if self.error is not None:
             return "error"
         if says_something:
-            self.content_events += 1
             return "content"
-        only_usage = not answer.candidates and answer.block_reason is None and answer.usage_metadata is not None
+        only_usage = not said.candidates and said.block_reason is None and said.usage_metadata is not None
         return "usage" if only_usage else "other"
+
+    def _unknown(self, data: bytes) -> EventKind:
+        # Nobody gets these events as they are, so an unknown shape is of no use to anybody.
+        raise ProviderMalformedResponse("The provider sent an event that is no answer of Gemini's.")
 
     def _fold(self, answer: GeminiAnswer) -> bool:
         self.response_id = self.response_id or answer.response_id
@@ -96,12 +74,22 @@ class GeminiFold:
                 self._running.discard(candidate.index)
             elif candidate.index not in self._reasons:
                 self._running.add(candidate.index)
-            says_something = says_something or any(_says_something(part) for part in candidate.parts)
+            for part in candidate.parts:
+                says_something = self._takes(part) or says_something
         self.finish_reasons = tuple(self._reasons.values())
         if (reason := broken_reason(answer)) is not None:
             self.error = ProviderMalformedResponse(f"The provider's model did not bring off an answer ({reason}).")
         return says_something
 
-
-def _says_something(part: Part) -> bool:
-    return bool(part.text) or part.function_call is not None or part.inline_data is not None
+    def _takes(self, part: Part) -> bool:
+        """Content, if there is any in it."""
+        if text := part.text:
+            size = len(text) if text.isascii() else size_of(text)
+            self.content_bytes += size
+            if self.content_events < SAMPLED_EVENTS:
+                self._sample(size, size, text.count(" "))
+            return True
+        if (call := part.function_call) is not None:
+            self.content_bytes += size_of(call.name) + arguments_size(len(bytes(call.args)))
+            return True
+        return part.inline_data is not None

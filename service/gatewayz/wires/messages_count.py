@@ -14,18 +14,14 @@ import orjson
 from msgspec import Struct
 
 from gatewayz.errors import GatewayError, InvalidRequest, ProviderError, ProviderMalformedResponse
-from gatewayz.records import NO_USAGE, Call, Operation, Usage
-from gatewayz.wires.base import Fold, Shape, Translation, Wire
-from gatewayz.wires.chat_fold import EventKind
-from gatewayz.wires.json_values import list_of, no_equal, object_of
+from gatewayz.records import Call, Operation
+from gatewayz.wires.base import Shape, Translation, Wire
+from gatewayz.wires.fold import UNREADABLE, Fold
+from gatewayz.wires.json_values import no_equal
 from gatewayz.wires.messages import MessagesProvider
 from gatewayz.wires.messages_errors import error_body, error_event
 from gatewayz.wires.messages_request import messages_to_upstream, parse_count_tokens_request
-
-BYTES_PER_TOKEN = 4
-"""Of English prose and code, roughly; what is left to go by where no provider counts for us."""
-
-IMAGE_TOKENS = 1_600  # Anthropic's largest image, after its own scaling
+from gatewayz.wires.token_estimate import input_tokens
 
 
 class _Count(Struct):
@@ -35,34 +31,18 @@ class _Count(Struct):
 _COUNT = msgspec.json.Decoder(_Count)
 
 
-class CountFold:
+class CountFold(Fold):
     """An answer that says how many tokens there are; none of them was used."""
 
-    __slots__ = ("content_events", "done", "error", "finish_reasons", "response_id", "response_model", "usage")
-
-    def __init__(self) -> None:
-        self.response_id: str | None = None
-        self.response_model: str | None = None
-        self.finish_reasons: tuple[str, ...] = ()
-        self.usage: Usage = NO_USAGE
-        self.content_events = 0
-        self.done = False
-        self.error: ProviderError | None = None
-
-    @property
-    def complete(self) -> bool:
-        return self.done
+    __slots__ = ()
 
     def reply(self, body: bytes) -> None:
         """Raises ProviderMalformedResponse when it is no count."""
         try:
             _COUNT.decode(body)
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             raise ProviderMalformedResponse("The provider's answer is not a count of tokens.") from None
         self.done = True
-
-    def event(self, event: bytes) -> EventKind:
-        return "other"  # a count is never streamed
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,33 +92,7 @@ def count_reply(input_tokens: int) -> bytes:
 
 
 def estimate_input_tokens(call: Call) -> int:
-    """About how many tokens a request comes to, where no provider can count them. Images count as such, not by their bytes.
-
-    An estimate: within a third for English text, further off for other scripts and for many small tools.
-    """
-    size = images = 0
-    for name in ("system", "messages", "tools"):
-        if name in call.fields:
-            found = _size(orjson.loads(call.fields[name]))
-            size += found[0]
-            images += found[1]
-    return max(1, size // BYTES_PER_TOKEN + images * IMAGE_TOKENS)
-
-
-def _size(value: Any) -> tuple[int, int]:
-    """Bytes of text and number of images in a JSON value, of any depth."""
-    size = images = 0
-    waiting: list[Any] = [value]
-    while waiting:
-        found = waiting.pop()
-        if members := object_of(found):
-            if members.get("type") in ("base64", "url", "file"):
-                images += 1
-                continue
-            size += sum(len(name) for name in members)
-            waiting.extend(members.values())
-        elif values := list_of(found):
-            waiting.extend(values)
-        else:
-            size += len(str(found).encode("utf-8", "surrogatepass"))
-    return size, images
+    """About how many tokens a request comes to, where no provider can count them (how, and how far off: token_estimate.py)."""
+    return input_tokens(
+        [orjson.loads(call.fields[name]) for name in ("system", "messages", "tools") if name in call.fields]
+    )

@@ -10,10 +10,10 @@ from __future__ import annotations
 import msgspec
 from msgspec import Raw, Struct
 
-from gatewayz.errors import ProviderError, ProviderMalformedResponse
-from gatewayz.records import NO_USAGE, Usage
-from gatewayz.wires.chat_fold import EventKind, error_in_band
-from gatewayz.wires.sse import data_of
+from gatewayz.errors import ProviderMalformedResponse
+from gatewayz.records import Usage
+from gatewayz.wires.fold import SAMPLED_EVENTS, UNREADABLE, EventKind, StreamFold, error_in_band, token_count
+from gatewayz.wires.token_estimate import arguments_size, size_of
 
 
 class _OutputDetails(Struct):
@@ -40,6 +40,7 @@ class _Message(Struct):
 
 class _Block(Struct):
     type: str | None = None
+    name: str | None = None
 
 
 class _Delta(Struct):
@@ -64,67 +65,37 @@ _USAGE = msgspec.json.Decoder(_Usage)
 _NOTHING = (b"", b"null")
 
 
-class MessagesFold:
-    """What one answer amounts to. Read the attributes at any time: a stream that was cut has said what it has said."""
+class MessagesFold(StreamFold[_Event, _Message]):
+    """An answer of Anthropic's. A stream always ends in message_stop; one that lacks it was cut. No event of it is ``usage``: on
+    this wire usage is part of what every caller gets."""
 
-    __slots__ = ("content_events", "done", "error", "finish_reasons", "response_id", "response_model", "usage")
+    __slots__ = ()
 
-    def __init__(self) -> None:
-        self.response_id: str | None = None
-        self.response_model: str | None = None
-        self.finish_reasons: tuple[str, ...] = ()
-        self.usage: Usage = NO_USAGE
-        self.content_events = 0
-        self.done = False
-        self.error: ProviderError | None = None
+    _read_event = _EVENT.decode
+    _read_reply = _REPLY.decode
+    _said_in = "content"
 
-    @property
-    def complete(self) -> bool:
-        """All is said. A stream of this wire always ends in message_stop; one that lacks it was cut."""
-        return self.done
-
-    def reply(self, body: bytes) -> None:
-        """Fold a whole answer. Raises ProviderMalformedResponse when it is not one, ProviderError when it is an error
-        under status 200."""
-        try:
-            message = _REPLY.decode(body)
-        except (ValueError, RecursionError):
-            raise ProviderMalformedResponse("The provider's answer is not the JSON it should be.") from None
-        if message.type == "error" or bytes(message.error) not in _NOTHING:
-            raise error_in_band(bytes(message.error))
-        if not bytes(message.content).startswith(b"["):
+    def _take_reply(self, whole: _Message) -> None:
+        if whole.type == "error" or bytes(whole.error) not in _NOTHING:
+            raise error_in_band(bytes(whole.error))
+        if not bytes(whole.content).startswith(b"["):
             raise ProviderMalformedResponse("The provider's answer has no content.")
-        self._take(message)
+        self._identify(whole)
         self.done = True
 
-    def event(self, event: bytes) -> EventKind:
-        """Fold one event of a stream. Raises ProviderMalformedResponse when its data is not JSON; an error event does not
-        raise but sets ``error``. Never ``usage``: on this wire usage is part of what every caller gets."""
-        data = data_of(event)
-        if not data:
-            return "other"
-        try:
-            said = _EVENT.decode(data)
-        except msgspec.ValidationError:
-            return "other"  # JSON, but of a shape we do not know: the caller may
-        except (ValueError, RecursionError):
-            raise ProviderMalformedResponse("The provider sent an event that is not valid JSON.") from None
+    def _take(self, said: _Event) -> EventKind:
         match said.type:
             case "content_block_delta":
-                delta = said.delta
-                if delta is None or not (delta.text or delta.partial_json or delta.thinking):
-                    return "other"
-                self.content_events += 1
-                return "content"
+                return "other" if said.delta is None else self._take_delta(said.delta)
             case "content_block_start":
                 # Of a tool call the name is content already; text and thinking start empty.
                 if said.content_block is None or said.content_block.type in ("text", "thinking"):
                     return "other"
-                self.content_events += 1
+                self.content_bytes += size_of(said.content_block.name or "")
                 return "content"
             case "message_start":
                 if said.message is not None:
-                    self._take(said.message)
+                    self._identify(said.message)
             case "message_delta":
                 if said.delta is not None and said.delta.stop_reason:
                     self.finish_reasons = (said.delta.stop_reason,)
@@ -139,7 +110,19 @@ class MessagesFold:
                 pass
         return "other"
 
-    def _take(self, message: _Message) -> None:
+    def _take_delta(self, delta: _Delta) -> EventKind:
+        if text := delta.text or delta.thinking:
+            size = len(text) if text.isascii() else size_of(text)
+        elif text := delta.partial_json:
+            size = arguments_size(size_of(text))
+        else:
+            return "other"
+        self.content_bytes += size
+        if self.content_events < SAMPLED_EVENTS:
+            self._sample(size, size, text.count(" "))
+        return "content"
+
+    def _identify(self, message: _Message) -> None:
         self.response_id = message.id
         self.response_model = message.model
         if message.stop_reason:
@@ -149,7 +132,7 @@ class MessagesFold:
     def _count(self, raw: bytes) -> None:
         try:
             usage = _USAGE.decode(raw)
-        except (ValueError, RecursionError):
+        except UNREADABLE:
             return
         before = self.usage
         read = _later(usage.cache_read_input_tokens, before.cache_read_tokens)
@@ -168,4 +151,4 @@ class MessagesFold:
 
 def _later(count: int | None, before: int) -> int:
     """A count as the provider gave it, never below nothing nor more than a counter holds; what was known if it gave none."""
-    return before if count is None else min(max(count, 0), 2**53)
+    return before if count is None else token_count(count)

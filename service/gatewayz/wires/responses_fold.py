@@ -9,9 +9,9 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gatewayz.errors import ProviderBadRequest, ProviderError, ProviderMalformedResponse
-from gatewayz.records import NO_USAGE, Usage
-from gatewayz.wires.chat_fold import EventKind, error_in_band
-from gatewayz.wires.sse import data_of
+from gatewayz.records import Usage
+from gatewayz.wires.fold import EMPTY, SAMPLED_EVENTS, UNREADABLE, EventKind, StreamFold, error_in_band, token_count
+from gatewayz.wires.token_estimate import raw_size, size_of
 
 
 class _InputDetails(Struct):
@@ -36,6 +36,7 @@ class _Incomplete(Struct):
 
 class _Item(Struct):
     type: str | None = None
+    name: str | None = None
 
 
 class _Response(Struct):
@@ -66,13 +67,13 @@ _EVENT = msgspec.json.Decoder(_Event)
 _RESPONSE = msgspec.json.Decoder(_Response)
 _USAGE = msgspec.json.Decoder(_Usage)
 _CODE = msgspec.json.Decoder(_Code)
-_EMPTY = (b"", b"null", b'""', b"[]", b"{}")
 
 _ENDS = ("response.completed", "response.incomplete")
 _PRELUDE = ("response.created", "response.in_progress")
 _FAILURES = ("response.failed", "response.cancelled")
 _REASONS = {"max_output_tokens": "length", "content_filter": "content_filter"}
 _CALLS = ("function_call", "custom_tool_call")
+_ARGUMENTS = "response.function_call_arguments.delta"
 # How the codes of failures begin that another try would not change: they are about the request.
 _CALLERS_FAULT = (
     "invalid_",
@@ -94,73 +95,35 @@ def finish_reason(status: str | None, incomplete_reason: str | None, item_types:
     return "tool_calls" if any(kind in _CALLS for kind in item_types) else "stop"
 
 
-class ResponsesFold:
-    """What one answer amounts to. Read the attributes at any time: a stream that was cut has said what it has said."""
+class ResponsesFold(StreamFold[_Event, _Response]):
+    """An answer of the Responses API. That a stream is over is said by its last event alone."""
 
-    __slots__ = (
-        "_announced",
-        "content_events",
-        "done",
-        "error",
-        "finish_reasons",
-        "response_id",
-        "response_model",
-        "sequence_number",
-        "usage",
-    )
+    __slots__ = ("_announced", "sequence_number")
+
+    _read_event = _EVENT.decode
+    _read_reply = _RESPONSE.decode
+    _said_in = "output"
 
     def __init__(self) -> None:
-        self.response_id: str | None = None
-        self.response_model: str | None = None
-        self.finish_reasons: tuple[str, ...] = ()
-        self.usage: Usage = NO_USAGE
-        self.content_events = 0
-        self.done = False
-        self.error: ProviderError | None = None
+        super().__init__()
         self._announced: _Response | None = None
         self.sequence_number = -1
         """Of the last event that had one."""
 
-    @property
-    def complete(self) -> bool:
-        """The stream said that it was over. Only its last event does."""
-        return self.done
-
-    def reply(self, body: bytes) -> None:
-        """Fold a whole answer. Raises ProviderMalformedResponse when it is not one, ProviderError when it is a failure under
-        status 200."""
-        try:
-            response = _RESPONSE.decode(body)
-        except (ValueError, RecursionError):
-            raise ProviderMalformedResponse(_describe_garbage(body)) from None
-        if bytes(response.error) not in _EMPTY or response.status == "failed":
-            raise failure_in_band(bytes(response.error))
-        if response.output is None:
+    def _take_reply(self, whole: _Response) -> None:
+        if bytes(whole.error) not in EMPTY or whole.status == "failed":
+            raise failure_in_band(bytes(whole.error))
+        if whole.output is None:
             raise ProviderMalformedResponse("The provider's answer has no output.")
-        self._response(response)
+        self._response(whole)
 
-    def event(self, event: bytes) -> EventKind:
-        """Fold one event of a stream. Raises ProviderMalformedResponse when its data is not JSON; an error event does not
-        raise but sets ``error``."""
-        data = data_of(event)
-        if not data or data == b"[DONE]":  # some servers of this wire end with chat's word
-            return "other"
-        try:
-            said = _EVENT.decode(data)
-        except msgspec.ValidationError:
-            return "other"  # JSON, but of a shape we do not know: the caller may
-        except (ValueError, RecursionError):
-            raise ProviderMalformedResponse("The provider sent an event that is not valid JSON.") from None
+    def _take(self, said: _Event) -> EventKind:
         if said.sequence_number is not None:
             self.sequence_number = said.sequence_number
         kind = said.type or ""
         response = said.response
-        if kind == "error" or kind in _FAILURES or (not kind and bytes(said.error) not in _EMPTY):
-            if response is not None:
-                self._response(response)
-            error = bytes(response.error) if response is not None else bytes(said.error)
-            self.error = failure_in_band(data if error in _EMPTY else error)
-            return "error"
+        if kind == "error" or kind in _FAILURES or (not kind and bytes(said.error) not in EMPTY):
+            return self._fail(said)
         if kind in _ENDS:
             if response is not None:
                 self._response(response)
@@ -176,13 +139,27 @@ class ResponsesFold:
         if response is not None:
             self._identify(response)
             return "other"
-        if kind.endswith(".delta") and bytes(said.delta) not in _EMPTY:
-            self.content_events += 1
+        if kind.endswith(".delta") and (raw := bytes(said.delta)) not in EMPTY:
+            self.content_bytes += len(raw)
+            if (
+                self.content_events < SAMPLED_EVENTS and kind != _ARGUMENTS
+            ):  # the escapes in those weigh what JSON weighs more
+                self._sample(len(raw), *raw_size(raw))
             return "content"
         if kind == "response.output_item.added" and said.item is not None and said.item.type in _CALLS:
-            self.content_events += 1
+            self.content_bytes += size_of(said.item.name or "")
             return "content"
         return "other"
+
+    def _fail(self, said: _Event) -> EventKind:
+        response = said.response
+        if response is not None:
+            self._response(response)
+        error = bytes(response.error if response is not None else said.error)
+        if error in EMPTY:  # the event itself is the error
+            error = b'{"code":%b}' % (bytes(said.code) or b"null")
+        self.error = failure_in_band(error)
+        return "error"
 
     def _identify(self, response: _Response) -> None:
         self.response_id = response.id or self.response_id
@@ -199,17 +176,17 @@ class ResponsesFold:
     def _count(self, raw: bytes) -> None:
         try:
             usage = _USAGE.decode(raw)
-        except (ValueError, RecursionError):
+        except UNREADABLE:
             return
         if usage.input_tokens is None and usage.output_tokens is None:
             return
         given, made = usage.input_tokens_details, usage.output_tokens_details
         self.usage = Usage(
-            input_tokens=_tokens(usage.input_tokens),
-            output_tokens=_tokens(usage.output_tokens),
-            cache_read_tokens=_tokens(given.cached_tokens if given else None),
-            cache_write_tokens=_tokens(given.cache_write_tokens if given else None),
-            reasoning_tokens=_tokens(made.reasoning_tokens if made else None),
+            input_tokens=token_count(usage.input_tokens),
+            output_tokens=token_count(usage.output_tokens),
+            cache_read_tokens=token_count(given.cached_tokens if given else None),
+            cache_write_tokens=token_count(given.cache_write_tokens if given else None),
+            reasoning_tokens=token_count(made.reasoning_tokens if made else None),
             source="provider",
         )
 
@@ -218,22 +195,8 @@ def failure_in_band(error: bytes) -> ProviderError:
     """The error inside a 200, by its code; its text is not repeated, for providers quote keys and prompts in it."""
     try:
         code = _CODE.decode(error).code
-    except (ValueError, RecursionError):
+    except UNREADABLE:
         code = None
     if code is not None and code.startswith(_CALLERS_FAULT):
         return ProviderBadRequest("The provider refused the request.", upstream_status=400, code=code[:64])
     return error_in_band(error)
-
-
-def _tokens(count: int | None) -> int:
-    """A count as a provider gave it: never below nothing, never more than a counter holds."""
-    return 0 if count is None else min(max(count, 0), 2**53)
-
-
-def _describe_garbage(body: bytes) -> str:
-    head = body[:64].lstrip()
-    if not head:
-        return "The provider's answer is empty."
-    if head.startswith(b"<"):
-        return "The provider answered with a web page instead of JSON."
-    return "The provider's answer is not the JSON it should be."

@@ -15,8 +15,8 @@ from openai.types import Completion
 from gatewayz.errors import InvalidRequest, ProviderError, ProviderStreamCut
 from gatewayz.records import Call, Usage
 from gatewayz.wires.base import Shape
+from gatewayz.wires.chat_fold import ChatFold
 from gatewayz.wires.completions import CompletionsCaller, CompletionsProvider
-from gatewayz.wires.completions_fold import CompletionsFold
 from gatewayz.wires.sse import event_of
 from tests.unit.wires.responses.played import (
     USAGE,
@@ -151,7 +151,7 @@ class TestPassingOn:
             choice = {"text": text, "index": 0, "finish_reason": reason}
             return event_of(orjson.dumps({"id": "cmpl-1", "model": "up", "choices": [choice]}))
 
-        one, many = CompletionsFold(), CompletionsFold()
+        one, many = ChatFold(), ChatFold()
         choice = {"text": "hi", "index": 0, "finish_reason": "stop"}
         one.reply(orjson.dumps({"id": "cmpl-1", "model": "up", "choices": [choice], "usage": USAGE}))
         events = [event(""), event("hi"), event("", "stop"), usage_event(), b"data: [DONE]\n\n"]
@@ -164,7 +164,7 @@ class TestPassingOn:
     @given(st.binary(max_size=100))
     def test_any_bytes_are_folded_or_malformed(self, data: bytes) -> None:
         with contextlib.suppress(ProviderError):
-            CompletionsFold().event(data)
+            ChatFold().event(data)
 
 
 class TestAnswers:

@@ -1,0 +1,226 @@
+"""What all folds share: what an answer amounts to, and how bytes that may be anything become that or an error of ours.
+
+Pure: no I/O, no clock. Answers are observed, never rebuilt: the bytes that a caller gets are the provider's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar, Generic, Literal, TypeVar
+
+import msgspec
+import orjson
+from msgspec import Raw, Struct
+
+from gatewayz.errors import (
+    ProviderError,
+    ProviderMalformedResponse,
+    ProviderOverloaded,
+    ProviderRateLimited,
+    ProviderServerError,
+)
+from gatewayz.records import NO_USAGE, Usage
+from gatewayz.wires.json_values import object_of
+from gatewayz.wires.sse import DONE, data_of
+from gatewayz.wires.token_estimate import output_tokens, said_size
+
+EventKind = Literal["content", "usage", "done", "error", "other"]
+"""``usage``: an event that says nothing else, to be kept from a caller who did not ask for it."""
+
+ABSENT = Raw()
+"""The default of every raw member: what is this very object was not there, and need not be looked at."""
+
+EMPTY = frozenset((b"", b"null", b'""', b"[]", b"{}"))
+
+UNREADABLE = (ValueError, RecursionError)
+"""What reading somebody else's JSON may raise: msgspec's and orjson's errors and UnicodeDecodeError are all ValueErrors."""
+
+SAMPLED_EVENTS = 32
+"""Looking closely costs as much as the rest, and a stream goes on as it begins: with a token per event, or with many."""
+
+MAX_TOKENS_COUNTED = 2**53  # more than any counter holds
+
+Said = TypeVar("Said")
+Whole = TypeVar("Whole")
+
+
+class Fold:
+    """What one answer amounts to. Read the attributes at any time: a stream that was cut has said what it has said.
+
+    This much is all there is to an answer that comes whole or not at all.
+    """
+
+    __slots__ = (
+        "_counted",
+        "_sampled",
+        "content_bytes",
+        "content_events",
+        "done",
+        "error",
+        "finish_reasons",
+        "response_id",
+        "response_model",
+        "usage",
+    )
+
+    def __init__(self) -> None:
+        self.response_id: str | None = None
+        self.response_model: str | None = None
+        self.finish_reasons: tuple[str, ...] = ()
+        self.usage: Usage = NO_USAGE
+        self.content_events: int = 0
+        self.content_bytes: int = 0
+        """Of what the model said (text, reasoning, names and arguments of tool calls), nearly: JSON as it came is longer."""
+        self.done: bool = False
+        self.error: ProviderError | None = None
+        self._counted = (0, 0)  # events and bytes that usage knows of
+        self._sampled = (0, 0, 0)  # of the first events: bytes as counted, bytes as they are, spaces
+
+    @property
+    def complete(self) -> bool:
+        """The stream said that it was over."""
+        return self.done
+
+    def reply(self, body: bytes) -> None:
+        """Fold a whole answer. Raises ProviderMalformedResponse when it is not one, ProviderError when it is an error under
+        status 200; nothing else, whatever the bytes are."""
+        raise NotImplementedError
+
+    def event(self, event: bytes) -> EventKind:
+        """Fold one event of a stream. Raises ProviderMalformedResponse when its data is not JSON, and nothing else; an error
+        event does not raise but sets ``error``."""
+        return "other"
+
+    def output_so_far(self) -> int:
+        """Tokens of output: the provider's count of what it has counted, and about how many have come since."""
+        told, uncounted = self.usage.output_tokens, self.uncounted_tokens()
+        # What is told before there is content is a beginning (Anthropic's is 1 or so), not a count to add to.
+        return told + uncounted if self._counted[0] else max(told, uncounted)
+
+    def uncounted_tokens(self) -> int:
+        """About how many tokens of output have come since the provider last told its usage; 0 where that was the end."""
+        events, size = self._counted
+        events, size = self.content_events - events, self.content_bytes - size
+        if not events and not size:
+            return 0
+        counted, found, spaces = self._sampled
+        if counted:
+            size = size * found // counted
+            spaces = spaces * events // max(1, min(self.content_events, SAMPLED_EVENTS))
+        return output_tokens(events, size, spaces)
+
+    def _sample(self, counted: int, size: int, spaces: int) -> None:
+        """What something among the first events really was, where ``content_bytes`` has grown by ``counted``."""
+        before = self._sampled
+        self._sampled = (before[0] + counted, before[1] + size, before[2] + spaces)
+
+
+class StreamFold(Fold, Generic[Said, Whole]):
+    """An answer that comes whole or in events. A wire says how to read either, and what it then means."""
+
+    __slots__ = ()
+
+    _read_event: Callable[[bytes], Said]
+    _read_reply: Callable[[bytes], Whole]
+    _said_in: ClassVar[str]
+    """The member of a whole answer that holds what the model says."""
+
+    def reply(self, body: bytes) -> None:
+        try:
+            whole = self._read_reply(body)
+        except UNREADABLE:
+            raise ProviderMalformedResponse(_describe_garbage(body)) from None
+        self._take_reply(whole)
+        if self.usage.source == "none":
+            self._weigh(body)
+
+    def event(self, event: bytes) -> EventKind:
+        data = data_of(event)
+        if not data:
+            return "other"
+        if data == DONE:
+            return self._last_word()
+        try:
+            said = self._read_event(data)
+        except msgspec.ValidationError:
+            return self._unknown(data)
+        except UNREADABLE:
+            raise ProviderMalformedResponse("The provider sent an event that is not valid JSON.") from None
+        before = self.usage
+        kind = self._take(said)
+        if kind == "content":
+            self.content_events += 1
+        usage = self.usage
+        if usage is not before and usage.output_tokens and self.content_events:
+            self._counted = (self.content_events, self.content_bytes)
+        return kind
+
+    def _take(self, said: Said) -> EventKind:
+        raise NotImplementedError
+
+    def _take_reply(self, whole: Whole) -> None:
+        """Raises as ``reply`` does."""
+        raise NotImplementedError
+
+    def _last_word(self) -> EventKind:
+        """``[DONE]``: chat's, and what some servers of other wires send out of habit."""
+        return "other"
+
+    def _unknown(self, data: bytes) -> EventKind:
+        """JSON, but of a shape that we do not know: the caller may."""
+        return "other"
+
+    def _weigh(self, body: bytes) -> None:
+        """A whole answer without usage is counted by what it says."""
+        try:
+            said = object_of(orjson.loads(body)).get(self._said_in)
+            size, _ = said_size(said)
+        except (ValueError, TypeError):  # what our peek has passed over is not as strict JSON as the rest
+            size = len(body)
+        self.content_bytes, self._sampled = size, (0, 0, 0)
+
+
+def json_of(raw: Raw) -> bytes:
+    """The member's JSON, or nothing where it is absent, null or empty."""
+    if raw is ABSENT:
+        return b""
+    found = bytes(raw)
+    return b"" if found in EMPTY else found
+
+
+def token_count(count: int | None) -> int:
+    """A count as a provider gave it: never below nothing, never more than a counter holds."""
+    return 0 if count is None else min(max(count, 0), MAX_TOKENS_COUNTED)
+
+
+class _Error(Struct):
+    message: Raw = ABSENT
+    type: Raw = ABSENT
+    code: Raw = ABSENT
+
+
+_ERROR = msgspec.json.Decoder(_Error)
+
+
+def error_in_band(error: bytes) -> ProviderError:
+    """The error that a provider reports inside a 200, by its ``code`` and ``type``; its text is not repeated, for
+    providers quote keys and prompts in it."""
+    try:
+        parsed = _ERROR.decode(error)
+    except UNREADABLE:
+        return ProviderServerError("The provider reported an error in its answer.")
+    words = (bytes(parsed.code) + b" " + bytes(parsed.type)).lower()
+    if b"429" in words or b"rate_limit" in words or b"insufficient_quota" in words:
+        return ProviderRateLimited("The provider's rate limit was reached.", upstream_status=200)
+    if b"503" in words or b"529" in words or b"overloaded" in words:
+        return ProviderOverloaded("The provider is overloaded.", upstream_status=200)
+    return ProviderServerError("The provider reported an error in its answer.", upstream_status=200)
+
+
+def _describe_garbage(body: bytes) -> str:
+    head = body[:64].lstrip()
+    if not head:
+        return "The provider's answer is empty."
+    if head.startswith(b"<"):
+        return "The provider answered with a web page instead of JSON."
+    return "The provider's answer is not the JSON it should be."
