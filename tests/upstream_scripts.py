@@ -1,7 +1,7 @@
 """What the fake provider does, by the model's name. Numbers in a name are parameters.
 
 ok  ok-200-tokens  paced-10-tokens-20-ms  tools  unicode  cached  reasoning  deepseek-usage  groq-usage
-500  503  401  429  … (any status)            500-once  503-twice  429-retry-after-2  503-retry-after-date …
+500  503  401  429  … (any status)            500-once  503-twice  late-500-2s  429-retry-after-2  503-retry-after-date …
 400-context  redirect  html-200  empty-200  bad-json-200  short-200  gzip-200  not-gzip-200
 close-before-headers  rst-before-headers  drip-headers  not-http  hang  slow-first-3s  big-body
 gzip-bomb
@@ -102,6 +102,11 @@ async def no_usage(exchange: Exchange) -> None:
 
 async def status(exchange: Exchange, code: int) -> None:
     await exchange.error(code, f"Scripted failure {code}.", "scripted")
+
+
+async def late(exchange: Exchange, code: int, seconds: float) -> None:
+    await asyncio.sleep(seconds)
+    await status(exchange, code)
 
 
 async def limited(exchange: Exchange, code: int, retry_after: str) -> None:
@@ -348,6 +353,7 @@ _PATTERNS: tuple[tuple[str, Make], ...] = (
     (r"(\d{3})-(once|twice)", lambda given: lambda exchange: fails_first(exchange, int(given[0]), _TIMES[given[1]])),
     (r"(\d{3})", lambda given: lambda exchange: status(exchange, int(given[0]))),
     (r"slow-first-([\d.]+)s", lambda given: lambda exchange: slow_first(exchange, float(given[0]))),
+    (r"late-(\d{3})-([\d.]+)s", lambda given: lambda exchange: late(exchange, int(given[0]), float(given[1]))),
     (r"cut-after-(\d+)", lambda given: lambda exchange: cut_after(exchange, int(given[0]))),
     (r"rst-after-(\d+)", lambda given: lambda exchange: reset_after(exchange, int(given[0]))),
     (r"stall-after-(\d+)", lambda given: lambda exchange: stall_after(exchange, int(given[0]))),

@@ -21,6 +21,7 @@ from opentelemetry.metrics import NoOpMeterProvider
 
 from gatewayz import __version__
 from gatewayz.accounts.keys import Keys
+from gatewayz.attempts.presence import LeavePolicy
 from gatewayz.config import Settings
 from gatewayz.configfile.load import find_config
 from gatewayz.configfile.schema import ConfigFile
@@ -152,6 +153,7 @@ class App:
                 providers,
                 max_upstream_bytes=settings.max_upstream_bytes,
                 policy=policy_of(settings),
+                leave_policy=LeavePolicy(settings.left_call_s, settings.max_left_calls),
                 cost_of=prices.cost_of,
                 price_of=prices.price_of,
             )

@@ -16,11 +16,13 @@ from dataclasses import replace
 from functools import partial
 
 from gatewayz.attempts.answer import Answer, answer_headers, refused_headers
+from gatewayz.attempts.presence import Awaited, LeavePolicy, Presence
 from gatewayz.attempts.record import AttemptRecord, PriceOf
 from gatewayz.attempts.refusal import read_refusal
 from gatewayz.attempts.relay import begin_stream
 from gatewayz.attempts.speech import Headers, Speech, speech_for, speech_instead
 from gatewayz.errors import (
+    CallerCancelled,
     GatewayError,
     InvalidRequest,
     Overloaded,
@@ -61,6 +63,7 @@ class _Asked(Record, frozen=True):
     key: KeyIdentity | None
     telemetry: RequestTelemetry
     wish: Wish
+    presence: Presence
     until_s: float
     hurried: bool
     """The call has less time than attempts have anyway."""
@@ -91,6 +94,7 @@ class Gateway:
         *,
         max_upstream_bytes: int,
         policy: RoutingPolicy | None = None,
+        leave_policy: LeavePolicy | None = None,
         cost_of: CostOf = no_price,
         price_of: PriceOf | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -102,6 +106,7 @@ class Gateway:
         self.routes = Routes(self.policy, clock)
         self._max_upstream_bytes = max_upstream_bytes
         self._price_of = price_of
+        self._awaited = Awaited(leave_policy or LeavePolicy())
         self._choice = Choice(providers, self.policy, self.routes, cost_of, clock=clock, random=chance)
         self._makers = Makers()
         self._budget = RetryBudget(self.policy.retry, clock)
@@ -117,8 +122,10 @@ class Gateway:
         key: KeyIdentity | None,
         telemetry: RequestTelemetry,
         headers: Headers = (),
+        presence: Presence | None = None,
     ) -> Answer:
-        """The answer to a call, in the caller's wire. ``headers`` are the request's, in which he may wish for another routing.
+        """The answer to a call, in the caller's wire. ``headers`` are the request's, in which he may wish for another routing;
+        ``presence`` is he himself, who may leave before a whole answer is there. Cancelling ends the call and its attempt.
 
         Raises a GatewayError when there is none; once a stream has begun, its failures arrive inside it instead (an error
         event, never the end of an answer).
@@ -139,7 +146,7 @@ class Gateway:
         self._budget.request_began()
         open_ended = False
         try:
-            asked = _Asked(call, caller, key, telemetry, wish, until_s, hurried, headers)
+            asked = _Asked(call, caller, key, telemetry, wish, presence or Presence(), until_s, hurried, headers)
             answer = await self._ask_in_turn(asked, candidates)
             open_ended = answer.events is not None
             return answer
@@ -192,6 +199,8 @@ class Gateway:
                     return await self._attempt(asked, candidate, speech, number, reason)
                 except GatewayError as error:
                     well = False
+                    if asked.presence.gone:
+                        raise _left() from error
                     other = speech_instead(speech, error, asked.call, asked.caller, candidate.provider, candidate.model)
                     if other is not None and number < self.policy.retry.max_attempts:
                         failures.add(candidate, error, called=True)
@@ -255,7 +264,12 @@ class Gateway:
                 parameters=call.parameters,
             )
         )
-        record = AttemptRecord(provider, candidate.model, span, visit, speech.wire.fold(), self._price_of)
+        charged = None if call.operation == "count_tokens" else speech.body
+        record = AttemptRecord(
+            provider, candidate.model, span, visit, speech.wire.fold(), self._price_of, request=charged
+        )
+        if not call.stream and charged is not None:
+            asked.presence.charged_whole(self._awaited)
         try:
             left_s = asked.until_s - self._clock() if asked.hurried or number > 1 else None
             request = provider.request(
@@ -267,6 +281,7 @@ class Gateway:
                 key=secret,
                 traceparent=span.traceparent,
                 total_s=left_s,
+                on_sent=record.sent,
             )
             if (first_s := asked.wish.first_chunk_timeout_s) is not None and first_s < request.timeouts.first_byte_s:
                 request = replace(request, timeouts=replace(request.timeouts, first_byte_s=first_s))
@@ -303,8 +318,12 @@ class Gateway:
         except BaseException as error:
             record.settle("caller_cancelled" if isinstance(error, asyncio.CancelledError) else "gateway_internal")
             raise
+        finally:
+            asked.presence.over()
         response.close()
-        record.settle(None, whole=True)
+        record.settle(None, whole=True, unread=asked.presence.gone)
+        if asked.presence.gone:
+            raise _left()
         return Answer(response.status, answer_headers(provider, response.headers), provider.name, body=reply)
 
     def _learn_from_answer(self, asked: _Asked, candidate: Candidate, speech: Speech, record: AttemptRecord) -> None:
@@ -324,3 +343,7 @@ class Gateway:
             candidate.provider.refused(secret, candidate.model, status, error.retry_after_s, self._clock())
         elif error.retry_after_s:
             visit.rest(error.retry_after_s)
+
+
+def _left() -> CallerCancelled:
+    return CallerCancelled("The caller closed the connection.")

@@ -222,6 +222,8 @@ class Outcome(Record, frozen=True):
     """Seconds from the first chunk to the last; streams only."""
     cost: Cost | None = None
     """``None`` where nothing can be said, since no usage is known."""
+    possibly_billed: bool = False
+    """The provider had the whole request and gave no answer: whether it charges for that, only its invoice tells."""
 
 
 class RequestEnd(Record, frozen=True):

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from contextlib import aclosing
 from typing import Protocol
 
+from gatewayz.attempts.presence import Presence
 from gatewayz.dataplane.endpoint import Served
 from gatewayz.dataplane.http import EVENT_STREAM, JSON, UNBUFFERED, Exchange
 from gatewayz.gateway import Answer
@@ -24,6 +25,7 @@ class AnswersCalls(Protocol):
         key: KeyIdentity | None,
         telemetry: RequestTelemetry,
         headers: Collection[tuple[bytes, bytes]] = (),
+        presence: Presence | None = None,
     ) -> Answer: ...
 
 
@@ -34,7 +36,7 @@ async def answer_call(
     call = wire.parse(exchange.body)
     served.model = call.model
     served.stream = call.stream
-    answer = await gateway.answer(call, wire, served.key, telemetry, exchange.scope["headers"])
+    answer = await gateway.answer(call, wire, served.key, telemetry, exchange.scope["headers"], served.presence)
     served.provider = answer.provider
     await write_answer(exchange, served, answer)
 

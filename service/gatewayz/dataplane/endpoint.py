@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import getrandbits
 from time import time_ns
 
 from gatewayz.accounts.credentials import credential_of
 from gatewayz.accounts.keys import Keys
+from gatewayz.attempts.presence import Presence
 from gatewayz.dataplane.http import CLOSE, REFUSAL, Exchange, Receive, Scope, Send
 from gatewayz.dataplane.openai_errors import answer_error
 from gatewayz.errors import CallerCancelled, GatewayError, Internal, MethodNotAllowed, NotFound, Unauthenticated
@@ -38,6 +39,7 @@ class Served:
     model: str | None = None
     stream: bool = False
     provider: str | None = None
+    presence: Presence = field(default_factory=Presence)
     error: GatewayError | None = None
     """A failure after the answer had begun: the status on the wire says 200, the record must not."""
 
@@ -118,7 +120,15 @@ class Endpoint:
         """Runs the handler. Its failure is returned, not raised: the caller has one place in which to answer it."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - the server runs each request in a task
-        watch = _Watch(exchange, task)
+
+        def left() -> float:
+            stays_s = served.presence.leave()
+            if stays_s:  # what the provider is at work on goes on; the request is over
+                gone = CallerCancelled("The caller closed the connection.")
+                telemetry.end(_request_end(exchange, served, gone, telemetry.attempts))
+            return stays_s
+
+        watch = _Watch(exchange, task, left)
         try:
             handler = _handler(route, exchange.scope["method"])
             if exchange.scope["method"] == "POST":
@@ -142,13 +152,15 @@ class Endpoint:
 
 
 class _Watch:
-    """Cancels the task that serves a request when the caller leaves before the answer is complete."""
+    """Cancels the task that serves a request when the caller leaves before the answer is complete. ``on_leave`` says in how many
+    seconds."""
 
-    __slots__ = ("_exchange", "_serving", "_timer", "_watching", "left")
+    __slots__ = ("_exchange", "_on_leave", "_serving", "_timer", "_watching", "left")
 
-    def __init__(self, exchange: Exchange, serving: asyncio.Task[None]) -> None:
+    def __init__(self, exchange: Exchange, serving: asyncio.Task[None], on_leave: Callable[[], float]) -> None:
         self.left = False
         self._exchange = exchange
+        self._on_leave = on_leave
         self._serving = serving
         self._timer: asyncio.TimerHandle | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -168,8 +180,12 @@ class _Watch:
 
     async def _watch(self) -> None:
         await self._exchange.wait_for_disconnect()
-        if not self._exchange.complete:
-            self.left = True
+        if self._exchange.complete:
+            return
+        self.left = True
+        if stays_s := self._on_leave():
+            self._timer = asyncio.get_running_loop().call_later(stays_s, self._serving.cancel)
+        else:
             self._serving.cancel()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import urlsplit
@@ -148,6 +148,7 @@ class Provider:
         key: Secret | None = None,
         traceparent: bytes | None = None,
         total_s: float | None = None,
+        on_sent: Callable[[], None] | None = None,
     ) -> UpstreamRequest:
         """The request for one attempt, on ``wire`` where that lives elsewhere. ``forwarded``: of the caller's headers those that
         go on; ``traceparent`` only where the entry says ``propagate``; ``total_s`` shortens the attempt, it never lengthens
@@ -161,7 +162,9 @@ class Provider:
         if total_s is not None and total_s < timeouts.total_s:
             timeouts = Timeouts(timeouts.connect_s, timeouts.first_byte_s, timeouts.idle_s, total_s)
         root = self._roots.get(wire, self._root) if wire is not None and self._roots else self._root
-        return UpstreamRequest(url=root + path, headers=headers, body=body, timeouts=timeouts, stream=stream)
+        return UpstreamRequest(
+            url=root + path, headers=headers, body=body, timeouts=timeouts, stream=stream, on_sent=on_sent
+        )
 
     def refused(self, key: Secret | None, model: str, status: int, retry_after_s: float | None, now_s: float) -> None:
         """The provider answered with an error ``status``: decides what becomes of the key."""

@@ -90,14 +90,14 @@ class Instruments:
         usage = outcome.usage
         if usage.source != "none":
             tokens = self._token_usage
-            tokens.record(usage.input_tokens, (*base, "input"), span)
-            tokens.record(usage.output_tokens, (*base, "output"), span)
+            tokens.record(usage.input_tokens, (*base, "input", usage.source), span)
+            tokens.record(usage.output_tokens, (*base, "output", usage.source), span)
             if usage.cache_read_tokens:
-                tokens.record(usage.cache_read_tokens, (*base, "cache_read"), span)
+                tokens.record(usage.cache_read_tokens, (*base, "cache_read", usage.source), span)
             if usage.cache_write_tokens:
-                tokens.record(usage.cache_write_tokens, (*base, "cache_write"), span)
+                tokens.record(usage.cache_write_tokens, (*base, "cache_write", usage.source), span)
             if usage.reasoning_tokens:
-                tokens.record(usage.reasoning_tokens, (*base, "reasoning"), span)
+                tokens.record(usage.reasoning_tokens, (*base, "reasoning", usage.source), span)
         cost = outcome.cost
         if cost is not None:
             self._pricing.add(1, (cost.source,))

@@ -87,6 +87,7 @@ MODEL: Final = "gatewayz.model"
 ATTEMPT_NUMBER: Final = "gatewayz.attempt.number"
 ATTEMPT_REASON: Final = "gatewayz.attempt.reason"
 USAGE_SOURCE: Final = "gatewayz.usage.source"
+POSSIBLY_BILLED: Final = "gatewayz.usage.possibly_billed"
 COST_USD: Final = "gatewayz.cost.usd"
 COST_SOURCE: Final = "gatewayz.cost.source"
 SKIP_REASON: Final = "gatewayz.skip.reason"
@@ -104,6 +105,8 @@ COMPLETED: Final = "request completed"
 """The message of the one record in which every request ends."""
 ATTEMPT_FAILED: Final = "provider call failed"
 """The message of the record that a failed attempt leaves."""
+ATTEMPT_OUTLIVED: Final = "provider call outlived its request"
+"""The message of the record of what an attempt used that was awaited after its caller had left."""
 
 OTHER: Final = "other"
 """A model that the catalogue does not know."""
@@ -232,7 +235,8 @@ ATTRIBUTES: Final = (
     Attribute(REASONING_TOKENS, "int", "Output tokens spent on reasoning."),
     Attribute(ATTEMPT_NUMBER, "int", "1 for the first attempt of a request."),
     Attribute(ATTEMPT_REASON, "string", "Why it was made.", values=get_args(AttemptReason)),
-    Attribute(USAGE_SOURCE, "string", "Whose word the token counts are.", values=get_args(UsageSource)),
+    Attribute(USAGE_SOURCE, "string", "Whose word the token counts are; `estimate` as soon as a part of them is.", values=get_args(UsageSource)),
+    Attribute(POSSIBLY_BILLED, "boolean", "Present and true where the provider got the whole request and gave no answer: whether it charges, only its invoice tells. Nothing is counted."),
     Attribute(COST_USD, "double", "What the attempt cost, in US dollars; absent where no price is known."),
     Attribute(COST_SOURCE, "string", "Whether a price was known; absent where no usage is.", values=get_args(CostSource)),
     Attribute(SKIP_REASON, "string", f"On the event `{CANDIDATE_SKIPPED}`: why a candidate was passed over.", _REQUEST, ("breaker_open", "rate_limited", "at_capacity", "untranslatable", "no_key", "not_configured", "disabled")),
@@ -247,7 +251,7 @@ OPERATION_DURATION: Final = Instrument(
 )  # fmt: skip
 TOKEN_USAGE: Final = Instrument(
     "gen_ai.client.token.usage", "histogram", "{token}", "Tokens of an attempt. cache_read and cache_write are part of input, reasoning is part of output.",
-    (*_ATTEMPT, TOKEN_TYPE), TOKENS,
+    (*_ATTEMPT, TOKEN_TYPE, USAGE_SOURCE), TOKENS,
 )  # fmt: skip
 FIRST_CHUNK: Final = Instrument(
     "gen_ai.client.operation.time_to_first_chunk", "histogram", "s", "From sending to the first chunk that carries content; streams only.",

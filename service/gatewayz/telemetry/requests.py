@@ -89,11 +89,17 @@ class RequestTelemetry:
         return time.perf_counter_ns() + self._offset_ns
 
     def event(self, name: str, attributes: Mapping[str, str]) -> None:
-        """Something worth a mark on the request's span."""
+        """Something worth a mark on the request's span, as long as it goes on."""
+        if self._ended:
+            return
         try:
             self.span.add_event(name, attributes, self.now_ns())
         except Exception:  # noqa: BLE001 - never into a request
             self._means.instruments.failed("event")
+
+    @property
+    def ended(self) -> bool:
+        return self._ended
 
     @property
     def attempts(self) -> int:
@@ -240,6 +246,8 @@ class AttemptTelemetry:
             means.instruments.attempt_ended(attempt, outcome, (end_ns - self.start_ns) / 1e9, context)
             if outcome.error_type is not None and outcome.error_type != "caller_cancelled":
                 self._warn(outcome)
+            if request.ended:
+                self._add_up(outcome)
         except Exception:  # noqa: BLE001 - never into a request
             means.instruments.failed("attempt")
         finally:
@@ -247,6 +255,22 @@ class AttemptTelemetry:
                 spans.end_attempt_span(self.span, attempt, outcome, end_ns)
             except Exception:  # noqa: BLE001 - never into a request
                 means.instruments.failed("attempt")
+
+    def _add_up(self, outcome: Outcome) -> None:
+        """The request's own record is out, without what this attempt used."""
+        attempt, context, usage = self._attempt, self.span.get_span_context(), outcome.usage
+        fields: dict[str, Any] = {"provider": attempt.provider, "model": outcome.known_model}
+        fields["input_tokens"] = usage.input_tokens
+        fields["output_tokens"] = usage.output_tokens
+        fields["tokens_used"] = usage.input_tokens + usage.output_tokens
+        if outcome.cost is not None and outcome.cost.source == "priced":
+            fields["cost_usd"] = round(outcome.cost.total_usd, 12)
+        fields["attempt"] = attempt.number
+        fields["duration_ms"] = round(((self.end_ns or self.start_ns) - self.start_ns) / 1e6, 3)
+        ids = (self._request.trace_id, f"{context.span_id:016x}")
+        self._means.log.write(
+            logging.INFO, names.ATTEMPT_OUTLIVED, _ATTEMPT_LOGGER, context, ids, self._request.request_id, fields
+        )
 
     def _warn(self, outcome: Outcome) -> None:
         """A failed attempt is worth a line even if the next one saves the request. No text of the provider's is in it."""

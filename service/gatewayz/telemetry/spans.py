@@ -169,6 +169,8 @@ def end_attempt_span(span: Span, attempt: Attempt, outcome: Outcome, end_ns: int
             attributes[names.CACHE_WRITE_TOKENS] = usage.cache_write_tokens
         if usage.reasoning_tokens:
             attributes[names.REASONING_TOKENS] = usage.reasoning_tokens
+    if outcome.possibly_billed:
+        attributes[names.POSSIBLY_BILLED] = True
     if outcome.cost is not None:
         attributes[names.COST_SOURCE] = outcome.cost.source
         if outcome.cost.source == "priced":

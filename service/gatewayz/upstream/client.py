@@ -117,6 +117,8 @@ async def _exchange(
     else:
         transport.write(head)
         transport.write(body)
+    if request.on_sent is not None:
+        request.on_sent()
     try:
         message, content = await protocol.read()
         while message.code < 200:

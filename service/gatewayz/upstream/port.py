@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -29,6 +29,8 @@ class UpstreamRequest:
     timeouts: Timeouts
     stream: bool
     method: Literal["POST", "GET"] = "POST"
+    on_sent: Callable[[], None] | None = field(default=None, repr=False)
+    """Called as soon as it is on its way: from then on the provider may do what it asks, and charge for it."""
 
 
 class UpstreamResponse(Protocol):

@@ -1,0 +1,281 @@
+"""Streams that a provider does not bring to their end (facts/reliability.md U8, U9, U14), and providers that do not count: on
+every provider wire, for callers of the same wire and of another, the attempt is charged for what has come."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Generator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Literal
+
+import httpx
+import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from gatewayz.wires.token_estimate import request_tokens
+from tests.gateway import LiveGateway, running_gateway
+from tests.polling import eventually
+from tests.unit.telemetry.sinks import HttpSink, attributes
+
+Ending = Literal["cut", "stall", "error", "whole", "unary"]
+Wire = Literal["chat", "responses", "messages", "gemini"]
+Json = dict[str, Any]
+PACKET_S = 0.2
+"""A pause after which what follows arrives as a packet of its own: an error that comes with the first event is one in time."""
+WORDS = [f"word{number} " for number in range(12)]
+
+
+def chat(ending: Ending) -> list[Json]:
+    def chunk(delta: Json, reason: str | None = None) -> Json:
+        return {"id": "c", "model": "m", "object": "chat.completion.chunk", "created": 1,
+                "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}  # fmt: skip
+
+    said = [chunk({"role": "assistant", "content": ""}), *(chunk({"content": word}) for word in WORDS)]
+    if ending == "error":
+        return [*said, {"error": {"message": "slow down", "code": "rate_limit_exceeded"}}]
+    return [*said, chunk({}, "stop")] if ending == "whole" else said
+
+
+def responses(ending: Ending) -> list[Json]:
+    made: Json = {"id": "r", "object": "response", "created_at": 1, "model": "m", "status": "in_progress", "output": []}
+    item: Json = {"id": "i", "type": "message", "role": "assistant", "status": "in_progress", "content": []}
+    place: Json = {"item_id": "i", "output_index": 0, "content_index": 0}
+    part: Json = {"type": "output_text", "text": "", "annotations": []}
+    said: list[Json] = [
+        {"type": "response.created", "response": made},
+        {"type": "response.output_item.added", "output_index": 0, "item": item},
+        {"type": "response.content_part.added", **place, "part": part},
+        *({"type": "response.output_text.delta", **place, "delta": word} for word in WORDS),
+    ]
+    if ending == "error":
+        said.append({"type": "error", "code": "rate_limit_exceeded", "message": "slow down", "param": None})
+    if ending == "whole":
+        said.append({"type": "response.completed", "response": {**made, "status": "completed"}})
+    return [{**one, "sequence_number": number} for number, one in enumerate(said)]
+
+
+def messages(ending: Ending) -> list[Json]:
+    message: Json = {
+        "id": "m",
+        "type": "message",
+        "role": "assistant",
+        "model": "m",
+        "content": [],
+        "stop_reason": None,
+    }
+    said: list[Json] = [
+        {"type": "message_start", "message": {**message, "usage": {"input_tokens": 25, "output_tokens": 1}}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        *({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": word}} for word in WORDS),
+    ]
+    if ending == "error":
+        said.append({"type": "error", "error": {"type": "rate_limit_error", "message": "slow down"}})
+    if ending == "whole":
+        said.append({"type": "content_block_stop", "index": 0})
+        said.append({"type": "message_delta", "delta": {"stop_reason": "end_turn"}})
+        said.append({"type": "message_stop"})
+    return said
+
+
+def gemini(ending: Ending) -> list[Json]:
+    """Gemini counts with every event; the last two come without, as from those who only count at the end."""
+    said: list[Json] = []
+    for number, word in enumerate(WORDS):
+        one: Json = {"candidates": [{"index": 0, "content": {"role": "model", "parts": [{"text": word}]}}]}
+        if number < len(WORDS) - 2:
+            one["usageMetadata"] = {"promptTokenCount": 25, "candidatesTokenCount": number + 1}
+        said.append({**one, "responseId": "g", "modelVersion": "m"})
+    if ending == "error":
+        said.append({"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "slow down"}})
+    if ending == "whole":
+        said.append({"candidates": [{"index": 0, "finishReason": "STOP"}]})
+    return said
+
+
+EVENTS = {"chat": chat, "responses": responses, "messages": messages, "gemini": gemini}
+
+TEXT = "".join(WORDS)
+WHOLE: dict[Wire, Json] = {
+    "chat": {"id": "c", "object": "chat.completion", "created": 1, "model": "m",
+             "choices": [{"index": 0, "message": {"role": "assistant", "content": TEXT}, "finish_reason": "stop"}]},
+    "responses": {"id": "r", "object": "response", "created_at": 1, "model": "m", "status": "completed", "output": [
+        {"id": "i", "type": "message", "role": "assistant", "status": "completed",
+         "content": [{"type": "output_text", "text": TEXT, "annotations": []}]}]},
+    "messages": {"id": "m", "type": "message", "role": "assistant", "model": "m", "stop_reason": "end_turn",
+                 "content": [{"type": "text", "text": TEXT}]},
+    "gemini": {"candidates": [{"index": 0, "finishReason": "STOP", "content": {"role": "model", "parts": [{"text": TEXT}]}}],
+               "responseId": "g", "modelVersion": "m"},
+}  # fmt: skip
+
+
+@dataclass
+class Script:
+    """What the provider does next, and what it was asked."""
+
+    wire: Wire = "chat"
+    ending: Ending = "whole"
+    asked: list[bytes] = field(default_factory=list[bytes])
+    over: threading.Event = field(default_factory=threading.Event)
+
+
+class Provider(ThreadingHTTPServer):
+    """Speaks every provider wire, on whichever path."""
+
+    daemon_threads = True
+
+    def __init__(self, script: Script) -> None:
+        super().__init__(("127.0.0.1", 0), _handler(script))
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+
+def _handler(script: Script) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:  # the base class's name
+            script.asked.append(self.rfile.read(int(self.headers["content-length"])))
+            if script.ending == "unary":
+                self._answer(json.dumps(WHOLE[script.wire]).encode())
+                return
+            self.send_response(200)
+            self.send_header("content-type", "text/event-stream")
+            self.send_header("transfer-encoding", "chunked")
+            self.end_headers()
+            for one in EVENTS[script.wire](script.ending):
+                name = f"event: {one['type']}\n" if "type" in one else ""
+                if script.ending == "error" and "error" in json.dumps(one):
+                    script.over.wait(PACKET_S)
+                self._chunk(f"{name}data: {json.dumps(one)}\n\n".encode())
+            if script.ending == "stall":
+                script.over.wait(30)
+            elif script.ending != "cut":
+                self._chunk(b"")
+            self.close_connection = True
+
+        def _answer(self, body: bytes) -> None:
+            self.send_response(200)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def _chunk(self, data: bytes) -> None:
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
+
+        def log_message(self, format: str, *args: Any) -> None:  # the base class's signature
+            pass
+
+    return Handler
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    gateway: LiveGateway
+    sink: HttpSink
+    script: Script
+
+    def ask(self, caller: Wire, model: str, *, stream: bool) -> httpx.Response:
+        path, asked = CALLS[caller]
+        return httpx.post(
+            f"{self.gateway.openai_url}{path}",
+            json={"model": model, **asked, "stream": stream},
+            headers={"authorization": f"Bearer {self.gateway.api_key}"},
+            trust_env=False,
+            timeout=30,
+        )
+
+    def attempt(self, answer: httpx.Response) -> dict[str, Any]:
+        def found() -> list[Span]:
+            servers = [
+                one
+                for one in self.sink.received.spans
+                if attributes(one.attributes).get("gatewayz.request.id") == answer.headers["x-request-id"]
+            ]
+            return [
+                one
+                for one in self.sink.received.spans
+                if one.kind == Span.SPAN_KIND_CLIENT and servers and one.trace_id == servers[0].trace_id
+            ]
+
+        (span,) = eventually(found)
+        return attributes(span.attributes)
+
+
+PROMPT = "Say twelve words, please."
+CALLS: dict[Wire, tuple[str, Json]] = {
+    "chat": ("/chat/completions", {"messages": [{"role": "user", "content": PROMPT}]}),
+    "responses": ("/responses", {"input": PROMPT}),
+    "messages": ("/messages", {"max_tokens": 100, "messages": [{"role": "user", "content": PROMPT}]}),
+}
+CONFIG = """
+providers:
+  p_chat: {base_url: "$URL", wires: [openai_chat], keyless: true}
+  p_responses: {base_url: "$URL", wires: [openai_responses], keyless: true}
+  p_messages: {base_url: "$URL", wires: [anthropic_messages], keyless: true}
+  p_gemini: {base_url: "$URL", wires: [gemini], keyless: true}
+"""
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stage]:
+    script = Script()
+    with ExitStack() as stack:
+        provider = stack.enter_context(Provider(script))
+        thread = threading.Thread(target=provider.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        stack.callback(thread.join)
+        stack.callback(provider.shutdown)
+        stack.callback(script.over.set)
+        sink = HttpSink()
+        stack.callback(sink.stop)
+        place = tmp_path_factory.mktemp("partial")
+        config = place / "gatewayz.yaml"
+        config.write_text(CONFIG.replace("$URL", provider.url))
+        environment = {
+            "OTEL_BSP_SCHEDULE_DELAY": "50",
+            "GATEWAYZ_CONFIG_FILE": str(config),
+            "GATEWAYZ_IDLE_TIMEOUT_S": "0.5",
+            "GATEWAYZ_BREAKER_FAILURES": "1000000",
+            "GATEWAYZ_BREAKER_MIN_ATTEMPTS": "1000000",
+            **sink.environment,
+        }
+        yield Stage(stack.enter_context(running_gateway(place, environment)), sink, script)
+
+
+ERRORS = {
+    "cut": "provider_stream_cut", "stall": "provider_idle_timeout", "error": "provider_rate_limited", "whole": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("caller", ["chat", "responses", "messages"])
+@pytest.mark.parametrize("wire", ["chat", "responses", "messages", "gemini"])
+@pytest.mark.parametrize("ending", ["cut", "stall", "error", "whole"])
+def test_a_stream_is_charged_for_what_has_come(stage: Stage, caller: Wire, wire: Wire, ending: Ending) -> None:
+    stage.script.wire, stage.script.ending = wire, ending
+    told = stage.attempt(stage.ask(caller, f"p_{wire}/m", stream=True))
+
+    assert told.get("error.type") == ERRORS[ending]
+    assert told["gatewayz.usage.source"] == "estimate"
+    assert abs(told["gen_ai.usage.output_tokens"] - len(WORDS)) <= 1
+    counts_input = wire in ("messages", "gemini")
+    assert told["gen_ai.usage.input_tokens"] == (25 if counts_input else request_tokens(stage.script.asked[-1]))
+    assert told["gatewayz.cost.source"] == "unpriced"
+    assert "gatewayz.usage.possibly_billed" not in told
+
+
+@pytest.mark.parametrize("caller", ["chat", "responses", "messages"])
+@pytest.mark.parametrize("wire", ["chat", "responses", "messages", "gemini"])
+def test_a_whole_answer_without_usage_is_charged_by_estimate(stage: Stage, caller: Wire, wire: Wire) -> None:
+    stage.script.wire, stage.script.ending = wire, "unary"
+    told = stage.attempt(stage.ask(caller, f"p_{wire}/m", stream=False))
+
+    assert told.get("error.type") is None
+    assert told["gatewayz.usage.source"] == "estimate"
+    assert told["gen_ai.usage.input_tokens"] == request_tokens(stage.script.asked[-1])
+    assert told["gen_ai.usage.output_tokens"] == -(-len(TEXT) // 4)
