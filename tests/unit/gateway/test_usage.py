@@ -1,0 +1,66 @@
+"""What an attempt is charged that did not end as it should."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.polling import until
+from tests.unit.gateway.conftest import Rig, Rigs
+from tests.unit.telemetry.sinks import attributes
+
+
+def first_attempt(rig: Rig) -> dict[str, Any]:
+    return attributes(rig.spans()[0].attributes)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("script", ["rst-before-headers", "close-before-headers", "hang"])
+async def test_a_request_that_got_no_answer_is_possibly_billed(rig: Rig, script: str, stream: bool) -> None:  # U5, U6
+    await rig.ask(f"openai/{script}", models=["groq/ok"], stream=stream)
+
+    told = first_attempt(rig)
+    assert told["gatewayz.usage.possibly_billed"] is True
+    assert told["gatewayz.usage.source"] == "none"
+    assert "gatewayz.cost.source" not in told
+
+
+@pytest.mark.parametrize("script", ["500", "429", "400-context", "error-200", "error-first-event"])
+async def test_who_says_no_charges_nothing(rig: Rig, script: str) -> None:  # U4
+    await rig.ask(f"openai/{script}", stream=script == "error-first-event")
+
+    told = first_attempt(rig)
+    assert "gatewayz.usage.possibly_billed" not in told
+    assert told["gatewayz.usage.source"] == "none"
+
+
+async def test_who_was_never_reached_charges_nothing(rigs: Rigs) -> None:
+    rig = await rigs(environment={"OPENAI_BASE_URL": "http://127.0.0.1:1/v1"})
+    await rig.ask("openai/ok", models=["groq/ok"])
+
+    assert "gatewayz.usage.possibly_billed" not in first_attempt(rig)
+
+
+async def test_a_call_that_is_cancelled_is_charged_for_its_question(rigs: Rigs) -> None:
+    rig = await rigs(real_time=True)
+    call = asyncio.create_task(rig.ask("openai/hang"))
+    await until(lambda: bool(rig.fakes["openai"].requests))
+    call.cancel()
+    await asyncio.gather(call, return_exceptions=True)
+
+    rig.telemetry.close(5)
+    (span,) = rig.spans()
+    told = attributes(span.attributes)
+    assert (told["error.type"], told["gatewayz.usage.source"]) == ("caller_cancelled", "estimate")
+    assert told["gen_ai.usage.input_tokens"] > 0
+    assert told["gen_ai.usage.output_tokens"] == 0
+
+
+async def test_an_answer_without_usage_is_charged_by_estimate(rig: Rig) -> None:
+    await rig.ask("openai/no-usage", stream=True)
+
+    told = first_attempt(rig)
+    assert told["gatewayz.usage.source"] == "estimate"
+    assert told["gen_ai.usage.output_tokens"] == 5
