@@ -86,7 +86,7 @@ def data_of(event: bytes) -> bytes:
 
 
 def _plain(data: bytes) -> bytes:
-    return DONE if data.strip() == DONE else data
+    return DONE if data.strip(b" \t") == DONE else data
 
 
 def event_of(data: bytes) -> bytes:
