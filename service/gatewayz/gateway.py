@@ -72,7 +72,8 @@ class _Asked(Record, frozen=True):
 
     def shape(self) -> Shape:
         call = self.call
-        return Shape(self.telemetry.request_id, call.model, int(time.time()), call.stream, call.include_usage)
+        now_s = int(time.time())
+        return Shape(self.telemetry.request_id, call.model, now_s, call.stream, call.include_usage, time.time)
 
     def skipped(self, candidate: Candidate, reason: str) -> None:
         told = {names.PROVIDER: candidate.provider.name, names.SKIP_REASON: reason}

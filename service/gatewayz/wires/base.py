@@ -1,12 +1,12 @@
 """What a wire is: the two sides on which one can be spoken, and the way between two of them.
 
 The hub is OpenAI's chat: every caller wire can be said in it, every provider wire be made from it. Where both sides speak the
-same wire nothing is translated, only observed. All of it is pure: no I/O, no clock, no randomness.
+same wire nothing is translated, only observed. All of it is pure: no I/O, no clock but the one it is given, no randomness.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -26,6 +26,11 @@ class Shape:
     created_s: int
     stream: bool
     include_usage: bool = False
+    clock: Callable[[], float] | None = None
+    """The wall clock in seconds, for the wire whose answers tell when they ended; without one, they ended when they began."""
+
+    def ended_s(self) -> int:
+        return self.created_s if self.clock is None else int(self.clock())
 
 
 class Translation(Protocol):

@@ -15,33 +15,14 @@ from gatewayz.wires.base import Shape
 from gatewayz.wires.chat_text import reasoning_said, text_said
 from gatewayz.wires.json_values import Object, count_of, list_of, object_of, text_of
 from gatewayz.wires.response_ids import bare_id
+from gatewayz.wires.responses_echo import echo
 from gatewayz.wires.responses_items import CallItem, Emitter, Events, Item, MessageItem, ReasoningItem, Status
 from gatewayz.wires.sealed_reasoning import is_sealed
 from gatewayz.wires.sse import DONE, data_of
 
-_LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
-_ECHOED: tuple[tuple[str, Any], ...] = (
-    ("background", False),
-    ("instructions", None),
-    ("max_output_tokens", None),
-    ("max_tool_calls", None),
-    ("metadata", {}),
-    ("parallel_tool_calls", True),
-    ("previous_response_id", None),
-    ("prompt_cache_key", None),
-    ("reasoning", {"effort": None, "summary": None}),
-    ("safety_identifier", None),
-    ("temperature", 1.0),
-    ("text", {"format": {"type": "text"}}),
-    ("tool_choice", "auto"),
-    ("tools", []),
-    ("top_logprobs", 0),
-    ("top_p", 1.0),
-    ("truncation", "disabled"),
-    ("user", None),
-)
-"""What a response repeats of its request, and what it says where the request was silent."""
+_TIERS = ("auto", "default", "flex", "scale", "priority", "fast", "ultrafast")
+"""The words of OpenAI's that a response may have for how it was served; other providers' own its readers do not know."""
 
 Talking = TypeVar("Talking", ReasoningItem, MessageItem)
 
@@ -56,6 +37,7 @@ class ChatToResponses:
     __slots__ = (
         "_calls",
         "_emit",
+        "_ended_s",
         "_finished",
         "_head",
         "_items",
@@ -73,11 +55,13 @@ class ChatToResponses:
             "object": "response",
             "created_at": shape.created_s,
             "model": shape.model,
-            **_echo(call),
+            **echo(call),
             "store": False,
         }
+        self._ended_s = shape.ended_s
         self._emit = Emitter(muted=not shape.stream)
-        self._told: Object = {"usage": None}  # what the provider says of the whole answer, in its latest word
+        # What the provider says of the whole answer, in its latest word.
+        self._told: Object = {"usage": None, "service_tier": "default"}
         self._reason = ""
         self._items: list[Item] = []
         self._talking: ReasoningItem | MessageItem | None = None
@@ -122,9 +106,10 @@ class ChatToResponses:
         return b"".join(said)
 
     def _tell(self, chat: Object) -> None:
-        if (usage := response_usage(chat.get("usage"))) is not None:
+        # Groq's streams report usage under a member of their own.
+        if (usage := response_usage(chat.get("usage") or object_of(chat.get("x_groq")).get("usage"))) is not None:
             self._told["usage"] = usage
-        if (tier := chat.get("service_tier")) is not None:
+        if (tier := chat.get("service_tier")) in _TIERS:
             self._told["service_tier"] = tier
 
     def _start(self) -> Events:
@@ -144,6 +129,7 @@ class ChatToResponses:
         return {
             **self._head,
             "status": status,
+            "completed_at": self._ended_s() if status == "completed" else None,
             "error": None,
             "incomplete_details": {"reason": reason} if reason else None,
             "output": [item.value() for item in self._items],
@@ -165,8 +151,9 @@ class ChatToResponses:
         tokens = list_of(object_of(choice.get("logprobs")).get("content"))
         if text or tokens:
             said += self._talk(MessageItem, "msg", said).add_text(text, tokens)
-        for annotation in map(object_of, list_of(delta.get("annotations"))):
-            said += self._talk(MessageItem, "msg", said).add_annotation(response_annotation(annotation))
+        for annotation in map(response_annotation, map(object_of, list_of(delta.get("annotations")))):
+            if annotation is not None:
+                said += self._talk(MessageItem, "msg", said).add_annotation(annotation)
         if refusal := text_of(delta.get("refusal")):
             said += self._talk(MessageItem, "msg", said).add_refusal(refusal)
         for call in map(object_of, list_of(delta.get("tool_calls"))):
@@ -207,15 +194,6 @@ class ChatToResponses:
         return f"{prefix}_{self._suffix}_{len(self._items)}"
 
 
-def _echo(call: Call) -> Object:
-    echoed: Object = {}
-    for name, silence in _ECHOED:
-        raw = call.fields.get(name)
-        # Line ends are white space in JSON, but would end a line of an event.
-        echoed[name] = silence if raw in (None, b"null") else orjson.Fragment(raw.translate(_LINE_ENDS))
-    return echoed
-
-
 def response_usage(usage: Any) -> Object | None:
     """Chat's counts under this API's names."""
     counts = object_of(usage)
@@ -236,7 +214,16 @@ def response_usage(usage: Any) -> Object | None:
     }
 
 
-def response_annotation(annotation: Object) -> Object:
-    """Chat's citation, one level flatter."""
-    kind = text_of(annotation.get("type"))
-    return {"type": kind, **object_of(annotation.get(kind))}
+def response_annotation(annotation: Object) -> Object | None:
+    """Chat's citation of an address, one level flatter and with all that readers require of it; None for what is no such."""
+    if annotation.get("type") != "url_citation":
+        return None
+    cited = object_of(annotation.get("url_citation"))
+    return {
+        **cited,
+        "type": "url_citation",
+        "url": text_of(cited.get("url")),
+        "title": text_of(cited.get("title")),
+        "start_index": count_of(cited.get("start_index")),
+        "end_index": count_of(cited.get("end_index")),
+    }
