@@ -49,6 +49,8 @@ def in_callers_words(error: InvalidRequest, caller: Wire) -> InvalidRequest:
         return error
     tool = _TOOL.match(error.param)  # what is inside of one is called differently on each wire
     param = tool[0] if tool else words.get(member[0], error.param)
+    if caller == "openai_responses" and param.startswith("tools["):
+        param = "tools"  # with those of namespaces, and without those left out, they are not the same in number either
     if param == error.param:
         return error
     message = error.message.replace(f"'{error.param}'", f"'{param}'")

@@ -16,7 +16,8 @@ from gatewayz.wires.chat_text import reasoning_said, text_said
 from gatewayz.wires.json_values import Object, count_of, list_of, object_of, text_of
 from gatewayz.wires.response_ids import bare_id
 from gatewayz.wires.responses_echo import echo
-from gatewayz.wires.responses_items import CallItem, Emitter, Events, Item, MessageItem, ReasoningItem, Status
+from gatewayz.wires.responses_items import CallItem, Emitter, Events, Item, MessageItem, ReasoningItem, Status, called
+from gatewayz.wires.responses_tools import Tool, renamed_tools
 from gatewayz.wires.sealed_reasoning import is_sealed
 from gatewayz.wires.sse import DONE, data_of
 
@@ -39,6 +40,7 @@ class ChatToResponses:
         "_emit",
         "_ended_s",
         "_finished",
+        "_given_tools",
         "_head",
         "_items",
         "_reason",
@@ -46,6 +48,7 @@ class ChatToResponses:
         "_suffix",
         "_talking",
         "_told",
+        "_tools",
     )
 
     def __init__(self, call: Call, shape: Shape) -> None:
@@ -59,13 +62,15 @@ class ChatToResponses:
             "store": False,
         }
         self._ended_s = shape.ended_s
+        self._given_tools = call.fields.get("tools")
+        self._tools: dict[str, Tool] | None = None
         self._emit = Emitter(muted=not shape.stream)
         # What the provider says of the whole answer, in its latest word.
         self._told: Object = {"usage": None, "service_tier": "default"}
         self._reason = ""
         self._items: list[Item] = []
         self._talking: ReasoningItem | MessageItem | None = None
-        self._calls: dict[int, CallItem] = {}
+        self._calls: dict[int | None, CallItem] = {}
         self._started = False
         self._finished = False
 
@@ -176,19 +181,27 @@ class ChatToResponses:
         return [] if talking is None else talking.end("completed")
 
     def _call(self, call: Object) -> Events:
-        index = count_of(call.get("index"))
-        item = self._calls.get(index)
-        call_id = text_of(call.get("id"))
-        # Some providers give every call of a turn the same index; their ids tell them apart.
-        if item is not None and (not call_id or call_id == item.call_id):
+        number: int | None = call["index"] if isinstance(call.get("index"), int) else None
+        call_id, name = text_of(call.get("id")), text_of(called(call).get("name"))
+        item = self._calls.get(number)
+        # Some providers number none of their calls, or all of them the same: an id tells them apart, or that one is named anew.
+        anew = call_id != item.call_id if item is not None and call_id else bool(name) and number is None
+        if item is not None and not anew:
             return item.add(call)
         said = self._hush()
         item_id = self._id("fc")
-        item = CallItem(self._emit, item_id, len(self._items), call, call_id or "call_" + item_id[3:])
-        self._calls[index] = item
+        tool = self._renamed().get(name)
+        item = CallItem(self._emit, item_id, len(self._items), call, call_id or "call_" + item_id[3:], tool)
+        self._calls[number] = item
         self._items.append(item)
         said += item.begin()
         return said + item.add(call)
+
+    def _renamed(self) -> dict[str, Tool]:
+        """Read only when there is a call, for most answers have none."""
+        if self._tools is None:
+            self._tools = renamed_tools(self._given_tools)
+        return self._tools
 
     def _id(self, prefix: str) -> str:
         return f"{prefix}_{self._suffix}_{len(self._items)}"

@@ -12,6 +12,7 @@ import orjson
 
 from gatewayz.records import Call
 from gatewayz.wires.json_values import Object, list_of, object_of
+from gatewayz.wires.responses_tools import kept_tools
 
 _ECHOED: tuple[tuple[str, Any], ...] = (
     ("background", False),
@@ -58,9 +59,8 @@ def echo(call: Call) -> Object:
 
 
 def _tools(tools: Any) -> Any:
-    return [
-        {**_FUNCTION, **tool} if tool.get("type") == "function" else tool for tool in map(object_of, list_of(tools))
-    ]
+    kept = kept_tools([object_of(tool) for tool in list_of(tools)])
+    return [{**_FUNCTION, **tool} if tool.get("type") == "function" else tool for tool in kept]
 
 
 def _reasoning(reasoning: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import orjson
 
 from gatewayz.wires.json_values import Object, copied, object_of, text_of
+from gatewayz.wires.responses_tools import Tool, unwrapped_input
 from gatewayz.wires.sealed_reasoning import seal_details
 
 Status = Literal["in_progress", "completed", "incomplete"]
@@ -184,15 +185,20 @@ class MessageItem(Item):
 
 
 class CallItem(Item):
-    """A call of one of the caller's tools: of a function, whose arguments are JSON, or of a custom tool, which takes text."""
+    """A call of one of the caller's tools: of a function, whose arguments are JSON, or of a custom tool, which takes text.
 
-    __slots__ = ("_arguments", "_extra", "_said", "call_id", "custom", "name")
+    In chat a custom tool is a function with one string, ``tool`` says which: its input is given when it is there as a whole.
+    """
 
-    def __init__(self, emit: Emitter, item_id: str, index: int, call: Object, call_id: str) -> None:
+    __slots__ = ("_arguments", "_extra", "_wrapped", "call_id", "custom", "name", "namespace")
+
+    def __init__(self, emit: Emitter, item_id: str, index: int, call: Object, call_id: str, tool: Tool | None) -> None:
         super().__init__(emit, item_id, index)
-        self.custom = call.get("type") == "custom" or "custom" in call
         self.call_id = call_id
-        self.name = text_of(called(call).get("name"))
+        self._wrapped = tool is not None and tool.custom and "custom" not in call
+        self.custom = self._wrapped or call.get("type") == "custom" or "custom" in call
+        self.name = text_of(called(call).get("name")) if tool is None else tool.name
+        self.namespace: Object = {} if tool is None or tool.namespace is None else {"namespace": tool.namespace}
         self._arguments: list[str] = []
         # Gemini's signature of a call, which it wants back with the call's output.
         self._extra = copied(call, ("extra_content",))
@@ -204,8 +210,9 @@ class CallItem(Item):
             "type": kind,
             "status": self.status,
             "call_id": self.call_id,
+            **self.namespace,
             "name": self.name,
-            member: "".join(self._arguments),
+            member: "" if self._wrapped and not self.ended else self._said(),
             **self._extra,
         }
 
@@ -213,19 +220,33 @@ class CallItem(Item):
         """More of the same call."""
         self._extra = {**self._extra, **copied(call, ("extra_content",))}
         more = called(call)
-        arguments = text_of(more.get("input" if self.custom else "arguments"))
+        arguments = text_of(more.get("input" if self.custom and not self._wrapped else "arguments"))
         if not arguments:
             return []
         self._arguments.append(arguments)
+        return [] if self._wrapped else self._delta(arguments)
+
+    def _said(self) -> str:
+        said = "".join(self._arguments)
+        return unwrapped_input(said) if self._wrapped else said
+
+    def _delta(self, said: str) -> Events:
         kind = "response.custom_tool_call_input.delta" if self.custom else "response.function_call_arguments.delta"
-        return [self._emit(kind, {**self._place, "delta": arguments})]
+        return [self._emit(kind, {**self._place, "delta": said})]
 
     def _end_content(self) -> Events:
-        arguments = "".join(self._arguments)
+        said = self._said()
         if self.custom:
-            return [self._emit("response.custom_tool_call_input.done", {**self._place, "input": arguments})]
-        done = {**self._place, "name": self.name, "arguments": arguments}
-        return [self._emit("response.function_call_arguments.done", done)]
+            late = self._delta(said) if self._wrapped and said else []
+            return [*late, self._emit("response.custom_tool_call_input.done", {**self._place, "input": said})]
+        late: Events = []
+        if not said.strip() and self.status == "completed":
+            # A function without parameters: callers read its arguments as JSON, which nothing is not.
+            self._arguments.append("{}")
+            said = self._said()
+            late = self._delta("{}")
+        done = {**self._place, "name": self.name, "arguments": said}
+        return [*late, self._emit("response.function_call_arguments.done", done)]
 
 
 def called(call: Object) -> Object:

@@ -24,14 +24,19 @@ from gatewayz.wires.json_values import (
     text_of,
     wrong_type,
 )
+from gatewayz.wires.responses_tools import call_name, tools_to_chat, wrapped_input
 from gatewayz.wires.sealed_reasoning import unseal_details
 
 _STATEFUL = "it keeps no state between calls (send the whole history as 'input', with 'store': false)"
-_HOSTED = "it hosts no tools"
+# The newer Vercel AI SDKs refer to items by their ids unless they are told not to.
+_SEND_AGAIN = (
+    "it keeps no state between calls (send the whole history as 'input', with 'store': false; Vercel's AI SDK does with "
+    "providerOptions.openai.store = false, or with openai.chat(model))"
+)
 
 # What may be said here and what it then means: nothing, or a refusal with this reason.
 _REFUSED: Mapping[str, str] = {
-    "previous_response_id": _STATEFUL,
+    "previous_response_id": _SEND_AGAIN,
     "conversation": _STATEFUL,
     "prompt": _STATEFUL,
     "context_management": _STATEFUL,
@@ -51,6 +56,7 @@ _UNSAID: Mapping[str, tuple[Any, ...]] = {
 
 _DROPPED = frozenset(
     (
+        "client_metadata",  # Codex's, about itself
         "include",  # what else to put into the answer; log probabilities are seen to below
         "max_tool_calls",  # counts hosted tools only, and those are refused
         "metadata",  # repeated in the answer
@@ -61,9 +67,9 @@ _DROPPED = frozenset(
         "image",  # how images are compressed
     )
 )
-_SAME = ("temperature", "top_p", "parallel_tool_calls", "user", "stream")
+_SAME = ("temperature", "top_p", "user", "stream")
 _OURS = frozenset((*_SAME, *_REFUSED, *_DROPPED, "model", "input", "instructions", "max_output_tokens", "text", "reasoning",
-                   "tools", "tool_choice", "top_logprobs", "service_tier", "stream_options"))  # fmt: skip
+                   "tools", "tool_choice", "parallel_tool_calls", "top_logprobs", "service_tier", "stream_options"))  # fmt: skip
 _LOGPROBS = "message.output_text.logprobs"
 
 
@@ -86,12 +92,7 @@ def responses_request_to_chat(request: Object) -> Object:
         chat["max_completion_tokens"] = request["max_output_tokens"]
     chat.update(_text_settings(object_at(request.get("text", {}), "text")))
     chat.update(_reasoning_settings(object_at(request.get("reasoning", {}), "reasoning")))
-    if tools := list_at(request.get("tools", []), "tools"):
-        chat["tools"] = [_tool(object_at(tool, f"tools[{i}]"), f"tools[{i}]") for i, tool in enumerate(tools)]
-    if "tool_choice" in request and (tools or request["tool_choice"] != "auto"):
-        chat["tool_choice"] = _tool_choice(request["tool_choice"])
-    if not tools:
-        chat.pop("parallel_tool_calls", None)  # OpenAI's chat refuses it where there are none
+    chat.update(tools_to_chat(request))
     if request.get("service_tier", "auto") not in ("auto", "default"):
         chat["service_tier"] = request["service_tier"]
     top_logprobs = request.get("top_logprobs")
@@ -122,62 +123,12 @@ def _text_settings(text: Object) -> Object:
 
 
 def _reasoning_settings(reasoning: Object) -> Object:
-    # ``summary`` asks to be shown some of the reasoning; where a provider shows any, the answer has it.
+    # ``summary`` asks to be shown some of the reasoning; where a provider shows any, the answer has it. ``context`` says how much
+    # of the reasoning given back may be used: a provider that can read it uses what it is given.
     if reasoning.get("mode", "standard") not in ("standard", None):
         raise no_equal("reasoning.mode", "chat knows only the standard one")
-    if reasoning.get("context", "auto") not in ("auto", "current_turn", None):
-        raise no_equal("reasoning.context", _STATEFUL)
     effort = reasoning.get("effort")
     return {} if effort is None else {"reasoning_effort": effort}
-
-
-def _tool(tool: Object, path: str) -> Object:
-    match tool.get("type"):
-        case "function":
-            text_at(tool.get("name"), f"{path}.name")
-            if tool.get("defer_loading"):
-                raise no_equal(f"{path}.defer_loading", _HOSTED)
-            if "direct" not in list_at(tool.get("allowed_callers") or ["direct"], f"{path}.allowed_callers"):
-                raise no_equal(f"{path}.allowed_callers", "only the model itself calls tools")
-            return {"type": "function", "function": copied(tool, ("name", "description", "parameters", "strict"))}
-        case "custom":
-            text_at(tool.get("name"), f"{path}.name")
-            custom = copied(tool, ("name", "description"))
-            form = object_at(tool.get("format") or {}, f"{path}.format")
-            if form.get("type") == "grammar":
-                custom["format"] = {"type": "grammar", "grammar": copied(form, ("definition", "syntax"))}
-            elif form:
-                custom["format"] = form
-            return {"type": "custom", "custom": custom}
-        case str() as other:
-            raise no_equal(f"{path}.type", f"{_HOSTED}, {shown(other)} included")
-        case _:
-            raise wrong_type(f"{path}.type", "a string")
-
-
-def _tool_choice(choice: Any) -> Any:
-    if isinstance(choice, str):
-        return choice
-    chosen = object_at(choice, "tool_choice")
-    match chosen.get("type"):
-        case "function" | "custom":
-            return _tool_reference(chosen, "tool_choice")
-        case "allowed_tools":
-            allowed = list_at(chosen.get("tools"), "tool_choice.tools")
-            tools = [
-                _tool_reference(object_at(tool, f"tool_choice.tools[{i}]"), f"tool_choice.tools[{i}]")
-                for i, tool in enumerate(allowed)
-            ]
-            return {"type": "allowed_tools", "allowed_tools": {"mode": chosen.get("mode", "auto"), "tools": tools}}
-        case _:
-            raise no_equal("tool_choice", _HOSTED)
-
-
-def _tool_reference(reference: Object, path: str) -> Object:
-    kind = reference.get("type")
-    if kind not in ("function", "custom"):
-        raise no_equal(f"{path}.type", _HOSTED)
-    return {"type": kind, kind: {"name": text_at(reference.get("name"), f"{path}.name")}}
 
 
 def _messages(request: Object) -> list[Object]:
@@ -204,13 +155,13 @@ def _add_item(messages: list[Object], item: Object, path: str) -> None:
         case "message":
             _add_message(messages, _message(item, path))
         case "function_call":
-            function = {"name": text_at(item.get("name"), f"{path}.name"), "arguments": item.get("arguments") or ""}
+            function = {"name": call_name(item, path), "arguments": item.get("arguments") or ""}
             # Gemini's signature of the call, if the item is one that the gateway gave, goes along.
             more = copied(item, ("extra_content",))
             _add_call(messages, {"id": _call_id(item, path), "type": "function", "function": function, **more})
         case "custom_tool_call":
-            custom = {"name": text_at(item.get("name"), f"{path}.name"), "input": item.get("input") or ""}
-            _add_call(messages, {"id": _call_id(item, path), "type": "custom", "custom": custom})
+            function = {"name": call_name(item, path), "arguments": wrapped_input(item.get("input"))}
+            _add_call(messages, {"id": _call_id(item, path), "type": "function", "function": function})
         case "function_call_output" | "custom_tool_call_output":
             content = _content(item.get("output"), f"{path}.output", _INPUT_PARTS)
             messages.append({"role": "tool", "tool_call_id": _call_id(item, path), "content": content})
@@ -222,7 +173,7 @@ def _add_item(messages: list[Object], item: Object, path: str) -> None:
             elif thought := _thought(item):
                 messages.append({"role": "assistant", "content": None, "reasoning_content": thought})
         case "item_reference":
-            raise no_equal(path, _STATEFUL)
+            raise no_equal(path, _SEND_AGAIN)
         case str() as other:
             raise no_equal(f"{path}.type", f"it knows no items of type {shown(other)}")
         case _:

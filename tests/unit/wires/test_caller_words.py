@@ -16,6 +16,7 @@ AUDIO: Any = {"type": "input_audio", "input_audio": {"data": "AA==", "format": "
 CHAT: Any = {"messages": HELLO}
 RESPONSES: Any = {"input": "hi"}
 MESSAGES: Any = {"messages": HELLO, "max_tokens": 9}
+BAD: Any = {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {"a": 5}}}
 TOOL: Any = {"name": "f", "input_schema": {"type": "object"}}
 
 
@@ -31,7 +32,7 @@ TOOL: Any = {"name": "f", "input_schema": {"type": "object"}}
         ("openai_responses", "anthropic_messages", {"input": [{"role": "user", "content": [AUDIO]}]}, "input"),
         ("openai_responses", "anthropic_messages", {**RESPONSES, "top_logprobs": 2}, "top_logprobs"),
         ("openai_responses", "anthropic_messages", {**RESPONSES, "text": {"verbosity": "low"}}, "text.verbosity"),
-        ("openai_responses", "gemini", {**RESPONSES, "tools": [{"type": "custom", "name": "c"}]}, "tools[0]"),
+        ("openai_responses", "gemini", {**RESPONSES, "tools": [{"type": "web_search"}, BAD]}, "tools"),
         ("anthropic_messages", "openai_responses", {**MESSAGES, "stop_sequences": ["x"]}, "stop_sequences"),
         ("anthropic_messages", "gemini", {**MESSAGES, "tools": [TOOL],
          "tool_choice": {"type": "auto", "disable_parallel_tool_use": True}}, "tool_choice.disable_parallel_tool_use"),

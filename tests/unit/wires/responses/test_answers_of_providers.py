@@ -392,6 +392,9 @@ def test_a_chat_that_became_a_response_becomes_the_same_chat(
             add(message, delta)
     assert message.get("content", "") == "".join(said)
     assert message.get("reasoning_content", "") == "".join(reasoning)
-    assert [found[i] for i in sorted(found)] == [call_of(f"c{i}", "f", "".join(parts)) for i, parts in enumerate(calls)]
+    arguments = ["".join(parts) for parts in calls]
+    if reason != "length":  # a call without arguments has empty ones, unless it was cut
+        arguments = [given if given.strip() else f"{given}{{}}" for given in arguments]
+    assert [found[i] for i in sorted(found)] == [call_of(f"c{i}", "f", given) for i, given in enumerate(arguments)]
     assert [choice["finish_reason"] for chunk in back[:-1] for choice in chunk["choices"]][-1] == reason
     assert back[-2]["usage"]["completion_tokens"] == 9

@@ -78,13 +78,11 @@ MEMBERS_WITHOUT_EQUAL: list[tuple[dict[str, Any], str]] = [
     ({"text": {"format": {"type": "grammar"}}}, "text.format.type"),
     ({"text": {"format": {"type": "json_schema"}}}, "text.format.name"),
     ({"reasoning": {"mode": "pro"}}, "reasoning.mode"),
-    ({"reasoning": {"context": "all_turns"}}, "reasoning.context"),
     ({"tools": {}}, "tools"),
     ({"tools": [5]}, "tools[0]"),
     ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
     ({"tools": [{"type": "mcp", "server_url": "x"}]}, "tools[0].type"),
     ({"tools": [{"type": "function"}]}, "tools[0].name"),
-    ({"tools": [{"type": "function", "name": "f", "defer_loading": True}]}, "tools[0].defer_loading"),
     ({"tools": [{}]}, "tools[0].type"),
     ({"tool_choice": {"type": "file_search"}}, "tool_choice"),
     ({"tool_choice": {"type": "function"}}, "tool_choice.name"),
@@ -220,6 +218,8 @@ class TestToChat:
             {"metadata": {"a": "b"}},
             {"include": ["reasoning.encrypted_content"]},
             {"prompt_cache_key": "k"},
+            {"client_metadata": {"x-codex-installation-id": "i"}},
+            {"reasoning": {"context": "all_turns"}},
             {"max_tool_calls": 3},
             {"tools": [], "tool_choice": "auto", "parallel_tool_calls": True},
             {"service_tier": "auto"},
@@ -234,20 +234,8 @@ class TestToChat:
 
     def test_tools(self) -> None:
         function = {"name": "f", "description": "d", "parameters": SCHEMA, "strict": True}
-        grammar = {"syntax": "lark", "definition": "start: /x/"}
-        chat = as_chat(
-            tools=[
-                {"type": "function", **function},
-                {"type": "custom", "name": "c", "format": {"type": "grammar", **grammar}},
-                {"type": "custom", "name": "t", "format": {"type": "text"}},
-            ],
-            parallel_tool_calls=False,
-        )
-        assert chat["tools"] == [
-            {"type": "function", "function": function},
-            {"type": "custom", "custom": {"name": "c", "format": {"type": "grammar", "grammar": grammar}}},
-            {"type": "custom", "custom": {"name": "t", "format": {"type": "text"}}},
-        ]
+        chat = as_chat(tools=[{"type": "function", **function}], parallel_tool_calls=False)
+        assert chat["tools"] == [{"type": "function", "function": function}]
         assert chat["parallel_tool_calls"] is False
 
     @pytest.mark.parametrize(
@@ -255,7 +243,7 @@ class TestToChat:
         [
             ("required", "required"),
             ({"type": "function", "name": "f"}, {"type": "function", "function": {"name": "f"}}),
-            ({"type": "custom", "name": "c"}, {"type": "custom", "custom": {"name": "c"}}),
+            ({"type": "custom", "name": "c"}, {"type": "function", "function": {"name": "c"}}),
             (
                 {"type": "allowed_tools", "mode": "required", "tools": [{"type": "function", "name": "f"}]},
                 {
@@ -339,7 +327,9 @@ class TestToChat:
             {
                 "role": "assistant",
                 "content": None,
-                "tool_calls": [{"id": "c1", "type": "custom", "custom": {"name": "sh", "input": "ls"}}],
+                "tool_calls": [
+                    {"id": "c1", "type": "function", "function": {"name": "sh", "arguments": '{"input":"ls"}'}}
+                ],
             },
             {"role": "tool", "tool_call_id": "c1", "content": "x"},
         ]
