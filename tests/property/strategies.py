@@ -80,8 +80,9 @@ SCHEMA: Json = {
 
 
 def _content(parts: list[Json]) -> Any:
-    """A lone text is a string: to that both forms come down."""
-    return parts[0]["text"] if len(parts) == 1 and parts[0]["type"] == "text" else parts
+    """Texts without anything else are one string: to that all forms come down."""
+    texts = [part["text"] for part in parts if part["type"] == "text"]
+    return "\n\n".join(texts) if len(texts) == len(parts) else parts
 
 
 @st.composite
@@ -116,7 +117,7 @@ def requests(draw: st.DrawFn) -> Json:
     request: Json = {
         "model": "m",
         "messages": draw(conversations()),
-        "max_completion_tokens": draw(st.integers(1, 10**5)),
+        "max_completion_tokens": draw(st.integers(16, 10**5)),  # the least that OpenAI's Responses take
     }
     if draw(st.booleans()):
         request["temperature"] = draw(st.sampled_from([0, 0.5, 1]))

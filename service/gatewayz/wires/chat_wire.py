@@ -14,6 +14,7 @@ from gatewayz.records import Call, Operation
 from gatewayz.wires.base import Fold, Shape, Translation, Wire
 from gatewayz.wires.chat import chat_to_upstream, error_body, error_event, parse_chat_request
 from gatewayz.wires.chat_fold import ChatFold
+from gatewayz.wires.chat_messages import pictures_apart
 from gatewayz.wires.chat_text import SHOW_REASONING
 from gatewayz.wires.json_values import Object, list_of, object_of, text_of
 from gatewayz.wires.provider_errors import provider_error
@@ -92,7 +93,8 @@ class ChatProvider:
         if self.limit_member == "max_tokens" and "max_completion_tokens" in request:
             request["max_tokens"] = request.pop("max_completion_tokens")
         messages = list_of(chat.get("messages"))
-        request["messages"] = [_with_reasoning(object_of(message), self.reasoning_back) for message in messages]
+        messages = [_with_reasoning(object_of(message), self.reasoning_back) for message in messages]
+        request["messages"] = pictures_apart(messages)
         return orjson.dumps(request)
 
     def to_chat(self, shape: Shape) -> Translation:

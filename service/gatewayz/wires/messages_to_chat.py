@@ -8,11 +8,13 @@ equal is refused by name.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 import orjson
 
 from gatewayz.errors import InvalidRequest
+from gatewayz.wires.chat_messages import joined, one_beginning
 from gatewayz.wires.chat_text import SHOW_REASONING
 from gatewayz.wires.json_values import (
     Object,
@@ -26,6 +28,7 @@ from gatewayz.wires.json_values import (
 )
 from gatewayz.wires.messages_schema import is_strict
 from gatewayz.wires.messages_thinking import details_of
+from gatewayz.wires.tool_names import chat_name, chat_parameters
 
 _SAME = ("temperature", "top_p", "top_k")
 # fmt: off
@@ -40,6 +43,7 @@ _NEUTRAL: Mapping[str, Any] = {"speed": "standard"}
 # By the budget that Anthropic's own guides give for light, ordinary and hard work.
 _EFFORT_BY_BUDGET = ((4_096, "low"), (16_384, "medium"))
 
+_USER_CHARACTERS = 64
 _TOOL_CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 
 
@@ -60,7 +64,7 @@ def messages_to_chat(request: Mapping[str, Any]) -> Object:
             f"messages[{len(list_at(request['messages'], 'messages')) - 1}]",
             "a beginning of the answer is continued by Anthropic's models only",
         )
-    chat: Object = {"model": request.get("model"), "messages": messages}
+    chat: Object = {"model": request.get("model"), "messages": one_beginning(messages)}
     chat.update({name: request[name] for name in _SAME if request.get(name) is not None})
     if request.get("max_tokens") is not None:
         if request["max_tokens"] == 0:
@@ -71,10 +75,15 @@ def messages_to_chat(request: Mapping[str, Any]) -> Object:
     if request.get("stream"):
         chat["stream"] = True
     if (metadata := request.get("metadata")) is not None and (user := object_at(metadata, "metadata").get("user_id")):
-        chat["user"] = text_at(user, "metadata.user_id")
+        chat["user"] = _user(text_at(user, "metadata.user_id"))
     _add_tools(request, chat)
     _add_output(request, chat)
     return chat
+
+
+def _user(user_id: str) -> str:
+    """The user as OpenAI takes one, in at most 64 characters: a longer name, as Claude Code gives it, as its digest."""
+    return user_id if len(user_id) <= _USER_CHARACTERS else sha256(user_id.encode(errors="surrogatepass")).hexdigest()
 
 
 def _message(message: Any, path: str) -> list[Object]:
@@ -111,7 +120,7 @@ def _user_turn(blocks: list[Any], path: str) -> list[Object]:
         else:
             parts.append(_part(block, at))
     if parts:
-        results.append({"role": "user", "content": _joined(parts)})
+        results.append({"role": "user", "content": joined(parts)})
     return results
 
 
@@ -143,7 +152,7 @@ def _assistant_turn(blocks: list[Any], path: str) -> list[Object]:
                 texts.append(text_at(block.get("text"), f"{at}.text"))
             case "tool_use":
                 arguments = orjson.dumps(object_at(block.get("input", {}), f"{at}.input")).decode()
-                name = text_at(block.get("name"), f"{at}.name")
+                name = chat_name(text_at(block.get("name"), f"{at}.name"))
                 call_id = text_at(block.get("id"), f"{at}.id")
                 function = {"name": name, "arguments": arguments}
                 calls.append({"id": call_id, "type": "function", "function": function})
@@ -209,12 +218,7 @@ def _text_content(content: Any, path: str) -> str | list[Object]:
         if block.get("type") != "text":
             raise wrong_type(f"{path}[{index}].type", "'text'")
         parts.append(_part(block, f"{path}[{index}]"))
-    return _joined(parts)
-
-
-def _joined(parts: list[Object]) -> str | list[Object]:
-    """A lone text as a plain string: not every chat provider knows parts."""
-    return parts[0]["text"] if len(parts) == 1 and parts[0]["type"] == "text" else parts
+    return joined(parts)
 
 
 def _add_tools(request: Mapping[str, Any], chat: Object) -> None:
@@ -224,9 +228,9 @@ def _add_tools(request: Mapping[str, Any], chat: Object) -> None:
         if tool.get("type") not in (None, "custom"):
             raise no_equal(f"tools[{index}].type", f"{_shown(tool['type'])} is a tool that Anthropic's servers run")
         function = {
-            "name": text_at(tool.get("name"), f"tools[{index}].name"),
+            "name": chat_name(text_at(tool.get("name"), f"tools[{index}].name")),
             "description": tool.get("description"),
-            "parameters": object_at(tool.get("input_schema"), f"tools[{index}].input_schema"),
+            "parameters": chat_parameters(object_at(tool.get("input_schema"), f"tools[{index}].input_schema")),
             "strict": tool.get("strict"),
         }
         tools.append({"type": "function", "function": present(function)})
@@ -239,7 +243,7 @@ def _add_tools(request: Mapping[str, Any], chat: Object) -> None:
     if kind == "tool":
         chat["tool_choice"] = {
             "type": "function",
-            "function": {"name": text_at(choice.get("name"), "tool_choice.name")},
+            "function": {"name": chat_name(text_at(choice.get("name"), "tool_choice.name"))},
         }
     elif isinstance(kind, str) and kind in _TOOL_CHOICES:
         chat["tool_choice"] = _TOOL_CHOICES[kind]

@@ -9,6 +9,7 @@ import orjson
 
 from gatewayz.wires.json_values import Object, copied, list_at, no_equal, object_at, present, shown, text_at, wrong_type
 from gatewayz.wires.sealed_reasoning import openai_items
+from gatewayz.wires.tool_names import chat_parameters
 
 _REFUSED: Mapping[str, str] = {
     "n": "the Responses API gives one answer",
@@ -38,6 +39,10 @@ _UNSAID: Mapping[str, tuple[Any, ...]] = {
 _OURS = frozenset((*_REFUSED, "model", "messages", "max_tokens", "max_completion_tokens", "response_format", "verbosity",
                    "reasoning_effort", "tools", "tool_choice", "logprobs", "top_logprobs", "stream", "stream_options",
                    "store"))  # fmt: skip
+_LEAST_OUTPUT = 16
+"""OpenAI refuses a smaller limit here than this, which chat does not; clients that only probe a model ask for one token."""
+_NO_PARAMETERS: Object = {"type": "object", "properties": {}}
+_NO_STRICT_PARAMETERS: Object = {**_NO_PARAMETERS, "required": [], "additionalProperties": False}
 _LOGPROBS = "message.output_text.logprobs"
 
 
@@ -64,7 +69,7 @@ def chat_request_to_responses(chat: Mapping[str, Any], model: str, *, stream: bo
             request["stream_options"] = options
     limit = chat.get("max_completion_tokens", chat.get("max_tokens"))
     if limit is not None:
-        request["max_output_tokens"] = limit
+        request["max_output_tokens"] = max(limit, _LEAST_OUTPUT) if isinstance(limit, int) else limit
     if "reasoning_effort" in chat:
         shown = copied(object_at(chat.get("reasoning", {}), "reasoning"), ("summary",))
         request["reasoning"] = {"effort": chat["reasoning_effort"], **shown}
@@ -112,13 +117,13 @@ def _tool(tool: Object, path: str) -> Object:
         case "function":
             function = object_at(tool.get("function"), f"{path}.function")
             text_at(function.get("name"), f"{path}.function.name")
-            return {
-                "type": "function",
-                **copied(function, ("name", "description")),
-                "parameters": function.get("parameters"),
-                # Here silence would mean yes; in chat it means no.
-                "strict": bool(function.get("strict", False)),
-            }
+            # Here silence would mean yes; in chat it means no.
+            strict = bool(function.get("strict", False))
+            parameters = _NO_STRICT_PARAMETERS if strict else _NO_PARAMETERS
+            if function.get("parameters") is not None:
+                parameters = chat_parameters(object_at(function["parameters"], f"{path}.function.parameters"))
+            named = copied(function, ("name", "description"))
+            return {"type": "function", **named, "parameters": parameters, "strict": strict}
         case "custom":
             custom = object_at(tool.get("custom"), f"{path}.custom")
             text_at(custom.get("name"), f"{path}.custom.name")
@@ -160,14 +165,13 @@ def _tool_reference(reference: Object, path: str) -> Object:
 
 
 def _input(messages: list[Any]) -> list[Object]:
+    # Who speaks (``name``) has no place here; it is left out, as on every other wire.
     items: list[Object] = []
     custom_calls: set[str] = set()  # their outputs have a type of their own, which in chat they have not
     for i, value in enumerate(messages):
         path = f"messages[{i}]"
         message = object_at(value, path)
         role = text_at(message.get("role"), f"{path}.role")
-        if message.get("name") and role != "tool":
-            raise no_equal(f"{path}.name", "the Responses API does not name who speaks")
         match role:
             case "user" | "system" | "developer":
                 items.append({"role": role, "content": _content(message.get("content"), f"{path}.content")})

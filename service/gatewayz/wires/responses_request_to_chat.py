@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from gatewayz.errors import InvalidRequest
+from gatewayz.wires.chat_messages import BETWEEN, answers_first, joined, one_beginning
 from gatewayz.wires.json_values import (
     Object,
     copied,
@@ -144,7 +145,8 @@ def _messages(request: Object) -> list[Object]:
         raise InvalidRequest("Missing required parameter: 'input'.", code="missing_required_parameter", param="input")
     for i, item in enumerate(list_at(items, "input")):
         _add_item(messages, object_at(item, f"input[{i}]"), f"input[{i}]")
-    return [message for message in messages if not _only_reasoning(message)]
+    said = [message for message in messages if not _only_reasoning(message)]
+    return one_beginning(answers_first(said))
 
 
 def _add_item(messages: list[Object], item: Object, path: str) -> None:
@@ -163,7 +165,7 @@ def _add_item(messages: list[Object], item: Object, path: str) -> None:
             function = {"name": call_name(item, path), "arguments": wrapped_input(item.get("input"))}
             _add_call(messages, {"id": _call_id(item, path), "type": "function", "function": function})
         case "function_call_output" | "custom_tool_call_output":
-            content = _content(item.get("output"), f"{path}.output", _INPUT_PARTS)
+            content = _content(item.get("output"), f"{path}.output", between="\n")
             messages.append({"role": "tool", "tool_call_id": _call_id(item, path), "content": content})
         case "reasoning":
             # What others sealed none can open; thoughts that were only shown are for the few who want them back.
@@ -181,10 +183,13 @@ def _add_item(messages: list[Object], item: Object, path: str) -> None:
 
 
 def _add_message(messages: list[Object], message: Object) -> None:
-    """As one with the reasoning before it."""
+    """As one with the reasoning before it, and with the calls: behind these chat takes nothing but their outputs."""
     last = messages[-1] if messages else {}
     if message["role"] == "assistant" and _only_reasoning(last):
         last.update(message)
+    elif message["role"] == "assistant" and last.get("tool_calls"):
+        texts = [text for text in (last["content"], message["content"]) if text]
+        last.update({**message, "content": BETWEEN.join(texts) if texts else None})
     else:
         messages.append(message)
 
@@ -216,10 +221,10 @@ def _message(item: Object, path: str) -> Object:
     role = text_at(item.get("role"), f"{path}.role")
     match role:
         case "user":
-            return {"role": "user", "content": _content(item.get("content"), f"{path}.content", _INPUT_PARTS)}
+            return {"role": "user", "content": _content(item.get("content"), f"{path}.content")}
         case "system" | "developer":
             # Few providers know the newer word, and those that do take the older one for the same.
-            return {"role": "system", "content": _content(item.get("content"), f"{path}.content", _INPUT_PARTS)}
+            return {"role": "system", "content": _content(item.get("content"), f"{path}.content")}
         case "assistant":
             return _assistant(item.get("content"), f"{path}.content")
         case _:
@@ -247,21 +252,19 @@ def _assistant(content: Any, path: str) -> Object:
     return message
 
 
-def _content(content: Any, path: str, parts: Mapping[str, Callable[[Object, str], Object]]) -> Any:
-    """Text stays text, and a list of parts a list, unless all of it is one text."""
+def _content(content: Any, path: str, *, between: str = BETWEEN) -> Any:
+    """Text stays text and a list of parts a list, unless all of it is text."""
     if isinstance(content, str):
         return content
     translated: list[Object] = []
     for i, value in enumerate(list_at(content, path)):
         part = object_at(value, f"{path}[{i}]")
         kind = part.get("type")
-        translate = parts.get(kind) if isinstance(kind, str) else None
+        translate = _INPUT_PARTS.get(kind) if isinstance(kind, str) else None
         if translate is None:
             raise no_equal(f"{path}[{i}].type", f"a message cannot hold {shown(kind)}")
         translated.append(translate(part, f"{path}[{i}]"))
-    if len(translated) == 1 and translated[0]["type"] == "text":
-        return translated[0]["text"]
-    return translated
+    return joined(translated, between)
 
 
 def _text_part(part: Object, path: str) -> Object:

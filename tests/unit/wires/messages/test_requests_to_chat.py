@@ -141,7 +141,7 @@ def test_the_system_prompt_leads_the_conversation() -> None:
     one = [{**text("Be brief."), "cache_control": {"type": "ephemeral"}}]
     assert chat(system=one)["messages"][0] == {"role": "system", "content": "Be brief."}
     two = [text("Be brief."), text("And kind.")]
-    assert chat(system=two)["messages"][0] == {"role": "system", "content": two}
+    assert chat(system=two)["messages"][0] == {"role": "system", "content": "Be brief.\n\nAnd kind."}
     assert turns(USER, {"role": "system", "content": "Now in French."}, USER)[1]["role"] == "system"
 
 
@@ -219,6 +219,52 @@ def test_images_and_documents_are_shown() -> None:
     ]
 
 
+def test_texts_without_anything_else_are_one_string() -> None:
+    """Many chat providers take no lists; DeepSeek says "invalid type: sequence, expected a string"."""
+    reminded = [text("Remember the tests."), {**text("Fix it."), "cache_control": {"type": "ephemeral"}}]
+    assert turns({"role": "user", "content": reminded}) == [
+        {"role": "user", "content": "Remember the tests.\n\nFix it."}
+    ]
+
+
+def test_the_system_messages_at_the_beginning_are_one() -> None:
+    """The templates of Qwen's models refuse a second one."""
+    later = {"role": "system", "content": "Now in French."}
+    said = chat(system="Be brief.", messages=[{"role": "system", "content": [text("And kind.")]}, USER, later, USER])
+    assert said["messages"] == [{"role": "system", "content": "Be brief.\n\nAnd kind."}, USER, later, USER]
+
+
+def test_a_user_whose_name_is_longer_than_openai_takes_is_told_by_its_digest() -> None:
+    name = f"user_{'a' * 64}_account__session_0f5c"
+    first, again, other = (chat(metadata={"user_id": said})["user"] for said in (name, name, f"{name}1"))
+    assert first == again != other
+    assert len(first) == len(other) == 64
+    assert chat(metadata={"user_id": "u" * 64})["user"] == "u" * 64
+
+
+def test_a_tool_without_properties_says_so() -> None:
+    """OpenAI: "object schema missing properties"."""
+    said = chat(tools=[{"name": "f", "input_schema": {"type": "object"}}])["tools"][0]["function"]
+    assert said["parameters"] == {"type": "object", "properties": {}}
+
+
+def test_names_of_tools_that_openai_has_no_room_for_are_cut_the_same_everywhere() -> None:
+    long = "mcp__" + "x" * 70
+    called: dict[str, Any] = {
+        "role": "assistant",
+        "content": [{"type": "tool_use", "id": "a", "name": long, "input": {}}],
+    }
+    result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": "one"}]}
+    tools = [{**DEFINED, "name": long}, {**DEFINED, "name": f"{long}y"}, {**DEFINED, "name": "x" * 64}]
+    said = chat(tools=tools, tool_choice={"type": "tool", "name": long}, messages=[USER, called, result])
+    names = [tool["function"]["name"] for tool in said["tools"]]
+    assert [len(name) for name in names] == [64, 64, 64]
+    assert len({*names}) == 3
+    assert names[2] == "x" * 64
+    assert said["tool_choice"]["function"]["name"] == names[0]
+    assert said["messages"][1]["tool_calls"][0]["function"]["name"] == names[0]
+
+
 words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20).filter(
     lambda word: bool(word.strip())
 )
@@ -233,8 +279,8 @@ said = st.lists(st.builds(text, words) | images, min_size=1, max_size=4)
 
 @st.composite
 def conversations(draw: st.DrawFn) -> list[dict[str, Any]]:
-    """Conversations in the form to which both APIs' freedoms come down: a lone text is a string, results come first."""
-    made: list[dict[str, Any]] = [{"role": "user", "content": lone(draw(said))}]
+    """Conversations in the form to which both APIs' freedoms come down: texts are one string, results come first."""
+    made: list[dict[str, Any]] = [{"role": "user", "content": lone(one(draw(said)))}]
     for turn in range(draw(st.integers(0, 3))):
         asked = draw(st.lists(st.dictionaries(words, values, max_size=3), max_size=3))
         spoken = [text(draw(words))] if not asked or draw(st.booleans()) else []
@@ -246,9 +292,14 @@ def conversations(draw: st.DrawFn) -> list[dict[str, Any]]:
         made.append({"role": "assistant", "content": lone([*spoken, *calls])})
         results = [{"type": "tool_result", "tool_use_id": call_id, "content": draw(words)} for call_id in ids]
         made.append(
-            {"role": "user", "content": lone([*results, *(draw(said) if not ids or draw(st.booleans()) else [])])}
+            {"role": "user", "content": lone([*results, *(one(draw(said)) if not ids or draw(st.booleans()) else [])])}
         )
     return made
+
+
+def one(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    texts = [block["text"] for block in blocks if block["type"] == "text"]
+    return [text("\n\n".join(texts))] if len(texts) == len(blocks) else blocks
 
 
 def lone(blocks: list[dict[str, Any]]) -> Any:

@@ -129,7 +129,6 @@ CHAT_WITHOUT_EQUAL: list[tuple[dict[str, Any], str]] = [
     ({"tool_choice": {"type": "magic"}}, "tool_choice.type"),
     ({"messages": "x"}, "messages"),
     ({"messages": [{"role": "robot"}]}, "messages[0].role"),
-    ({"messages": [{"role": "user", "content": "x", "name": "Ann"}]}, "messages[0].name"),
     ({"messages": [{"role": "user", "content": [{"type": "video"}]}]}, "messages[0].content[0].type"),
     ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].tool_call_id"),
     ({"messages": [{"role": "assistant", "function_call": {"name": "f"}}]}, "messages[0].function_call"),
@@ -490,7 +489,7 @@ TURNS = st.tuples(
 )
 
 
-@given(st.lists(TURNS, min_size=1, max_size=3), st.integers(1, 99), st.booleans())
+@given(st.lists(TURNS, min_size=1, max_size=3), st.integers(16, 99), st.booleans())
 def test_a_chat_that_became_a_responses_request_becomes_the_same_chat(
     turns: list[tuple[Any, ...]], limit: int, strict: bool
 ) -> None:
