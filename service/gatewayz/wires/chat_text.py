@@ -29,3 +29,11 @@ def reasoning_said(message: Object) -> str:
     content: Any = message.get("content")
     thoughts = [part for part in map(object_of, list_of(content)) if part.get("type") == "thinking"]
     return "".join([text_said({"content": thought.get("thinking")}) for thought in thoughts])
+
+
+def calls_said(message: Object) -> list[Object]:
+    """The calls of tools, or the one of a function in the deprecated ``function_call`` that some providers still send."""
+    calls = [object_of(call) for call in list_of(message.get("tool_calls"))]
+    if not calls and (function := object_of(message.get("function_call"))):
+        return [{"index": 0, "type": "function", "function": function}]
+    return calls

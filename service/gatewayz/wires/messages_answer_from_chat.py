@@ -16,10 +16,11 @@ from gatewayz.errors import ProviderMalformedResponse
 from gatewayz.records import NO_USAGE, Call, Usage
 from gatewayz.wires.base import Shape
 from gatewayz.wires.chat_fold import ChatFold
-from gatewayz.wires.chat_text import reasoning_said, text_said
+from gatewayz.wires.chat_text import calls_said, reasoning_said, text_said
 from gatewayz.wires.json_values import Object, list_of, object_of, text_of
 from gatewayz.wires.response_ids import bare_id
 from gatewayz.wires.sse import DONE, data_of
+from gatewayz.wires.tool_names import whole_name
 
 _STOP_REASONS = {
     "stop": "end_turn",
@@ -29,6 +30,32 @@ _STOP_REASONS = {
     "content_filter": "refusal",
 }
 _THINKS = ("enabled", "adaptive", "between_tools")
+
+
+class _Call:
+    """A tool call on its way: what of its arguments has been said, and what waits for its turn."""
+
+    __slots__ = ("begun", "ended", "id", "name", "said", "waiting")
+
+    def __init__(self, call_id: str, name: str = "") -> None:
+        self.id = call_id
+        self.name = name
+        self.begun = self.ended = False
+        self.said: list[str] = []
+        self.waiting: list[str] = []
+
+    def block(self) -> Object:
+        return {"type": "tool_use", "id": self.id, "name": self.name}
+
+    def is_whole(self) -> bool:
+        """Whether its arguments are an object, to which nothing can be added."""
+        if not self.said or not self.said[-1].rstrip().endswith("}"):
+            return False
+        try:
+            orjson.loads("".join(self.said))
+        except orjson.JSONDecodeError:
+            return False
+        return True
 
 
 class ChatToMessages:
@@ -42,8 +69,8 @@ class ChatToMessages:
         "_fold",
         "_index",
         "_number",
+        "_numbered",
         "_open",
-        "_places",
         "_refused",
         "_shape",
         "_signature",
@@ -51,6 +78,8 @@ class ChatToMessages:
         "_stop_sequence",
         "_stop_sequences",
         "_thinks",
+        "_tools",
+        "_turn",
     )
 
     def __init__(self, call: Call, shape: Shape) -> None:
@@ -63,8 +92,10 @@ class ChatToMessages:
         self._started = self._ended = self._refused = False
         self._index = -1
         self._open: str | None = None
-        self._calls: list[str] = []  # the ids of the tool calls that have begun, of which only the last can be open
-        self._places: dict[int | None, int] = {}  # where in that list is what the provider gave a number
+        self._tools = call.fields.get("tools")
+        self._calls: list[_Call] = []
+        self._turn = 0  # which of them is being said; those before it have ended
+        self._numbered: dict[int | None, _Call] = {}  # the latest that the provider gave a number
         self._signature = ""
         self._finish_reason: str | None = None
         self._stop_sequence: str | None = None
@@ -84,13 +115,11 @@ class ChatToMessages:
         if text:
             content.append({"type": "text", "text": text})
         self._refused = bool(message.get("refusal"))
-        for index, value in enumerate(list_of(message.get("tool_calls"))):
-            call = object_of(value)
+        for index, call in enumerate(calls_said(message)):
             function = object_of(call.get("function"))
-            call_id = text_of(call.get("id")) or self._call_id(index)
-            self._calls.append(call_id)
-            block = {"type": "tool_use", "id": call_id, "name": text_of(function.get("name"))}
-            content.append({**block, "input": _input(function.get("arguments"))})
+            made = _Call(text_of(call.get("id")) or self._call_id(index), self._name(text_of(function.get("name"))))
+            self._calls.append(made)
+            content.append({**made.block(), "input": _input(function.get("arguments"))})
         self._note_reason(choice)
         return orjson.dumps(
             {
@@ -135,6 +164,9 @@ class ChatToMessages:
         out: list[bytes] = []
         if not self._started:
             out.append(self._begin())
+        self._say_calls(out, all_of_them=True)
+        if self._turn < len(self._calls):
+            raise ProviderMalformedResponse("The provider sent a tool call without a name.")
         self._close(out)
         delta = {
             "stop_reason": self._stop_reason(),
@@ -166,8 +198,8 @@ class ChatToMessages:
             self._refused = self._refused or bool(delta.get("refusal"))
             self._enter("text", {"type": "text", "text": ""}, out)
             self._say({"type": "text_delta", "text": text}, out)
-        for value in list_of(delta.get("tool_calls")):
-            self._call(object_of(value), out)
+        for call in calls_said(delta):
+            self._call(call, out)
 
     def _think(self, delta: Object, out: list[bytes]) -> None:
         thought = reasoning_said(delta)
@@ -190,20 +222,39 @@ class ChatToMessages:
         function = object_of(call.get("function"))
         number: int | None = call["index"] if isinstance(call.get("index"), int) else None
         call_id, name = text_of(call.get("id")), text_of(function.get("name"))
-        place = self._places.get(number)
-        if place is not None and name and (number is None or (call_id and call_id != self._calls[place])):
-            place = None
-        if place is None:
-            if not name:
-                raise ProviderMalformedResponse("The provider sent a piece of a tool call that never began.")
-            place = self._places[number] = len(self._calls)
-            self._calls.append(call_id or self._call_id(place))
-            self._enter("tool", {"type": "tool_use", "id": self._calls[place], "name": name, "input": {}}, out)
-        if not (part := _arguments(function.get("arguments"))):
-            return
-        if self._open != "tool" or place != len(self._calls) - 1:
-            raise ProviderMalformedResponse("The provider went on with a tool call that had ended.")
-        self._say({"type": "input_json_delta", "partial_json": part}, out)
+        made = self._numbered.get(number)
+        if made is not None and made.name and name and (number is None or (call_id and call_id != made.id)):
+            made = None
+        if made is None:
+            made = self._numbered[number] = _Call(call_id or self._call_id(len(self._calls)))
+            self._calls.append(made)
+        if name and not made.name:
+            made.name = self._name(name)
+            made.id = call_id or made.id
+        if part := _arguments(function.get("arguments")):
+            if made.ended and part.strip():
+                raise ProviderMalformedResponse("The provider went on with a tool call that had ended.")
+            made.waiting.append(part)
+        self._say_calls(out)
+
+    def _say_calls(self, out: list[bytes], *, all_of_them: bool = False) -> None:
+        """Calls in their order, one after the other, however their pieces are mixed: one whose arguments are not yet a whole
+        object keeps those behind it waiting, until nothing more of it can come."""
+        while self._turn < len(self._calls) and (call := self._calls[self._turn]).name:
+            if not call.begun:
+                call.begun = True
+                self._enter("tool", {**call.block(), "input": {}}, out)
+            for part in call.waiting:
+                self._say({"type": "input_json_delta", "partial_json": part}, out)
+            call.said += call.waiting
+            call.waiting = []
+            if not all_of_them and (self._turn == len(self._calls) - 1 or not call.is_whole()):
+                return
+            call.ended = True
+            self._turn += 1
+
+    def _name(self, name: str) -> str:
+        return whole_name(name, self._tools)
 
     def _call_id(self, index: int) -> str:
         """For a provider that gives none: callers answer a call by its id."""
@@ -212,6 +263,8 @@ class ChatToMessages:
     def _enter(self, kind: str, block: Object, out: list[bytes]) -> None:
         if self._open == kind and kind != "tool":
             return
+        if kind != "tool":
+            self._say_calls(out, all_of_them=True)
         self._close(out)
         self._index += 1
         self._open = kind
@@ -249,11 +302,13 @@ class ChatToMessages:
 
 def messages_usage(usage: Usage) -> Object:
     """Usage as Anthropic reports it: the three kinds of input exclude each other."""
-    cached = usage.cache_read_tokens + usage.cache_write_tokens
+    # Some providers count what was written to the cache and read from it at once as both.
+    read = min(usage.cache_read_tokens, usage.input_tokens)
+    written = min(usage.cache_write_tokens, usage.input_tokens - read)
     reported: Object = {
-        "input_tokens": max(0, usage.input_tokens - cached),
-        "cache_creation_input_tokens": usage.cache_write_tokens,
-        "cache_read_input_tokens": usage.cache_read_tokens,
+        "input_tokens": usage.input_tokens - read - written,
+        "cache_creation_input_tokens": written,
+        "cache_read_input_tokens": read,
         "output_tokens": usage.output_tokens,
     }
     if usage.reasoning_tokens:

@@ -12,7 +12,7 @@ import orjson
 
 from gatewayz.records import Call
 from gatewayz.wires.base import Shape
-from gatewayz.wires.chat_text import reasoning_said, text_said
+from gatewayz.wires.chat_text import calls_said, reasoning_said, text_said
 from gatewayz.wires.json_values import Object, count_of, list_of, object_of, text_of
 from gatewayz.wires.response_ids import bare_id
 from gatewayz.wires.responses_echo import echo
@@ -43,6 +43,7 @@ class ChatToResponses:
         "_given_tools",
         "_head",
         "_items",
+        "_nameless",
         "_reason",
         "_started",
         "_suffix",
@@ -71,6 +72,7 @@ class ChatToResponses:
         self._items: list[Item] = []
         self._talking: ReasoningItem | MessageItem | None = None
         self._calls: dict[int | None, CallItem] = {}
+        self._nameless: dict[int | None, list[Object]] = {}
         self._started = False
         self._finished = False
 
@@ -79,9 +81,7 @@ class ChatToResponses:
         self._tell(chat)
         choice = object_of(next(iter(list_of(chat.get("choices"))), None))
         message = dict(object_of(choice.get("message")))
-        message["tool_calls"] = [
-            {**object_of(call), "index": i} for i, call in enumerate(list_of(message.get("tool_calls")))
-        ]
+        message["tool_calls"] = [{**call, "index": i} for i, call in enumerate(calls_said(message))]
         self._take({**choice, "delta": message})
         return orjson.dumps(self._end()[1])
 
@@ -161,7 +161,7 @@ class ChatToResponses:
                 said += self._talk(MessageItem, "msg", said).add_annotation(annotation)
         if refusal := text_of(delta.get("refusal")):
             said += self._talk(MessageItem, "msg", said).add_refusal(refusal)
-        for call in map(object_of, list_of(delta.get("tool_calls"))):
+        for call in calls_said(delta):
             said += self._call(call)
         return said
 
@@ -188,6 +188,11 @@ class ChatToResponses:
         anew = call_id != item.call_id if item is not None and call_id else bool(name) and number is None
         if item is not None and not anew:
             return item.add(call)
+        if not name:  # it comes with a later piece
+            self._nameless.setdefault(number, []).append(call)
+            return []
+        earlier = self._nameless.pop(number, [])
+        call_id = call_id or next((found for piece in earlier if (found := text_of(piece.get("id")))), "")
         said = self._hush()
         item_id = self._id("fc")
         tool = self._renamed().get(name)
@@ -195,7 +200,9 @@ class ChatToResponses:
         self._calls[number] = item
         self._items.append(item)
         said += item.begin()
-        return said + item.add(call)
+        for piece in (*earlier, call):
+            said += item.add(piece)
+        return said
 
     def _renamed(self) -> dict[str, Tool]:
         """Read only when there is a call, for most answers have none."""

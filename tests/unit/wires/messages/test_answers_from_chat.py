@@ -9,7 +9,9 @@ import orjson
 import pytest
 
 from gatewayz.errors import ProviderMalformedResponse
-from gatewayz.wires.messages_answer_from_chat import ChatToMessages
+from gatewayz.records import Usage
+from gatewayz.wires.messages import MessagesCaller
+from gatewayz.wires.messages_answer_from_chat import ChatToMessages, messages_usage
 from gatewayz.wires.sse import event_of
 from tests.unit.wires.messages.played import as_message, call, chunk, kinds, shape, translated
 
@@ -167,13 +169,92 @@ def test_a_call_without_an_id_gets_one() -> None:
     assert as_message(stream).content[0].to_dict()["id"] == "toolu_0123_0"
 
 
+def tool_uses(stream: bytes) -> list[tuple[str, str, object]]:
+    return [(block.id, block.name, block.input) for block in as_message(stream).content if block.type == "tool_use"]
+
+
+@pytest.mark.parametrize("first", ["", '{"a":'])
+def test_calls_whose_pieces_are_mixed_are_said_one_after_the_other(first: str) -> None:
+    stream = streamed(
+        chunk(tool_delta(0, first, id="x", name="f")),
+        chunk(tool_delta(1, '{"b":', id="y", name="g")),
+        chunk(tool_delta(2, "{}", id="z", name="h")),
+        chunk(tool_delta(0, "1}" if first else '{"a":1}')),
+        chunk(tool_delta(1, "2}")),
+        chunk({}, "tool_calls"),
+    )
+    assert tool_uses(stream) == [("x", "f", {"a": 1}), ("y", "g", {"b": 2}), ("z", "h", {})]
+
+
+def test_a_call_behind_a_whole_one_does_not_wait() -> None:
+    translation = ChatToMessages(call(), shape())
+    translation.event(chunk(tool_delta(0, '{"a":{}', id="x", name="f")))
+    assert b"tool_use" not in translation.event(chunk(tool_delta(1, "", id="y", name="g")))
+    begun = translation.event(chunk(tool_delta(0, "}")))
+    assert kinds(begun) == ["content_block_delta", "content_block_stop", "content_block_start"]
+
+
+def test_calls_that_wait_are_said_before_a_text() -> None:
+    stream = streamed(
+        chunk(tool_delta(0, "", id="x", name="f")),
+        chunk(tool_delta(1, "{}", id="y", name="g")),
+        chunk({"content": "Done."}),
+        chunk({}, "tool_calls"),
+    )
+    assert [block.type for block in as_message(stream).content] == ["tool_use", "tool_use", "text"]
+
+
+def test_a_name_may_come_behind_the_id() -> None:
+    stream = streamed(
+        chunk({"tool_calls": [{"index": 0, "id": "x", "type": "function"}]}),
+        chunk(tool_delta(0, "{}", name="f")),
+        chunk({}, "tool_calls"),
+    )
+    assert tool_uses(stream) == [("x", "f", {})]
+
+
 def test_going_on_with_a_call_that_has_ended_is_malformed() -> None:
     with pytest.raises(ProviderMalformedResponse):
         streamed(
-            chunk(tool_delta(0, '{"a":', id="x", name="f")),
+            chunk(tool_delta(0, "{}", id="x", name="f")),
             chunk(tool_delta(1, "{}", id="y", name="g")),
             chunk(tool_delta(0, "1}")),
         )
+
+
+def test_a_call_that_never_gets_a_name_is_malformed() -> None:
+    with pytest.raises(ProviderMalformedResponse):
+        streamed(chunk(tool_delta(0, "{}", id="x")), chunk({}, "tool_calls"))
+
+
+def test_the_deprecated_call_of_a_function_is_a_call() -> None:
+    function = {"name": "f", "arguments": '{"a":1}'}
+    assert whole({"content": None, "function_call": function}, "function_call")["content"][0]["input"] == {"a": 1}
+    parts = [{"name": "f", "arguments": ""}, {"arguments": '{"a":'}, {"arguments": "1}"}]
+    stream = streamed(*[chunk({"function_call": part}) for part in parts], chunk({}, "function_call"))
+    assert [(name, given) for _, name, given in tool_uses(stream)] == [("f", {"a": 1})]
+
+
+def test_a_name_that_was_cut_for_the_provider_is_whole_again() -> None:
+    tools: list[dict[str, Any]] = [
+        {"name": "mcp__" + "x" * 70, "input_schema": {"type": "object"}},
+        {"name": "y" * 64, "input_schema": {}},
+    ]
+    asked = call(tools=tools)
+    cut = [tool["function"]["name"] for tool in MessagesCaller().as_chat(asked)["tools"]]
+    events = [chunk(tool_delta(i, "{}", id=f"c{i}", name=name)) for i, name in enumerate(cut)]
+    stream = translated(ChatToMessages(asked, shape()), b"".join([*events, chunk({}, "tool_calls")]))
+    assert [name for _, name, _ in tool_uses(stream)] == [tool["name"] for tool in tools]
+    calls = [{"id": "c", "type": "function", "function": {"name": cut[0], "arguments": "{}"}}]
+    choice = {"index": 0, "message": {"content": None, "tool_calls": calls}, "finish_reason": "tool_calls"}
+    body = ChatToMessages(asked, shape(stream=False)).reply(orjson.dumps({"choices": [choice]}))
+    assert orjson.loads(body)["content"][0]["name"] == tools[0]["name"]
+
+
+def test_input_that_is_counted_as_written_and_as_read_is_told_once() -> None:
+    reported = messages_usage(Usage(2168, 5, cache_read_tokens=2161, cache_write_tokens=2161, source="provider"))
+    kinds_of_input = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+    assert [reported[kind] for kind in kinds_of_input] == [0, 7, 2161]
 
 
 @pytest.mark.parametrize("arguments", ["{", "[]", '"a"', "nope"])

@@ -194,6 +194,20 @@ class TestOddCalls:
         assert [event.get("delta", event.get("arguments")) for event in said] == ["{}", "{}"]
         assert events[-1]["response"]["output"] == items
 
+    def test_a_name_may_come_behind_the_id(self) -> None:
+        first = {"tool_calls": [{"index": 0, "id": "c1", "type": "function", "function": {"arguments": '{"a":'}}]}
+        events = streamed(chat_stream(first, call_delta(0, name="f", arguments="1}"), reason="tool_calls"), OWN)
+        (item,) = events[-1]["response"]["output"]
+        assert (item["call_id"], item["name"], item["arguments"]) == ("c1", "f", '{"a":1}')
+
+    def test_the_deprecated_call_of_a_function_is_a_call(self) -> None:
+        function = {"name": "f", "arguments": '{"a":1}'}
+        items = answered(chat_reply({"content": None, "function_call": function}, "function_call"), OWN)
+        parts = [{"name": "f", "arguments": ""}, {"arguments": '{"a":'}, {"arguments": "1}"}]
+        events = streamed(chat_stream(*[{"function_call": part} for part in parts], reason="function_call"), OWN)
+        assert events[-1]["response"]["output"] == items
+        assert (items[0]["name"], items[0]["arguments"]) == ("f", '{"a":1}')
+
     def test_arguments_that_were_cut_stay_as_they_are(self) -> None:
         call = call_of("c1", "f", "")
         items = answered(chat_reply({"content": None, "tool_calls": [call]}, "length"), OWN)
