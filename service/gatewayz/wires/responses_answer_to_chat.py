@@ -20,7 +20,21 @@ class ResponsesToChat:
     """One answer. Its reasoning becomes ``reasoning_content``; what hosted tools did is left out, for chat has no place for
     it."""
 
-    __slots__ = ("_base", "_calls", "_done", "_include_usage", "_said", "_started", "_tier", "_usage_member")
+    __slots__ = (
+        "_annotations",
+        "_base",
+        "_call_places",
+        "_calls",
+        "_details",
+        "_done",
+        "_include_usage",
+        "_said",
+        "_spoke",
+        "_started",
+        "_thought",
+        "_tier",
+        "_usage_member",
+    )
 
     def __init__(self, shape: Shape) -> None:
         self._base: Object = {
@@ -36,7 +50,12 @@ class ResponsesToChat:
             int, tuple[int, str, str]
         ] = {}  # output index → index among the calls, and where arguments go
         self._said: set[tuple[int, int]] = set()  # what came in deltas, so that it is not said again
+        self._call_places: dict[str, int] = {}  # call id → output index
+        self._annotations = 0
+        self._details = 0
         self._started = False
+        self._spoke = False
+        self._thought = False
         self._done = False
 
     def reply(self, body: bytes) -> bytes:
@@ -74,14 +93,18 @@ class ResponsesToChat:
             case "response.reasoning_summary_part.added" if count_of(said.get("summary_index")):
                 return self._delta({"reasoning_content": BETWEEN_SUMMARIES})
             case "response.reasoning_summary_text.delta" | "response.reasoning_text.delta":
+                self._thought = True
                 return self._delta({"reasoning_content": text_of(said.get("delta"))})
             case "response.output_text.annotation.added":
-                annotation = _annotation(object_of(said.get("annotation")))
-                return self._delta({"annotations": [annotation]}) if annotation else b""
+                return self._annotate(object_of(said.get("annotation")))
             case "response.output_item.added":
                 return self._begin_item(said)
             case "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta":
                 return self._argue(_output_index(said), text_of(said.get("delta")))
+            case "response.function_call_arguments.done":
+                return self._argue_late(_output_index(said), text_of(said.get("arguments")))
+            case "response.custom_tool_call_input.done":
+                return self._argue_late(_output_index(said), text_of(said.get("input")))
             case "response.output_item.done":
                 return self._end_item(said)
             case "response.completed" | "response.incomplete":
@@ -107,17 +130,34 @@ class ResponsesToChat:
         return event_of(orjson.dumps({**self._base, **self._tier, "choices": [choice], **self._usage_member}))
 
     def _note(self, said: Object, part: str) -> None:
+        self._spoke = True
         self._said.add((_output_index(said), count_of(said.get(part))))
 
+    def _annotate(self, given: Object) -> bytes:
+        """Numbered, as is every list in a stream: readers that put one together go by the numbers."""
+        if (annotation := _annotation(given)) is None:
+            return b""
+        self._annotations += 1
+        return self._delta({"annotations": [{**annotation, "index": self._annotations - 1}]})
+
+    def _seal(self, item: Object) -> bytes:
+        if (sealed := _sealed(item)) is None:
+            return b""
+        self._details += 1
+        return self._delta({"reasoning_details": [{**sealed, "index": self._details - 1}]})
+
     def _begin_item(self, said: Object) -> bytes:
-        item = object_of(said.get("item"))
-        call = _call(item)
+        call = _call(object_of(said.get("item")))
         output_index = _output_index(said)
         if call is None or output_index in self._calls:
             return b""
+        return self._begin_call(output_index, call)
+
+    def _begin_call(self, output_index: int, call: Object) -> bytes:
         kind, member = ("custom", "input") if call["type"] == "custom" else ("function", "arguments")
         index = len(self._calls)
         self._calls[output_index] = (index, kind, member)
+        self._call_places[call["id"]] = output_index
         if call[kind][member]:
             self._said.add((output_index, 0))
         return self._delta({"tool_calls": [{"index": index, **call}]})
@@ -130,6 +170,9 @@ class ResponsesToChat:
         index, kind, member = place
         return self._delta({"tool_calls": [{"index": index, kind: {member: arguments}}]})
 
+    def _argue_late(self, output_index: int, arguments: str) -> bytes:
+        return b"" if (output_index, 0) in self._said else self._argue(output_index, arguments)
+
     def _end_item(self, said: Object) -> bytes:
         """Some servers do not stream everything: what was not said in deltas is said now."""
         item = object_of(said.get("item"))
@@ -137,31 +180,56 @@ class ResponsesToChat:
         if _call(item) is not None:
             if output_index not in self._calls:
                 return self._begin_item(said)
-            if (output_index, 0) in self._said:
-                return b""
-            return self._argue(output_index, text_of(item.get("arguments") or item.get("input")))
-        if (sealed := _sealed(item)) is not None:
-            return self._delta({"reasoning_details": [sealed]})
+            return self._argue_late(output_index, text_of(item.get("arguments") or item.get("input")))
         if item.get("type") != "message":
-            return b""
+            return self._seal(item)
         late = b""
         for i, part in enumerate(map(object_of, list_of(item.get("content")))):
             if (output_index, i) not in self._said:
-                if text := text_of(part.get("text")):
-                    late += self._delta({"content": text}, part.get("logprobs"))
-                if refusal := text_of(part.get("refusal")):
-                    late += self._delta({"refusal": refusal})
+                self._said.add((output_index, i))
+                late += self._speak(part)
         return late
+
+    def _speak(self, part: Object) -> bytes:
+        """A whole part of a message."""
+        said = b""
+        if text := text_of(part.get("text")):
+            said += self._delta({"content": text}, part.get("logprobs"))
+        if refusal := text_of(part.get("refusal")):
+            said += self._delta({"refusal": refusal})
+        self._spoke = self._spoke or bool(said)
+        return said
+
+    def _finish_saying(self, items: list[Object]) -> bytes:
+        """What only the whole response says, of the kinds of which nothing was streamed: places in it need not be those of the
+        stream, so that no more can be told apart."""
+        said = b""
+        for item in items:
+            if not self._thought and (thoughts := BETWEEN_SUMMARIES.join(_thoughts(item))):
+                said += self._delta({"reasoning_content": thoughts})
+        if not self._details:
+            said += b"".join([self._seal(item) for item in items])
+        if not self._spoke:
+            said += b"".join([self._speak(part) for part in _parts(items)])
+        streamed = bool(self._calls)
+        for number, call in enumerate(call for item in items if (call := _call(item)) is not None):
+            if not streamed:
+                said += self._begin_call(-1 - number, call)
+            elif (place := self._call_places.get(call["id"])) is not None:
+                kind, member = self._calls[place][1:]
+                said += self._argue_late(place, text_of(object_of(call.get(kind)).get(member)))
+        return said
 
     def _finish(self, response: Object) -> bytes:
         self._done = True
         items = [object_of(item) for item in list_of(response.get("output"))]
+        late = self._finish_saying(items)
         reason = _reason(response, items)
         if reason in (None, "stop") and self._calls:
             reason = "tool_calls"
         if response.get("service_tier"):
             self._tier = {"service_tier": response["service_tier"]}
-        events = self._start() + self._chunk({}, reason or "stop")
+        events = self._start() + late + self._chunk({}, reason or "stop")
         usage = chat_usage(response.get("usage"))
         if self._include_usage and usage is not None:
             events += event_of(orjson.dumps({**self._base, **self._tier, "choices": [], "usage": usage}))

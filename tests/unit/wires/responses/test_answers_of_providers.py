@@ -8,6 +8,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from gatewayz.errors import (
@@ -209,6 +210,9 @@ class TestEveryAnswer:
                 for choice in said.choices:
                     delta: dict[str, Any] = choice.delta.to_dict(exclude_none=True)
                     add_calls(calls, delta.pop("tool_calls", []))
+                    for name_of_list in ("reasoning_details", "annotations"):
+                        for part in delta.get(name_of_list, []):
+                            assert part.pop("index") == len(message.get(name_of_list, []))
                     add(message, delta)
                     reasons += [choice.finish_reason] if choice.finish_reason else []
         if calls:
@@ -288,6 +292,47 @@ def test_what_was_not_streamed_in_parts_is_said_when_it_is_done() -> None:
     assert "".join([chunk["choices"][0]["delta"].get("content", "") for chunk in chunks]) == "hello"
     calls = [call for chunk in chunks for call in chunk["choices"][0]["delta"].get("tool_calls", [])]
     assert "".join([call["function"]["arguments"] for call in calls]) == '{"a":1}'
+
+
+@pytest.mark.parametrize("kept", [["response.created"], ["response.created", "response.output_item.added"]])
+def test_what_was_not_streamed_at_all_is_said_at_the_end(kept: list[str]) -> None:
+    answer = response(REASONING, message(text("hello")), CALL, OTHER_CALL)
+    stream = [said for said in stream_of(answer)[:-1] if any(kind.encode() in said for kind in kept)]
+    events = translated(translation(stream=True), [*stream, stream_of(answer)[-1]])
+    state = ChatCompletionStreamState()
+    for chunk in told(events)[:-1]:
+        state.handle_chunk(ChatCompletionChunk.model_validate(chunk))
+    choice = state.current_completion_snapshot.choices[0]
+    said = choice.message.to_dict(mode="json")
+    assert (said["content"], said["reasoning_content"]) == ("hello", "First.\n\nThen.")
+    calls: Any = said["tool_calls"]
+    assert [(call["id"], call["function"]["arguments"]) for call in calls] == [("c1", '{"a":1}'), ("c2", "{}")]
+    assert choice.finish_reason == "tool_calls"
+
+
+def test_arguments_that_come_only_when_they_are_done_are_said_once() -> None:
+    answer = response(CALL)
+    done = event("response.function_call_arguments.done", item_id="fc_1", output_index=0, arguments='{"a":1}')
+    streams = [
+        [said for said in stream_of(answer) if b".delta" not in said and b"item.done" not in said],
+        stream_of(answer),
+    ]
+    for stream in streams:
+        chunks = told(translated(translation(stream=True), [*stream[:-1], done, stream[-1]]))[:-2]
+        calls = [call for chunk in chunks for call in chunk["choices"][0]["delta"].get("tool_calls", [])]
+        assert "".join([call["function"]["arguments"] for call in calls]) == '{"a":1}'
+
+
+def test_the_parts_of_lists_are_numbered_so_that_the_sdk_can_put_them_together() -> None:
+    cited = [{"type": "url_citation", **CITATION}, {"type": "url_citation", **CITATION, "start_index": 1}]
+    second = {**REASONING, "id": "rs_2", "encrypted_content": "gBBB"}
+    events = streamed(response(REASONING, second, message(text("hi", *cited))))
+    state = ChatCompletionStreamState()
+    for chunk in told(events)[:-1]:
+        state.handle_chunk(ChatCompletionChunk.model_validate(chunk))
+    said = state.current_completion_snapshot.choices[0].message.to_dict(mode="json")
+    lists: list[Any] = [said["reasoning_details"], said["annotations"]]
+    assert [len(parts) for parts in lists] == [2, 2]
 
 
 def test_nothing_follows_the_end() -> None:
