@@ -8,6 +8,7 @@ import re
 import urllib.request
 from collections.abc import Iterable
 
+import anthropic
 import openai
 import pytest
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam, ChatCompletionToolParam
@@ -125,6 +126,14 @@ def test_models_are_listed_and_retrieved(client: openai.OpenAI) -> None:
     assert client.models.retrieve("demo/fast").owned_by == "demo"
     with pytest.raises(openai.NotFoundError):
         client.models.retrieve("demo/no-such-model")
+
+
+def test_anthropics_client_reads_the_same_list(gateway: LiveGateway) -> None:
+    with anthropic.Anthropic(base_url=gateway.url, api_key=gateway.api_key, max_retries=0) as client:
+        models = {model.id: model for model in client.models.list(limit=1000)}
+        one = client.models.retrieve("demo/fast")
+    assert one.to_dict() == models["demo/fast"].to_dict()
+    assert (one.type, one.display_name, one.created_at.year) == ("model", "demo/fast", 2025)
 
 
 def test_every_answer_names_its_request_and_its_trace(client: openai.OpenAI) -> None:

@@ -1,4 +1,4 @@
-"""GET /v1/models and /v1/models/{model}: what this gateway serves, in OpenAI's list shape."""
+"""GET /v1/models and /v1/models/{model}: what this gateway serves, in OpenAI's list shape and in Anthropic's at once."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from gatewayz.telemetry.requests import RequestTelemetry
 PREFIX = "/v1/models/"
 CREATED = 1_735_689_600
 """OpenAI's list wants a creation time; the catalogue knows none, so every model says the first second of 2025."""
+CREATED_AT = "2025-01-01T00:00:00Z"
+"""The same, as Anthropic writes it."""
 OWN = "gatewayz"
 """Who owns the names that the operator has given: aliases and groups."""
 
@@ -60,4 +62,5 @@ class Models:
 
 
 def _entry(name: str, owner: str) -> bytes:
-    return orjson.dumps({"id": name, "object": "model", "created": CREATED, "owned_by": owner})
+    openais = {"id": name, "object": "model", "created": CREATED, "owned_by": owner}
+    return orjson.dumps({**openais, "type": "model", "display_name": name, "created_at": CREATED_AT})
