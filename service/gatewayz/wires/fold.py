@@ -133,6 +133,8 @@ class StreamFold(Fold, Generic[Said, Whole]):
         self._take_reply(whole)
         if self.usage.source == "none":
             self._weigh(body)
+        else:
+            self._counted = (self.content_events, self.content_bytes)  # the count of a whole answer is of all of it
 
     def event(self, event: bytes) -> EventKind:
         data = data_of(event)

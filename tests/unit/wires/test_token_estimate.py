@@ -140,6 +140,15 @@ def test_what_the_provider_has_counted_is_not_counted_again() -> None:
     assert (fold.uncounted_tokens(), fold.output_so_far()) == (1, 4)
 
 
+def test_a_whole_answer_is_counted_by_its_provider_alone() -> None:
+    fold = GeminiFold()
+    call = {"functionCall": {"name": "look_up", "args": {"place": "a long way from here " * 20}}}
+    counted = {"promptTokenCount": 5, "candidatesTokenCount": 7, "totalTokenCount": 12}
+    answer = {"candidates": [{"content": {"parts": [call]}, "finishReason": "STOP"}], "usageMetadata": counted}
+    fold.reply(orjson.dumps(answer))
+    assert (fold.uncounted_tokens(), fold.output_so_far()) == (0, 7)
+
+
 def test_a_beginning_of_anthropics_is_not_added_to() -> None:
     fold = MessagesFold()
     started = {"id": "m", "model": "c", "usage": {"input_tokens": 25, "output_tokens": 1}}
