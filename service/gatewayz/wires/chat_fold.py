@@ -153,7 +153,7 @@ class ChatFold(StreamFold[_Chunk, _Reply]):
                 kind = "content"
                 self.content_bytes += len(raw)
                 if self.content_events < SAMPLED_EVENTS:
-                    self._sample(len(raw), *raw_size(raw))
+                    self._sample(len(raw), raw)
             elif delta is not None and self._takes_something_else(delta):
                 kind = "content"
         return kind
@@ -166,7 +166,7 @@ class ChatFold(StreamFold[_Chunk, _Reply]):
             if raw := json_of(member):
                 self.content_bytes += len(raw)
                 if self.content_events < SAMPLED_EVENTS:
-                    self._sample(len(raw), *raw_size(raw))
+                    self._sample(len(raw), raw)
                 return True  # who says it twice, under two names, has thought it once
         return False
 

@@ -22,7 +22,7 @@ from gatewayz.errors import (
 from gatewayz.records import NO_USAGE, Usage
 from gatewayz.wires.json_values import object_of
 from gatewayz.wires.sse import DONE, data_of
-from gatewayz.wires.token_estimate import output_tokens, said_size
+from gatewayz.wires.token_estimate import output_tokens, raw_size, said_size
 
 EventKind = Literal["content", "usage", "done", "error", "other"]
 """``usage``: an event that says nothing else, to be kept from a caller who did not ask for it."""
@@ -36,7 +36,11 @@ UNREADABLE = (ValueError, RecursionError)
 """What reading somebody else's JSON may raise: msgspec's and orjson's errors and UnicodeDecodeError are all ValueErrors."""
 
 SAMPLED_EVENTS = 32
-"""Looking closely costs as much as the rest, and a stream goes on as it begins: with a token per event, or with many."""
+"""What so many first events say is kept, to be looked at closely if an estimate is wanted: few streams need one, and a stream
+goes on as it begins, with a token per event or with many."""
+
+MAX_SAMPLE_BYTES = 4096
+"""More than that in one event is not kept: it is no token, and counted by its size."""
 
 MAX_TOKENS_COUNTED = 2**53  # more than any counter holds
 
@@ -52,7 +56,7 @@ class Fold:
 
     __slots__ = (
         "_counted",
-        "_sampled",
+        "_samples",
         "content_bytes",
         "content_events",
         "done",
@@ -74,7 +78,7 @@ class Fold:
         self.done: bool = False
         self.error: ProviderError | None = None
         self._counted = (0, 0)  # events and bytes that usage knows of
-        self._sampled = (0, 0, 0)  # of the first events: bytes as counted, bytes as they are, spaces
+        self._samples: list[tuple[int, bytes | str]] = []  # of the first events: bytes as counted, and what was said
 
     @property
     def complete(self) -> bool:
@@ -103,16 +107,26 @@ class Fold:
         events, size = self.content_events - events, self.content_bytes - size
         if not events and not size:
             return 0
-        counted, found, spaces = self._sampled
+        counted, found, spaces = self._look_at_samples()
         if counted:
             size = size * found // counted
             spaces = spaces * events // max(1, min(self.content_events, SAMPLED_EVENTS))
         return output_tokens(events, size, spaces)
 
-    def _sample(self, counted: int, size: int, spaces: int) -> None:
-        """What something among the first events really was, where ``content_bytes`` has grown by ``counted``."""
-        before = self._sampled
-        self._sampled = (before[0] + counted, before[1] + size, before[2] + spaces)
+    def _sample(self, counted: int, said: bytes | str) -> None:
+        """What one of the first events said, by which ``content_bytes`` has grown by ``counted``: a text, or JSON as it came."""
+        if counted <= MAX_SAMPLE_BYTES:
+            self._samples.append((counted, said))
+
+    def _look_at_samples(self) -> tuple[int, int, int]:
+        """Of the samples: bytes as they were counted, bytes as they are without JSON's escapes, spaces."""
+        all_counted = size = spaces = 0
+        for counted, said in self._samples:
+            all_counted += counted
+            found, gaps = raw_size(said) if isinstance(said, bytes) else (counted, said.count(" "))
+            size += found
+            spaces += gaps
+        return all_counted, size, spaces
 
 
 class StreamFold(Fold, Generic[Said, Whole]):
@@ -179,7 +193,7 @@ class StreamFold(Fold, Generic[Said, Whole]):
             size, _ = said_size(said)
         except (ValueError, TypeError):  # what our peek has passed over is not as strict JSON as the rest
             size = len(body)
-        self.content_bytes, self._sampled = size, (0, 0, 0)
+        self.content_bytes, self._samples = size, []
 
 
 def json_of(raw: Raw) -> bytes:

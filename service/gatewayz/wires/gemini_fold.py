@@ -87,7 +87,7 @@ class GeminiFold(StreamFold[GeminiAnswer, GeminiAnswer]):
             size = len(text) if text.isascii() else size_of(text)
             self.content_bytes += size
             if self.content_events < SAMPLED_EVENTS:
-                self._sample(size, size, text.count(" "))
+                self._sample(size, text)
             return True
         if (call := part.function_call) is not None:
             self.content_bytes += size_of(call.name) + arguments_size(len(bytes(call.args)))

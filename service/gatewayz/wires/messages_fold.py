@@ -119,7 +119,7 @@ class MessagesFold(StreamFold[_Event, _Message]):
             return "other"
         self.content_bytes += size
         if self.content_events < SAMPLED_EVENTS:
-            self._sample(size, size, text.count(" "))
+            self._sample(size, text)
         return "content"
 
     def _identify(self, message: _Message) -> None:

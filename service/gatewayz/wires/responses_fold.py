@@ -11,7 +11,7 @@ from msgspec import Raw, Struct
 from gatewayz.errors import ProviderBadRequest, ProviderError, ProviderMalformedResponse
 from gatewayz.records import Usage
 from gatewayz.wires.fold import EMPTY, SAMPLED_EVENTS, UNREADABLE, EventKind, StreamFold, error_in_band, token_count
-from gatewayz.wires.token_estimate import raw_size, size_of
+from gatewayz.wires.token_estimate import size_of
 
 
 class _InputDetails(Struct):
@@ -141,10 +141,8 @@ class ResponsesFold(StreamFold[_Event, _Response]):
             return "other"
         if kind.endswith(".delta") and (raw := bytes(said.delta)) not in EMPTY:
             self.content_bytes += len(raw)
-            if (
-                self.content_events < SAMPLED_EVENTS and kind != _ARGUMENTS
-            ):  # the escapes in those weigh what JSON weighs more
-                self._sample(len(raw), *raw_size(raw))
+            if self.content_events < SAMPLED_EVENTS and kind != _ARGUMENTS:  # whose escapes weigh what JSON weighs more
+                self._sample(len(raw), raw)
             return "content"
         if kind == "response.output_item.added" and said.item is not None and said.item.type in _CALLS:
             self.content_bytes += size_of(said.item.name or "")
