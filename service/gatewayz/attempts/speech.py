@@ -43,7 +43,7 @@ class Speech(Record, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
     """The caller's, as far as they go on."""
     instead_of: tuple[Wire, str | None] | None = None
-    """The caller's wire, whose endpoint the provider has just said that it lacks, for this model or (None) for any: true if
+    """The wire whose endpoint the provider has just said that it lacks, for this model or (None) for any: true if
     this speech is understood."""
 
 
@@ -53,7 +53,7 @@ def speech_for(call: Call, caller: CallerWire, provider: Provider, model: str, h
         return _embeddings(call, provider, model, headers)
     if call.operation == "count_tokens":
         return _token_count(call, provider, model, headers)
-    name = wire_for(caller.name, provider.wires)
+    name = wire_for(caller.name, provider.wires, call)
     if provider.lacks(name, model):
         name = provider.wire
     wire = _wire(name, provider)
@@ -67,15 +67,16 @@ def speech_for(call: Call, caller: CallerWire, provider: Provider, model: str, h
 def speech_instead(
     speech: Speech, error: GatewayError, call: Call, caller: CallerWire, provider: Provider, model: str
 ) -> Speech | None:
-    """The call on the provider's first wire, after the provider has said that it lacks the endpoint of the caller's; None where
-    it said something else, or where that wire has no words for the call either.
+    """The call on the provider's first wire, after the provider has said that it lacks the endpoint of another; None where it said
+    something else, or where that wire has no words for the call either.
 
     An address that was set in the environment may lead to a server that speaks only chat, and one's own server may be older
     than the endpoint.
     """
-    if caller.name != speech.wire.name or caller.name == provider.wire or not no_such_endpoint(error):
-        return None
     if call.operation not in ("chat", "text_completion"):
+        return None
+    spoken = wire_for(caller.name, provider.wires, call)
+    if speech.wire.name != spoken or spoken == provider.wire or not no_such_endpoint(error):
         return None
     wire = _wire(provider.wire, provider)
     try:
@@ -83,7 +84,7 @@ def speech_instead(
     except InvalidRequest:
         return None
     # An error object may be about this model after all; a page never is.
-    lacking = (caller.name, model if isinstance(error, ProviderError) and error.body is not None else None)
+    lacking = (spoken, model if isinstance(error, ProviderError) and error.body is not None else None)
     path = wire.path(model, call.stream)
     return Speech(wire, path, body, lambda shape: translation(call, caller, wire, shape), (), lacking)
 

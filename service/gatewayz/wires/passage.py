@@ -45,9 +45,33 @@ PROVIDER_WIRES: Mapping[Wire, ProviderWire] = {
 }
 
 
-def wire_for(caller: Wire, spoken: Sequence[Wire]) -> Wire:
-    """Which of a provider's wires to use for a call: the caller's own, else the provider's first."""
-    return caller if caller in spoken else spoken[0]
+def wire_for(caller: Wire, spoken: Sequence[Wire], call: Call | None = None) -> Wire:
+    """Which of a provider's wires to use for a call: the caller's own, else the provider's first.
+
+    But where that is chat and the provider has Responses too, a call with tools or thinking goes by Responses: OpenAI's newer
+    models refuse tools on chat unless they are kept from thinking, and never show their thoughts there. A call with stop
+    sequences stays on chat, for Responses has none.
+    """
+    if caller in spoken:
+        return caller
+    if call is None or spoken[0] != HUB or "openai_responses" not in spoken or not _thinks_or_calls(call):
+        return spoken[0]
+    return "openai_responses"
+
+
+def _thinks_or_calls(call: Call) -> bool:
+    fields = call.fields
+    if call.parameters.stop_sequences:
+        return False
+    if _says(fields.get("tools")) or _says(fields.get("output_config")):
+        return True
+    thinking = fields.get("thinking", b"")
+    return _says(thinking) and b'"disabled"' not in thinking
+
+
+def _says(member: bytes | None) -> bool:
+    """Whether a raw member is there and neither null nor empty."""
+    return member is not None and member.strip(b"[]{} \t\r\n") not in (b"", b"null")
 
 
 def request_body(call: Call, caller: CallerWire, provider: ProviderWire, model: str, *, usage_option: bool) -> bytes:

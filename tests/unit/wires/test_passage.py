@@ -297,6 +297,43 @@ def test_a_wire_that_both_speak_is_used() -> None:
     assert wire_for("anthropic_messages", ["openai_chat", "openai_responses"]) == "openai_chat"
 
 
+BOTH: list[Wire] = ["openai_chat", "openai_responses"]
+
+
+def asked(**members: Any) -> Call:
+    body = {"model": "m", "max_tokens": 50, "messages": [{"role": "user", "content": "hi"}], **members}
+    return CALLER_WIRES["anthropic_messages"].parse(orjson.dumps(body))
+
+
+WITH_TOOL: dict[str, Any] = {"tools": [{"name": "f", "input_schema": {"type": "object"}}]}
+WITH_THINKING: dict[str, Any] = {"thinking": {"type": "enabled", "budget_tokens": 2048}}
+
+
+@pytest.mark.parametrize(
+    "members", [WITH_TOOL, WITH_THINKING, {"thinking": {"type": "adaptive"}}, {"output_config": {"effort": "high"}}]
+)
+def test_a_call_with_tools_or_thinking_goes_by_responses_rather_than_by_chat(members: dict[str, Any]) -> None:
+    # OpenAI answers 400 on chat: "Function tools with reasoning_effort are not supported … use /v1/responses instead".
+    assert wire_for("anthropic_messages", BOTH, asked(**members)) == "openai_responses"
+    assert wire_for("anthropic_messages", [*BOTH, "anthropic_messages"], asked(**members)) == "anthropic_messages"
+    assert wire_for("anthropic_messages", ["openai_chat"], asked(**members)) == "openai_chat"
+    assert wire_for("anthropic_messages", ["gemini", "openai_responses"], asked(**members)) == "gemini"
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {},
+        {"tools": []},
+        {"tools": None},
+        {"thinking": {"type": "disabled"}},
+        {**WITH_TOOL, "stop_sequences": ["END"]},  # which Responses has not
+    ],
+)
+def test_any_other_call_goes_by_the_providers_first_wire(members: dict[str, Any]) -> None:
+    assert wire_for("anthropic_messages", BOTH, asked(**members)) == "openai_chat"
+
+
 def test_every_wire_is_in_the_tables() -> None:
     assert set(CALLERS) == set(CALLER_WIRES)
     assert {*PROVIDERS, cast("Wire", "openai_completions")} == set(PROVIDER_WIRES)
