@@ -12,6 +12,8 @@ from gatewayz.records import Usage
 Json = dict[str, Any]
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6)
+SPOKEN = TEXTS.filter(lambda text: bool(text.strip()))
+"""White space alone is no turn: Anthropic refuses it."""
 NAMES = st.text("abcdef_", min_size=1, max_size=6)
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | TEXTS,
@@ -104,7 +106,7 @@ def conversations(draw: st.DrawFn) -> list[Json]:
                 draw(st.lists(st.tuples(NAMES, st.sampled_from(["{}", '{"city":"Köln"}'])), max_size=3))
             )
         ]
-        text = draw(TEXTS) if not calls or draw(st.booleans()) else None
+        text = draw(SPOKEN) if not calls or draw(st.booleans()) else None
         messages.append({"role": "assistant", "content": text, **({"tool_calls": calls} if calls else {})})
         messages.extend({"role": "tool", "tool_call_id": call["id"], "content": draw(TEXTS)} for call in calls)
         messages.append(draw(asked))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import orjson
@@ -26,9 +27,14 @@ CLOSED: dict[str, Any] = {
     "required": ["a"],
     "additionalProperties": False,
 }
+FREE: dict[str, Any] = {"type": "object", "additionalProperties": {"type": "string"}}
 FUNCTION: dict[str, Any] = {"name": "f", "description": "does", "parameters": {"type": "object", "properties": {}}}
 TOOL: dict[str, Any] = {"type": "function", "function": FUNCTION}
+OTHER: dict[str, Any] = {"type": "function", "function": {**FUNCTION, "name": "g"}}
 DEFINED: dict[str, Any] = {"name": "f", "description": "does", "input_schema": {"type": "object", "properties": {}}}
+
+
+PDF = {"type": "base64", "media_type": "application/pdf", "data": "JVBE"}
 
 
 def sent(chat: dict[str, Any], model: str = "claude-sonnet-5", *, stream: bool = False) -> dict[str, Any]:
@@ -40,6 +46,13 @@ def turns(*messages: dict[str, Any]) -> list[Any]:
     return sent({"messages": list(messages)})["messages"]
 
 
+def allowed(mode: str) -> dict[str, Any]:
+    return {
+        "type": "allowed_tools",
+        "allowed_tools": {"mode": mode, "tools": [{"type": "function", "function": {"name": "f"}}]},
+    }
+
+
 def tool_call(call_id: str, arguments: str) -> dict[str, Any]:
     return {"id": call_id, "type": "function", "function": {"name": "f", "arguments": arguments}}
 
@@ -48,9 +61,11 @@ MEMBERS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({}, {}),
     ({"max_tokens": 7}, {"max_tokens": 7}),
     ({"max_tokens": 7, "max_completion_tokens": 8}, {"max_tokens": 8}),
-    ({"temperature": 0.5, "top_p": 0.5, "top_k": 4}, {"temperature": 0.5, "top_p": 0.5, "top_k": 4}),
+    ({"seed": 4, "temperature": 0, "top_p": 0.5, "top_k": 4}, {}),  # this model takes no sampling, none takes a seed
     ({"stop": "END"}, {"stop_sequences": ["END"]}),
     ({"stop": ["A", "B"]}, {"stop_sequences": ["A", "B"]}),
+    ({"stop": ["\n", "B"]}, {"stop_sequences": ["B"]}),
+    ({"stop": "\n\n"}, {}),
     ({"user": "u-1"}, {"metadata": {"user_id": "u-1"}}),
     ({"user": "u-1", "safety_identifier": "s-1"}, {"metadata": {"user_id": "s-1"}}),
     ({"n": 1, "logprobs": False, "frequency_penalty": 0.0, "logit_bias": {}, "seed": None}, {}),
@@ -69,8 +84,29 @@ MEMBERS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ),
     ({"tools": [TOOL], "parallel_tool_calls": True}, {"tools": [DEFINED]}),
     (
-        {"tools": [{"type": "function", "function": {"name": "g", "strict": True}}]},
-        {"tools": [{"name": "g", "input_schema": {"type": "object", "properties": {}}, "strict": True}]},
+        {"tools": [{"type": "function", "function": {"name": "g", "strict": True, "parameters": SCHEMA}}]},
+        {"tools": [{"name": "g", "input_schema": CLOSED, "strict": True}]},
+    ),
+    (  # of what strictness cannot promise, nothing is said
+        {"tools": [{"type": "function", "function": {"name": "g", "strict": True, "parameters": FREE}}]},
+        {"tools": [{"name": "g", "input_schema": FREE}]},
+    ),
+    ({"tools": [{"function": FUNCTION}]}, {"tools": [DEFINED]}),
+    (
+        {"tools": [TOOL], "tool_choice": "any"},
+        {"tools": [DEFINED], "tool_choice": {"type": "any"}},
+    ),
+    (
+        {"tools": [TOOL], "tool_choice": {"function": {"name": "f"}}},
+        {"tools": [DEFINED], "tool_choice": {"type": "tool", "name": "f"}},
+    ),
+    (
+        {"tools": [TOOL, OTHER], "tool_choice": allowed("auto")},
+        {"tools": [DEFINED], "tool_choice": {"type": "auto"}},
+    ),
+    (
+        {"tools": [OTHER, TOOL], "tool_choice": allowed("required")},
+        {"tools": [DEFINED], "tool_choice": {"type": "any"}},
     ),
     ({"response_format": {"type": "text"}}, {}),
     (
@@ -83,7 +119,7 @@ MEMBERS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ),
     (
         {"reasoning_effort": "medium"},
-        {"thinking": {"type": "adaptive"}, "output_config": {"effort": "medium"}},
+        {"thinking": {"type": "adaptive", "display": "summarized"}, "output_config": {"effort": "medium"}},
     ),
     (
         {"reasoning_effort": "low", "tools": [TOOL], "tool_choice": "required"},
@@ -107,7 +143,6 @@ def test_a_stream_is_asked_for() -> None:
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"temperature": 1.2}, "temperature"),
     ({"temperature": "x"}, "temperature"),
     ({"n": 2}, "n"),
     ({"logprobs": True}, "logprobs"),
@@ -115,7 +150,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"frequency_penalty": 0.5}, "frequency_penalty"),
     ({"presence_penalty": -0.5}, "presence_penalty"),
     ({"logit_bias": {"5": 1}}, "logit_bias"),
-    ({"seed": 4}, "seed"),
+    ({"thinking": {"type": "sometimes"}}, "thinking.type"),
+    ({"thinking": {"type": "enabled", "budget_tokens": "x"}}, "thinking.budget_tokens"),
+    ({"reasoning": {"effort": "extreme"}}, "reasoning.effort"),
     ({"modalities": ["text", "audio"]}, "modalities"),
     ({"audio": {"voice": "x"}}, "audio"),
     ({"web_search_options": {}}, "web_search_options"),
@@ -123,7 +160,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"brand_new": 1}, "brand_new"),
     ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools[0].type"),
     ({"tools": [{"type": "function", "function": {}}]}, "tools[0].function.name"),
-    ({"tools": [TOOL], "tool_choice": {"type": "allowed_tools"}}, "tool_choice.type"),
+    ({"tools": [TOOL], "tool_choice": {"type": "allowed_tools"}}, "tool_choice.allowed_tools"),
+    ({"tools": [OTHER], "tool_choice": allowed("auto")}, "tool_choice.allowed_tools.tools"),
+    ({"tools": [TOOL], "tool_choice": {"type": "custom", "custom": {"name": "x"}}}, "tool_choice.type"),
     ({"tools": [TOOL], "tool_choice": "maybe"}, "tool_choice"),
     ({"tool_choice": "required"}, "tool_choice"),
     ({"response_format": {"type": "xml"}}, "response_format.type"),
@@ -235,6 +274,121 @@ def test_images_and_files_are_shown() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("part", "block"),
+    [
+        (
+            {"type": "image_url", "image_url": {"url": "data:application/pdf;base64,JVBE"}},
+            {"type": "document", "source": PDF},
+        ),
+        (
+            {"type": "image_url", "image_url": {"url": "https://example.org/a.PDF?x=1"}},
+            {"type": "document", "source": {"type": "url", "url": "https://example.org/a.PDF?x=1"}},
+        ),
+        (
+            {"type": "image_url", "image_url": "https://example.org/a.png"},
+            {"type": "image", "source": {"type": "url", "url": "https://example.org/a.png"}},
+        ),
+        (
+            {"type": "image_url", "image_url": {"url": "data:image/jpg;base64,/9j/"}},
+            {"type": "image", "source": {"type": "base64", "media_type": "image/jpeg", "data": "/9j/"}},
+        ),
+        (
+            {
+                "type": "file",
+                "file": {"filename": "a.txt", "file_data": "data:text/plain;charset=utf-8;base64,R3LDvMOfZQ=="},
+            },
+            {
+                "type": "document",
+                "source": {"type": "text", "media_type": "text/plain", "data": "Grüße"},
+                "title": "a.txt",
+            },
+        ),
+        (
+            {"type": "file", "file": {"file_data": "JVBERi0xLjcK"}},
+            {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0xLjcK"}},
+        ),
+        (
+            {"type": "file", "file": {"file_data": "data:image/png;base64,iVBO", "filename": "a.png"}},
+            {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBO"}},
+        ),
+        (
+            {"type": "file", "file": {"file_data": "https://example.org/report"}},
+            {"type": "document", "source": {"type": "url", "url": "https://example.org/report"}},
+        ),
+    ],
+)
+def test_each_kind_of_file_is_shown_as_what_it_is(part: dict[str, Any], block: dict[str, Any]) -> None:
+    assert turns({"role": "user", "content": [part]})[0]["content"] == [block]
+
+
+@pytest.mark.parametrize("data", ["AAAA", "data:text/plain;base64,/w==", "data:audio/wav;base64,UklG"])
+def test_a_file_that_cannot_be_read_is_refused_by_name(data: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        turns({"role": "user", "content": [{"type": "file", "file": {"file_data": data}}]})
+    assert refused.value.param == "messages[0].content[0].file.file_data"
+
+
+def test_a_mark_for_the_cache_on_a_whole_message_stands_on_its_last_block() -> None:
+    mark = {"type": "ephemeral"}
+    chat = {
+        "messages": [
+            {"role": "system", "content": "Be brief.", "cache_control": mark},
+            {"role": "user", "content": "hi", "cache_control": mark},
+            {"role": "assistant", "content": "ho", "tool_calls": [tool_call("a", "{}")], "cache_control": mark},
+            {"role": "tool", "tool_call_id": "a", "content": "1"},
+        ]
+    }
+    request = sent(chat)
+    assert request["system"] == [{"type": "text", "text": "Be brief.", "cache_control": mark}]
+    assert request["messages"][0]["content"] == [{"type": "text", "text": "hi", "cache_control": mark}]
+    assert [block.get("cache_control") for block in request["messages"][1]["content"]] == [None, mark]
+
+
+def test_a_system_prompt_that_nothing_follows_is_the_users_turn() -> None:
+    request = sent({"messages": [{"role": "system", "content": "Tell a joke."}]})
+    assert request["messages"] == [{"role": "user", "content": "Tell a joke."}]
+    assert "system" not in request
+
+
+def test_ids_of_other_providers_calls_are_rewritten_alike_in_calls_and_results() -> None:
+    calls = [tool_call("functions.f:0", "{}"), tool_call("functions.f:1", "{}"), tool_call("", "{}")]
+    results = [{"role": "tool", "tool_call_id": call["id"], "content": "1"} for call in calls]
+    _, asked, answered = turns(USER, {"role": "assistant", "content": None, "tool_calls": calls}, *results)
+    ids = [block["id"] for block in asked["content"]]
+    assert all(re.fullmatch("[a-zA-Z0-9_-]+", name) for name in ids)
+    assert len(set(ids)) == 3
+    assert [block["tool_use_id"] for block in answered["content"]] == ids
+    _, kept = turns(USER, {"role": "assistant", "tool_calls": [tool_call("toolu_0-A", "{}")]})
+    assert kept["content"][0]["id"] == "toolu_0-A"
+
+
+def test_results_stand_ahead_of_what_the_user_said_before_them() -> None:
+    calls = {"role": "assistant", "content": None, "tool_calls": [tool_call("a", "{}")]}
+    made = turns(
+        USER, calls, {"role": "user", "content": "Hurry."}, {"role": "tool", "tool_call_id": "a", "content": "1"}
+    )
+    assert [block["type"] for block in made[2]["content"]] == ["tool_result", "text"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"), [({"x": 1}, {"x": 1}), (None, {}), ("null", {}), (" ", {}), ('{"x":1}', {"x": 1})]
+)
+def test_a_calls_arguments_may_come_in_every_customary_form(arguments: Any, expected: dict[str, Any]) -> None:
+    call = {"id": "a", "function": {"name": "f", "arguments": arguments}}
+    made = turns(
+        USER, {"role": "assistant", "tool_calls": [call]}, {"role": "tool", "tool_call_id": "a", "content": None}
+    )
+    assert made[1]["content"][0]["input"] == expected
+    assert made[2]["content"] == [{"type": "tool_result", "tool_use_id": "a", "content": []}]
+
+
+def test_white_space_of_an_earlier_answer_is_not_said() -> None:
+    answer = {"role": "assistant", "content": "\n\n", "tool_calls": [tool_call("a", "{}")]}
+    made = turns(USER, answer, {"role": "tool", "tool_call_id": "a", "content": "1"})
+    assert [block["type"] for block in made[1]["content"]] == ["tool_use"]
+
+
 def test_the_beginning_of_an_answer_does_not_end_in_white_space() -> None:
     assert turns(USER, {"role": "assistant", "content": "The answer is \n"})[-1]["content"] == "The answer is"
     assert turns(USER, {"role": "assistant", "content": "  "}) == [USER]
@@ -255,41 +409,6 @@ def test_thinking_that_anthropic_signed_comes_back_ahead_of_its_answer_and_no_ot
         {"type": "redacted_thinking", "data": "b3Bh"},
         {"type": "text", "text": "Yes."},
     ]
-
-
-@pytest.mark.parametrize(
-    ("model", "max_tokens"),
-    [
-        ("claude-3-haiku-20240307", 4_096),
-        ("claude-3-5-sonnet-20241022", 8_192),
-        ("claude-3-7-sonnet-20250219", 32_000),
-        ("claude-sonnet-4-20250514", 32_000),
-        ("anthropic/claude-opus-4.1", 32_000),
-        ("claude-next", 32_000),
-    ],
-)
-def test_a_limit_that_the_model_can_take_stands_in_for_none(model: str, max_tokens: int) -> None:
-    assert sent({"messages": [USER]}, model)["max_tokens"] == max_tokens
-
-
-@pytest.mark.parametrize(
-    ("model", "effort", "max_tokens", "expected"),
-    [
-        ("claude-sonnet-4-5-20250929", "low", None, {"type": "enabled", "budget_tokens": 2_048}),
-        ("claude-haiku-4-5", "high", None, {"type": "enabled", "budget_tokens": 16_000}),
-        ("claude-opus-4-20250514", "medium", 4_000, {"type": "enabled", "budget_tokens": 2_000}),
-        ("claude-opus-4-1", "medium", 2_000, None),
-        ("claude-opus-4-6", "high", 2_000, {"type": "adaptive"}),
-        ("claude-opus-5", "xhigh", None, {"type": "adaptive"}),
-        ("claude-fable-5", "max", None, {"type": "adaptive"}),
-    ],
-)
-def test_each_generation_is_asked_to_think_in_its_own_way(
-    model: str, effort: str, max_tokens: int | None, expected: dict[str, Any] | None
-) -> None:
-    request = sent({"messages": [USER], "reasoning_effort": effort, "max_tokens": max_tokens}, model)
-    assert request.get("thinking") == expected
-    assert ("output_config" in request) == (expected == {"type": "adaptive"})
 
 
 def test_a_model_with_a_budget_does_not_begin_to_think_amid_tool_calls() -> None:
