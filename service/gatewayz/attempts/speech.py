@@ -67,8 +67,8 @@ def speech_for(call: Call, caller: CallerWire, provider: Provider, model: str, h
 def speech_instead(
     speech: Speech, error: GatewayError, call: Call, caller: CallerWire, provider: Provider, model: str
 ) -> Speech | None:
-    """The call on the provider's first wire, after the provider has said that it lacks the endpoint of another; None where it said
-    something else, or where that wire has no words for the call either.
+    """The call on the provider's first wire, after the provider has said that it lacks the endpoint of another; None where it
+    said something else, or where that wire has no words for the call either.
 
     An address that was set in the environment may lead to a server that speaks only chat, and one's own server may be older
     than the endpoint.

@@ -17,10 +17,10 @@ from gatewayz.wires.fold import (
     UNREADABLE,
     EventKind,
     StreamFold,
-    error_in_band,
     json_of,
     token_count,
 )
+from gatewayz.wires.in_band_errors import error_in_band
 from gatewayz.wires.token_estimate import raw_size
 
 

@@ -18,7 +18,8 @@ from gatewayz.records import Call, Operation, Usage
 from gatewayz.wires.base import Shape, Translation, Wire
 from gatewayz.wires.body import MAX_MODEL_CHARACTERS, join_members, read_body
 from gatewayz.wires.chat import error_body, error_event
-from gatewayz.wires.fold import UNREADABLE, Fold, error_in_band, token_count
+from gatewayz.wires.fold import UNREADABLE, Fold, token_count
+from gatewayz.wires.in_band_errors import error_in_band
 from gatewayz.wires.provider_errors import provider_error
 
 EmbeddingsWireName = Literal["openai_embeddings", "gemini_embeddings"]

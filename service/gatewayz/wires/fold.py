@@ -10,15 +10,9 @@ from typing import ClassVar, Generic, Literal, TypeVar
 
 import msgspec
 import orjson
-from msgspec import Raw, Struct
+from msgspec import Raw
 
-from gatewayz.errors import (
-    ProviderError,
-    ProviderMalformedResponse,
-    ProviderOverloaded,
-    ProviderRateLimited,
-    ProviderServerError,
-)
+from gatewayz.errors import ProviderError, ProviderMalformedResponse
 from gatewayz.records import NO_USAGE, Usage
 from gatewayz.wires.json_values import object_of
 from gatewayz.wires.sse import DONE, data_of
@@ -207,30 +201,6 @@ def json_of(raw: Raw) -> bytes:
 def token_count(count: int | None) -> int:
     """A count as a provider gave it: never below nothing, never more than a counter holds."""
     return 0 if count is None else min(max(count, 0), MAX_TOKENS_COUNTED)
-
-
-class _Error(Struct):
-    message: Raw = ABSENT
-    type: Raw = ABSENT
-    code: Raw = ABSENT
-
-
-_ERROR = msgspec.json.Decoder(_Error)
-
-
-def error_in_band(error: bytes) -> ProviderError:
-    """The error that a provider reports inside a 200, by its ``code`` and ``type``; its text is not repeated, for
-    providers quote keys and prompts in it."""
-    try:
-        parsed = _ERROR.decode(error)
-    except UNREADABLE:
-        return ProviderServerError("The provider reported an error in its answer.")
-    words = (bytes(parsed.code) + b" " + bytes(parsed.type)).lower()
-    if b"429" in words or b"rate_limit" in words or b"insufficient_quota" in words:
-        return ProviderRateLimited("The provider's rate limit was reached.", upstream_status=200)
-    if b"503" in words or b"529" in words or b"overloaded" in words:
-        return ProviderOverloaded("The provider is overloaded.", upstream_status=200)
-    return ProviderServerError("The provider reported an error in its answer.", upstream_status=200)
 
 
 def _describe_garbage(body: bytes) -> str:

@@ -13,6 +13,7 @@ from msgspec import Raw, Struct
 
 from gatewayz.errors import (
     ProviderAuthFailed,
+    ProviderBadRequest,
     ProviderError,
     ProviderOverloaded,
     ProviderRateLimited,
@@ -99,6 +100,8 @@ def gemini_error_in_band(error: bytes) -> ProviderError:
             return ProviderOverloaded("The provider is overloaded.", upstream_status=200)
         case "UNAUTHENTICATED" | "PERMISSION_DENIED" | "401" | "403":
             return ProviderAuthFailed("The provider refused the gateway's credentials.", upstream_status=200)
+        case "INVALID_ARGUMENT" | "OUT_OF_RANGE" | "NOT_FOUND" | "400" | "404":
+            return ProviderBadRequest("The provider refused the request.", upstream_status=400)
         case _:
             return ProviderServerError("The provider reported an error in its answer.", upstream_status=200)
 

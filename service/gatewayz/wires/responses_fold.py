@@ -10,7 +10,8 @@ from msgspec import Raw, Struct
 
 from gatewayz.errors import ProviderBadRequest, ProviderError, ProviderMalformedResponse
 from gatewayz.records import Usage
-from gatewayz.wires.fold import EMPTY, SAMPLED_EVENTS, UNREADABLE, EventKind, StreamFold, error_in_band, token_count
+from gatewayz.wires.fold import EMPTY, SAMPLED_EVENTS, UNREADABLE, EventKind, StreamFold, token_count
+from gatewayz.wires.in_band_errors import error_in_band
 from gatewayz.wires.token_estimate import size_of
 
 
