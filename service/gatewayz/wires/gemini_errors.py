@@ -20,7 +20,8 @@ from gatewayz.errors import (
     ProviderServerError,
 )
 from gatewayz.wires.gemini_answer import UNREADABLE
-from gatewayz.wires.provider_errors import MAX_ERROR_BYTES, MAX_RETRY_AFTER_S, provider_error
+from gatewayz.wires.provider_errors import MAX_RETRY_AFTER_S, provider_error
+from gatewayz.wires.refusal_reason import MAX_ERROR_BYTES
 
 _KEY = re.compile(rb"AIza[A-Za-z0-9_\-]{20,}")
 _DELAY = re.compile(r"(\d+(?:\.\d+)?)s")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import msgspec
-import orjson
 from msgspec import Struct
 
 from gatewayz.errors import (
@@ -23,20 +21,15 @@ from gatewayz.errors import (
     ProviderRateLimited,
     ProviderServerError,
 )
+from gatewayz.wires.refusal_reason import MAX_ERROR_BYTES, presentable
 
-MAX_ERROR_BYTES = 16_384  # an error object says what is wrong in a sentence; more is a page
 MAX_RETRY_AFTER_S = 86_400.0  # a day; beyond it a provider means "no"
-REDACTED = "[redacted]"
 SPENT = frozenset({"insufficient_quota", "billing_not_active"})
 """Codes of a 429 that no waiting cures: what the account was given is used up."""
-_KEY_SHAPES = re.compile(r"\b(?:sk|gsk|pk|key|xai|hf|nvapi|gz)[-_][A-Za-z0-9_\-*.]{8,}")
 
 
 class _Error(Struct):
-    message: str
-    type: Any = None  # words or numbers, but providers differ
-    code: Any = None
-    param: Any = None
+    code: Any = None  # a word or a number, but providers differ
 
 
 class _ErrorBody(Struct):
@@ -105,31 +98,6 @@ def no_such_endpoint(error: GatewayError) -> bool:
     if not isinstance(error, ProviderError) or error.upstream_status not in (404, 405, 501):
         return False
     return error.body is None or b"model" not in error.body.lower()
-
-
-def presentable(body: bytes, secrets: Sequence[str] = ()) -> bytes | None:
-    """The provider's error object as the caller may see it, or None where it is not one in OpenAI's shape."""
-    if len(body) > MAX_ERROR_BYTES:
-        return None
-    try:
-        error = _BODY.decode(body).error
-    except (ValueError, RecursionError):  # msgspec says UnicodeDecodeError, too
-        return None
-
-    def shown(value: Any) -> str | int | None:
-        if isinstance(value, int):
-            return value
-        if not isinstance(value, str):
-            return None
-        for secret in secrets:
-            value = value.replace(secret, REDACTED) if secret else value
-        return _KEY_SHAPES.sub(REDACTED, value)
-
-    members = {name: shown(getattr(error, name)) for name in ("message", "type", "param", "code")}
-    try:
-        return orjson.dumps({"error": members})
-    except orjson.JSONEncodeError:  # a number that no JSON of ours holds
-        return None
 
 
 def _code(body: bytes) -> str | None:

@@ -21,8 +21,10 @@ from gatewayz.errors import (
     ProviderRateLimited,
     ProviderServerError,
 )
+from gatewayz.wires import messages_errors
 from gatewayz.wires.chat import error_body, error_event
-from gatewayz.wires.provider_errors import MAX_ERROR_BYTES, parse_retry_after, presentable, provider_error
+from gatewayz.wires.provider_errors import parse_retry_after, provider_error
+from gatewayz.wires.refusal_reason import MAX_ERROR_BYTES, MAX_REASON, presentable
 from gatewayz.wires.sse import data_of
 
 NOW_S = 1_760_000_000.0
@@ -94,10 +96,15 @@ def test_keys_in_an_explanation_are_struck_out() -> None:
         b"",
         b"<html>",
         b"{}",
-        b'{"error":"text"}',
         b'{"error":{}}',
+        b'{"error":""}',
         b'{"error":{"message":5}}',
-        b'{"detail":"x"}',
+        b'{"detail":[]}',
+        b'{"detail":[5]}',
+        b'{"message":{"a":1}}',
+        b"[]",
+        b"[5]",
+        b'"text"',
         b"[" * 99_999,
     ],
 )
@@ -105,6 +112,98 @@ def test_what_is_not_an_error_object_is_not_handed_on(body: bytes) -> None:
     error = provider_error(400, {}, body, now_s=NOW_S)
     assert error.body is None
     assert orjson.loads(error_body(error))["error"]["code"] == "provider_bad_request"
+
+
+FAULT = {
+    "type": "extra_forbidden",
+    "loc": ["body", "top_k"],
+    "msg": "Extra inputs are not permitted",
+    "input": "secret",
+}
+RAW = '{"error":{"message":"Token limit reached","code":3}}'
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        # Mistral, older vLLM
+        (
+            {
+                "object": "error",
+                "message": "maximum context length",
+                "type": "BadRequestError",
+                "param": None,
+                "code": 400,
+            },
+            {"message": "maximum context length", "type": "BadRequestError", "code": 400},
+        ),
+        # Mistral's 422
+        (
+            {"object": "error", "message": {"detail": [FAULT]}, "type": "invalid_request_error"},
+            {"message": "top_k: Extra inputs are not permitted", "type": "invalid_request_error", "param": "top_k"},
+        ),
+        # FastAPI
+        ({"detail": "no such model"}, {"message": "no such model"}),
+        (
+            {"detail": [FAULT, {**FAULT, "loc": ["body", "messages", 0]}]},
+            {
+                "message": "top_k: Extra inputs are not permitted; messages.0: Extra inputs are not permitted",
+                "param": "top_k",
+            },
+        ),
+        # Hugging Face, Ollama
+        ({"error": "model 'x' not found"}, {"message": "model 'x' not found"}),
+        ({"error": ["too long", "too loud"]}, {"message": "too long; too loud"}),
+        # xAI
+        ({"code": "invalid-argument", "error": "too long"}, {"message": "too long", "code": "invalid-argument"}),
+        # Cohere, Bedrock
+        ({"id": "1", "message": "too long"}, {"message": "too long"}),
+        # Cloudflare
+        ({"success": False, "errors": [{"code": 5, "message": "too long"}]}, {"message": "too long"}),
+        # Google's streams
+        ([{"error": {"message": "too long", "code": 400}}], {"message": "too long", "code": 400}),
+        # Groq
+        (
+            {"error": {**THEIRS, "failed_generation": "<f>{</f>", "other": "x"}},
+            {**THEIRS, "failed_generation": "<f>{</f>"},
+        ),
+        # OpenRouter
+        (
+            {
+                "error": {
+                    "message": "Provider returned error",
+                    "code": 400,
+                    "metadata": {"raw": RAW, "provider_name": "P"},
+                }
+            },
+            {
+                "message": "Provider returned error: Token limit reached",
+                "code": 400,
+                "metadata": {"raw": RAW, "provider_name": "P"},
+            },
+        ),
+        (
+            {"error": {"message": "Provider returned error", "metadata": {"raw": "no"}}},
+            {"message": "Provider returned error: no", "metadata": {"raw": "no"}},
+        ),
+    ],
+)
+def test_the_reason_is_found_in_every_customary_shape(body: object, expected: dict[str, object]) -> None:
+    error = provider_error(400, {}, orjson.dumps(body), now_s=NOW_S)
+    assert orjson.loads(error_body(error))["error"] == {"type": None, "param": None, "code": None, **expected}
+    # A caller of Messages reads the same reason.
+    assert orjson.loads(messages_errors.error_body(error))["error"]["message"] == expected["message"]
+
+
+def test_a_reason_in_any_shape_is_cut_and_free_of_keys() -> None:
+    for body in ({"detail": "sk-live-abcdefghijk"}, {"error": {"message": "x", "failed_generation": "hunter2hunter2"}}):
+        shown = presentable(orjson.dumps(body), ["hunter2hunter2"])
+        assert shown is not None
+        assert b"abcdefghijk" not in shown
+        assert b"hunter2" not in shown
+    shown = presentable(orjson.dumps({"message": "x" * 9_000}))
+    assert shown is not None
+    assert len(orjson.loads(shown)["error"]["message"]) == MAX_REASON
 
 
 def test_an_explanation_without_end_is_not_handed_on() -> None:
