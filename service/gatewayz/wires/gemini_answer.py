@@ -5,12 +5,15 @@ Names are Gemini's. Only what a chat answer or the meter needs is read; the rest
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 from gatewayz.errors import ProviderMalformedResponse
 from gatewayz.records import Usage
 
+MAX_CANDIDATES = 1_000  # far more than any request may ask for
 MAX_TOKENS_COUNTED = 2**53  # more than any counter holds
 
 
@@ -52,7 +55,7 @@ class LogprobsResult(Struct, rename="camel"):
 
 
 class AnswerCandidate(Struct, rename="camel"):
-    index: int = 0
+    index: Annotated[int, Meta(ge=0, le=MAX_CANDIDATES)] = 0
     content: Content | None = None
     finish_reason: str | None = None
     logprobs_result: LogprobsResult | None = None

@@ -22,6 +22,7 @@ _MEDIA_TYPES = {
     "heic": "image/heic", "heif": "image/heif", "pdf": "application/pdf",
 }  # fmt: skip
 _OWN_FILES = re.compile(r"https://generativelanguage\.googleapis\.com/[\w/.-]*files/[\w-]+|gs://.+", re.DOTALL)
+_WORDS = re.compile(r"=(?:image(?:/|%2[fF]))?([A-Za-z]+)(?=&|$)")
 _SUFFIX = re.compile(r"\.([A-Za-z0-9]+)(?:[?#]|$)")
 
 
@@ -50,7 +51,11 @@ class _ImageUrl(Struct):
 
 
 class ImagePart(Struct, tag_field="type", tag="image_url"):
-    image_url: _ImageUrl
+    image_url: str | _ImageUrl  # the string alone is what some clients send
+
+    @property
+    def url(self) -> str:
+        return self.image_url if isinstance(self.image_url, str) else self.image_url.url
 
 
 class _Audio(Struct):
@@ -73,7 +78,7 @@ class FilePart(Struct, tag_field="type", tag="file"):
 
 class _CalledFunction(Struct):
     name: str
-    arguments: str = ""
+    arguments: str | dict[str, Any] | None = None  # some clients send the object itself
 
 
 class ToolCall(Struct):
@@ -104,8 +109,8 @@ class AssistantMessage(Struct, tag_field="role", tag="assistant"):
 
 
 class ToolMessage(Struct, tag_field="role", tag="tool"):
-    content: str | list[TextPart | ImagePart]
     tool_call_id: str
+    content: str | list[TextPart | ImagePart] | None = None
     is_error: bool | None = None  # as a caller of Anthropic's wire says it
 
 
@@ -145,7 +150,11 @@ def messages_to_contents(messages: list[Message], *, sign_tool_calls: bool) -> C
                 else:
                     _add(made.contents, "user", [part])
     if not made.contents:
-        raise invalid("there are only system messages, and the provider needs one from the user", "messages")
+        if not made.system_parts:
+            raise invalid("nothing is said in them", "messages")
+        # A system prompt that nothing follows is the user's turn, since there must be one.
+        _add(made.contents, "user", made.system_parts)
+        made.system_parts = []
     return made
 
 
@@ -183,7 +192,7 @@ def _user_parts(message: UserMessage, at: str) -> list[JsonObject]:
             case TextPart():
                 parts.append({"text": part.text})
             case ImagePart():
-                parts.append(_medium(part.image_url.url, f"{param}.image_url.url"))
+                parts.append(_medium(part.url, f"{param}.image_url.url", "image/jpeg"))
             case AudioPart():
                 audio = part.input_audio
                 parts.append({"inlineData": {"mimeType": f"audio/{audio.format}", "data": audio.data}})
@@ -192,8 +201,12 @@ def _user_parts(message: UserMessage, at: str) -> list[JsonObject]:
     return parts
 
 
-def _medium(url: str, param: str) -> JsonObject:
-    """Data goes along in the request; an address is the provider's to fetch, never ours."""
+def _medium(url: str, param: str, likely: str) -> JsonObject:
+    """Data goes along in the request; an address is the provider's to fetch, never ours.
+
+    It must be told the media type. Where the address shows none (a signed or shortened one), that is the ``likely`` one: Gemini
+    looks at the data itself, and may yet refuse them.
+    """
     if (data := _DATA_URL.match(url)) is not None:
         return {"inlineData": {"mimeType": data.group(1).lower(), "data": url[data.end() :]}}
     if url[:5].lower() == "data:":
@@ -202,19 +215,22 @@ def _medium(url: str, param: str) -> JsonObject:
         return {"fileData": {"fileUri": url}}
     if not url.startswith("https://"):
         raise invalid("it must be a data URL or begin with https://", param)
-    suffix = _SUFFIX.search(url.rpartition("/")[2])
-    media_type = _MEDIA_TYPES.get(suffix.group(1).lower()) if suffix else None
-    if media_type is None:
-        raise unsupported(
-            param, "the provider must be told the media type, which the address does not show; send a data URL"
-        )
-    return {"fileData": {"mimeType": media_type, "fileUri": url}}
+    return {"fileData": {"mimeType": _media_type(url) or likely, "fileUri": url}}
+
+
+def _media_type(url: str) -> str | None:
+    """By the suffix of the path, or what the query says (``?format=png``)."""
+    path, _, query = url.partition("?")
+    suffix = _SUFFIX.search(path.rpartition("/")[2])
+    if suffix and (found := _MEDIA_TYPES.get(suffix.group(1).lower())):
+        return found
+    return next((found for word in _WORDS.findall(query) if (found := _MEDIA_TYPES.get(word.lower()))), None)
 
 
 def _file(file: _File, param: str) -> JsonObject:
     if file.file_data is None:
         raise unsupported(f"{param}.file_id", "files lie with another provider; send 'file_data'")
-    return _medium(file.file_data, f"{param}.file_data")
+    return _medium(file.file_data, f"{param}.file_data", "application/pdf")
 
 
 def _model_parts(message: AssistantMessage, at: str, sign_tool_calls: bool) -> list[JsonObject]:
@@ -249,8 +265,11 @@ def _model_parts(message: AssistantMessage, at: str, sign_tool_calls: bool) -> l
     return parts
 
 
-def _arguments(text: str, param: str) -> JsonObject:
-    if not text.strip():
+def _arguments(given: str | dict[str, Any] | None, param: str) -> JsonObject:
+    if isinstance(given, dict):
+        return given
+    text = (given or "").strip()
+    if text in ("", "null"):
         return {}
     try:
         arguments = orjson.loads(text)
@@ -272,12 +291,13 @@ def _function_response(message: ToolMessage, called: dict[str, str], at: str) ->
     if isinstance(message.content, str):
         response["response"] = _result(message.content)
         return {"functionResponse": response}
-    response["response"] = _result("".join(part.text for part in message.content if isinstance(part, TextPart)))
+    content = message.content or []
+    response["response"] = _result("".join(part.text for part in content if isinstance(part, TextPart)))
     images: list[JsonObject] = []
-    for index, part in enumerate(message.content):
+    for index, part in enumerate(content):
         if isinstance(part, ImagePart):
             param = f"{at}.content[{index}].image_url.url"
-            image = _medium(part.image_url.url, param)
+            image = _medium(part.url, param, "image/jpeg")
             if "inlineData" not in image:
                 raise unsupported(param, "in the result of a tool it takes data URLs only")
             images.append(image)

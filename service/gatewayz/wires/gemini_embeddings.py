@@ -73,7 +73,9 @@ def _texts(asked: EmbeddingsRequest) -> list[str]:
         return [asked.input]
     texts = [text for text in asked.input if isinstance(text, str)]
     if len(texts) != len(asked.input):
-        raise _unsupported("input", "it takes texts, not tokens")
+        raise _unsupported(
+            "input", "it takes texts, not tokens (LangChain sends tokens unless check_embedding_ctx_length=False)"
+        )
     return texts
 
 

@@ -25,7 +25,7 @@ class _Function(Struct):
 
 
 class _Tool(Struct):
-    type: str
+    type: str = "function"
     function: _Function | None = None
 
 
@@ -44,7 +44,7 @@ class _AllowedTools(Struct):
 
 
 class _ToolChoice(Struct):
-    type: Literal["function", "allowed_tools"]
+    type: Literal["function", "allowed_tools"] = "function"
     function: _Named | None = None
     allowed_tools: _AllowedTools | None = None
 
@@ -66,7 +66,7 @@ class _ExtraBody(Struct):
 class _ChatRequest(Struct):
     messages: list[Message]
     tools: list[_Tool] | None = None
-    tool_choice: Literal["none", "auto", "required"] | _ToolChoice | None = None
+    tool_choice: Literal["none", "auto", "required", "any"] | _ToolChoice | None = None
     parallel_tool_calls: bool | None = None
     response_format: _ResponseFormat | None = None
     max_tokens: int | None = None
@@ -103,6 +103,7 @@ _NEEDLESS = frozenset(
         "safety_identifier",
         "prompt_cache_key",
         "prompt_cache_retention",
+        "prompt_cache_options",
         "store",
         "prediction",
     }
@@ -157,8 +158,9 @@ def _refuse_what_has_no_equal(request: _ChatRequest) -> None:
         raise unsupported("verbosity", "it has no equal there")
     if request.modalities is not None and request.modalities != ["text"]:
         raise unsupported("modalities", "only text is translated")
-    if request.parallel_tool_calls is False and request.tools:
-        raise unsupported("parallel_tool_calls", "parallel calls cannot be switched off there")
+    if request.parallel_tool_calls is False and request.tools and len(request.tools) > 1:
+        # Of one tool it is often said in passing; of several it is meant.
+        raise unsupported("parallel_tool_calls", "parallel calls of several tools cannot be switched off there")
 
 
 def _google(request: _ChatRequest) -> Google | None:
@@ -198,7 +200,7 @@ def _tools(tools: list[_Tool], choice: str | _ToolChoice | None, body: JsonObjec
     declared = [_declaration(tool, f"tools[{index}]") for index, tool in enumerate(tools)]
     calling: JsonObject | None = None
     if isinstance(choice, str):
-        calling = {"mode": {"none": "NONE", "auto": "AUTO", "required": "ANY"}[choice]}
+        calling = {"mode": {"none": "NONE", "auto": "AUTO", "required": "ANY", "any": "ANY"}[choice]}
     elif choice is not None and choice.type == "function":
         if choice.function is None:
             raise invalid("it must name one", "tool_choice.function")

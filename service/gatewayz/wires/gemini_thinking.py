@@ -53,6 +53,12 @@ _LEVELS: Mapping[str, str] = {
 """Google's own table for OpenAI's words (ai.google.dev, "OpenAI compatibility"); above "high" Gemini has nothing."""
 
 _VERSION = re.compile(r"gemini-(\d+)")
+_THOUGHTLESS = re.compile(r"gemini-(?:1|2\.0|2\.5-[\w-]*(?:image|tts))|gemma-[123]\b")
+"""Models that refuse a request with a word about thinking in it; newer ones, and those of names unknown, think."""
+_LEAST_OF_PRO = 128
+_MOST_OF_PRO = 32_768
+_MOST = 24_576
+_LEAST_OF_LITE = 512
 _LATEST = re.compile(r"gemini-(?:pro|flash|flash-lite)-latest")
 
 
@@ -73,20 +79,23 @@ def thinking_config(asked: Asked, model: str) -> dict[str, Any]:
         budget = reasoning.max_tokens
         shown = not reasoning.exclude
         if effort is None and budget is None:
-            return {"includeThoughts": True} if reasoning.enabled and shown else {}
+            asked_to_see = reasoning.enabled and shown and not _THOUGHTLESS.search(model)
+            return {"includeThoughts": True} if asked_to_see else {}
     if (thinking := asked.thinking) is not None:
         if thinking.type == "disabled":
             effort, budget = "none", None
         elif thinking.budget_tokens is not None:
             budget = thinking.budget_tokens
         elif effort is None:
-            return {"includeThoughts": True}
+            return {} if _THOUGHTLESS.search(model) else {"includeThoughts": True}
+    if _THOUGHTLESS.search(model):
+        return {}
     if budget is not None:
-        return {"thinkingBudget": budget, "includeThoughts": shown}
+        return {"thinkingBudget": _within(budget, model), "includeThoughts": shown}
     if effort is None:
         return {}
     if not thinks_in_levels(model):
-        made: dict[str, Any] = {"thinkingBudget": _BUDGETS[effort]}
+        made: dict[str, Any] = {"thinkingBudget": _within(_BUDGETS[effort], model)}
     elif "pro" in model and effort in ("none", "minimal"):
         made = {"thinkingLevel": "LOW"}  # the least that a Pro model can think
     else:
@@ -94,6 +103,18 @@ def thinking_config(asked: Asked, model: str) -> dict[str, Any]:
     if shown and effort != "none":
         made["includeThoughts"] = True
     return made
+
+
+def _within(budget: int, model: str) -> int:
+    """The budget within what the 2.5 models take (ai.google.dev, "Thinking budgets"): Pro cannot but think, and Flash-Lite not
+    think just a little. Below nothing is "as much as you like"; of other models nothing is known."""
+    if budget < 0 or "2.5" not in model:
+        return budget
+    if "pro" in model:
+        return min(max(budget, _LEAST_OF_PRO), _MOST_OF_PRO)
+    if "lite" in model and budget:
+        budget = max(budget, _LEAST_OF_LITE)
+    return min(budget, _MOST)
 
 
 def thinks_in_levels(model: str) -> bool:

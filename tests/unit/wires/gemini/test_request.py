@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatewayz.errors import InvalidRequest
+from gatewayz.errors import InvalidRequest, ProviderMalformedResponse
 from gatewayz.wires.base import ProviderWire
 from gatewayz.wires.chat import parse_chat_request
 from gatewayz.wires.gemini import GeminiWire
@@ -59,6 +59,7 @@ def calling(arguments: str) -> list[Json]:
     return [USER, {"role": "assistant", "tool_calls": [{"id": "c", "type": "function", "function": function}]}]
 
 
+OTHER_TOOL: Json = {"type": "function", "function": {"name": "other"}}
 REFUSED: list[tuple[Json, str]] = [
     ({"logit_bias": {"50256": -100}}, "logit_bias"),
     ({"audio": {"voice": "alloy"}}, "audio"),
@@ -68,7 +69,7 @@ REFUSED: list[tuple[Json, str]] = [
     ({"verbosity": "low"}, "verbosity"),
     ({"something_new": 1}, "something_new"),
     ({"service_tier": "scale"}, "service_tier"),
-    ({"tools": [WEATHER_TOOL], "parallel_tool_calls": False}, "parallel_tool_calls"),
+    ({"tools": [WEATHER_TOOL, OTHER_TOOL], "parallel_tool_calls": False}, "parallel_tool_calls"),
     ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools[0].type"),
     ({"tools": [{"type": "function", "function": {"name": "f", "parameters": "x"}}]}, "tools[0].function.parameters"),
     ({"tools": [{"type": "function", "function": {}}]}, "tools[0].function.name"),
@@ -81,14 +82,13 @@ REFUSED: list[tuple[Json, str]] = [
     ({"stop": 5}, "stop"),
     ({"messages": user({"type": "video_url", "video_url": {}})}, "messages[0].content[0].type"),
     ({"messages": user(image("http://example.com/a.png"))}, "messages[0].content[0].image_url.url"),
-    ({"messages": user(image("https://example.com/picture"))}, "messages[0].content[0].image_url.url"),
     ({"messages": user(image("data:image/png,raw"))}, "messages[0].content[0].image_url.url"),
     ({"messages": user(image("file:///etc/passwd"))}, "messages[0].content[0].image_url.url"),
     ({"messages": user(image(5))}, "messages[0].content[0].image_url.url"),
     ({"messages": user({"type": "file", "file": {"file_id": "f"}})}, "messages[0].content[0].file.file_id"),
     ({"messages": [{"role": "function", "name": "f", "content": "x"}]}, "messages[0].role"),
     ({"messages": [{"role": "user"}]}, "messages[0].content"),
-    ({"messages": [{"role": "system", "content": "x"}]}, "messages"),
+    ({"messages": [{"role": "system", "content": ""}]}, "messages"),
     ({"messages": []}, "messages"),
     ({"messages": calling("{")}, "messages[1].tool_calls[0].function.arguments"),
     ({"messages": calling("[1]")}, "messages[1].tool_calls[0].function.arguments"),
@@ -104,6 +104,82 @@ def test_what_has_no_equal_is_refused_by_name(chat: Json, param: str) -> None:
     assert error.param == param
     assert f"'{param}'" in error.message
     assert error.status == 400
+
+
+@pytest.mark.parametrize(
+    ("address", "media_type"),
+    [
+        ("https://goo.gle/instrument-img", "image/jpeg"),
+        ("https://example.com/a.png?sig=x.y", "image/png"),
+        ("https://example.com/a?format=webp&s=1", "image/webp"),
+        ("https://example.com/a?response-content-type=image%2Fpng", "image/png"),
+        ("https://example.com/v1.2/picture", "image/jpeg"),
+    ],
+)
+def test_an_address_without_a_suffix_is_taken_for_what_it_likely_is(address: str, media_type: str) -> None:
+    parts = translated({"messages": user(image(address))})["contents"][0]["parts"]
+    assert parts == [{"fileData": {"mimeType": media_type, "fileUri": address}}]
+    bare = {"type": "image_url", "image_url": address}
+    assert translated({"messages": user(bare)})["contents"][0]["parts"] == parts
+
+
+def test_one_tool_may_be_called_one_by_one() -> None:
+    assert "tools" in translated({"messages": [USER], "tools": [WEATHER_TOOL], "parallel_tool_calls": False})
+
+
+def test_a_system_prompt_that_nothing_follows_is_the_users_turn() -> None:
+    body = translated({"messages": [{"role": "system", "content": "Tell a joke."}]})
+    assert body == {"contents": [{"role": "user", "parts": [{"text": "Tell a joke."}]}]}
+
+
+@pytest.mark.parametrize("arguments", [{"x": 1}, '{"x":1}', None, "null", ""])
+def test_calls_tools_and_choices_may_come_in_every_customary_form(arguments: Any) -> None:
+    call = {"id": "c", "function": {"name": "f", "arguments": arguments}}
+    messages = [
+        USER,
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c", "content": None},
+    ]
+    tool = {"function": {"name": "f"}}
+    body = translated({"messages": messages, "tools": [tool], "tool_choice": "any", "prompt_cache_options": {"a": 1}})
+    given = {"x": 1} if arguments and arguments != "null" else {}
+    assert body["contents"][1]["parts"] == [{"functionCall": {"id": "c", "name": "f", "args": given}}]
+    assert body["contents"][2]["parts"][0]["functionResponse"]["response"] == {"output": ""}
+    assert body["toolConfig"] == {"functionCallingConfig": {"mode": "ANY"}}
+    named = translated({"messages": [USER], "tools": [tool], "tool_choice": {"function": {"name": "f"}}})
+    assert named["toolConfig"]["functionCallingConfig"]["allowedFunctionNames"] == ["f"]
+
+
+@pytest.mark.parametrize(
+    ("model", "members", "expected"),
+    [
+        ("gemini-2.5-pro", {"reasoning_effort": "none"}, {"thinkingBudget": 128}),
+        ("gemini-2.5-flash", {"reasoning_effort": "none"}, {"thinkingBudget": 0}),
+        (
+            "gemini-2.5-flash",
+            {"reasoning": {"max_tokens": 31_999}},
+            {"thinkingBudget": 24_576, "includeThoughts": True},
+        ),
+        ("gemini-2.5-pro", {"reasoning": {"max_tokens": 31_999}}, {"thinkingBudget": 31_999, "includeThoughts": True}),
+        ("gemini-2.5-flash-lite", {"reasoning": {"max_tokens": 9}}, {"thinkingBudget": 512, "includeThoughts": True}),
+        ("gemini-2.0-flash", {"reasoning_effort": "high"}, None),
+        ("gemini-2.0-flash", {"thinking": {"type": "enabled"}}, None),
+        ("gemini-2.5-flash-image", {"reasoning_effort": "high"}, None),
+        ("gemini-1.5-pro", {"reasoning": {"enabled": True}}, None),
+        ("gemma-3-27b-it", {"reasoning_effort": "low"}, None),
+        ("gemini-4-pro", {"reasoning_effort": "none"}, {"thinkingLevel": "LOW"}),
+    ],
+)
+def test_each_model_is_asked_to_think_within_its_limits(model: str, members: Json, expected: Json | None) -> None:
+    body = translated({"messages": [USER], **members}, model)
+    assert body.get("generationConfig", {}).get("thinkingConfig") == expected
+
+
+@pytest.mark.parametrize("index", [10**30, -1])
+def test_a_candidate_of_no_number_is_no_answer(index: int) -> None:
+    answer = b'{"candidates":[{"index":%d,"content":{"parts":[{"text":"x"}]}}]}' % index
+    with pytest.raises(ProviderMalformedResponse):
+        GeminiToChat(SHAPE).reply(answer)
 
 
 class TestSignatures:
