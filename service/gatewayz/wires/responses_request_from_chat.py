@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Mapping
 from typing import Any
 
 import orjson
 
+from gatewayz.wires import thinking_asked
 from gatewayz.wires.json_values import Object, copied, list_at, no_equal, object_at, present, shown, text_at, wrong_type
 from gatewayz.wires.sealed_reasoning import openai_items
 from gatewayz.wires.tool_names import chat_parameters
@@ -14,7 +16,6 @@ from gatewayz.wires.tool_names import chat_parameters
 _REFUSED: Mapping[str, str] = {
     "n": "the Responses API gives one answer",
     "stop": "the Responses API has no stop sequences",
-    "seed": "the Responses API takes no seed",
     "frequency_penalty": "the Responses API has no penalties",
     "presence_penalty": "the Responses API has no penalties",
     "logit_bias": "the Responses API has no biases",
@@ -37,8 +38,9 @@ _UNSAID: Mapping[str, tuple[Any, ...]] = {
 """The values of refused members that ask for nothing."""
 
 _OURS = frozenset((*_REFUSED, "model", "messages", "max_tokens", "max_completion_tokens", "response_format", "verbosity",
-                   "reasoning_effort", "tools", "tool_choice", "logprobs", "top_logprobs", "stream", "stream_options",
-                   "store"))  # fmt: skip
+                   *thinking_asked.MEMBERS, "tools", "tool_choice", "logprobs", "top_logprobs", "stream", "stream_options",
+                   "store", "seed"))  # fmt: skip
+_RESTS = re.compile(r"gpt-(?:5\.[1-9]|[6-9])")
 _LEAST_OUTPUT = 16
 """OpenAI refuses a smaller limit here than this, which chat does not; clients that only probe a model ask for one token."""
 _NO_PARAMETERS: Object = {"type": "object", "properties": {}}
@@ -70,10 +72,10 @@ def chat_request_to_responses(chat: Mapping[str, Any], model: str, *, stream: bo
     limit = chat.get("max_completion_tokens", chat.get("max_tokens"))
     if limit is not None:
         request["max_output_tokens"] = max(limit, _LEAST_OUTPUT) if isinstance(limit, int) else limit
-    if "reasoning_effort" in chat:
-        shown = copied(object_at(chat.get("reasoning", {}), "reasoning"), ("summary",))
-        request["reasoning"] = {"effort": chat["reasoning_effort"], **shown}
-        if chat["reasoning_effort"] != "none":
+    if (reasoning := _reasoning(chat, model)) is not None:
+        if reasoning:
+            request["reasoning"] = reasoning
+        if reasoning.get("effort") != "none":
             include.append("reasoning.encrypted_content")  # since nothing is stored, the caller has to keep it
     if text := _text_settings(chat):
         request["text"] = text
@@ -88,6 +90,23 @@ def chat_request_to_responses(chat: Mapping[str, Any], model: str, *, stream: bo
     if include:
         request["include"] = include
     return request
+
+
+def _reasoning(chat: Object, model: str) -> Object | None:
+    """How hard to think, and whether to show it; None where nothing is said of it."""
+    made = copied(object_at(chat.get("reasoning", {}), "reasoning"), ("summary",))
+    asked = thinking_asked.thinking_asked({name: chat.get(name) for name in ("reasoning", "thinking")})
+    effort = chat.get("reasoning_effort")
+    if asked is not None:
+        if asked.shown and "summary" not in made:
+            made["summary"] = "auto"
+        # Not to think is an effort to some models and an error to the others. Said in OpenAI's own word, it is the caller's.
+        word = asked.effort if effort is not None else asked.word  # an effort says it better than a budget
+        if word is not None and (word != "none" or _RESTS.search(model)):
+            effort = word
+    if effort is not None:
+        made["effort"] = effort
+    return made if made or asked is not None else None
 
 
 def _text_settings(chat: Object) -> Object:
@@ -113,7 +132,7 @@ def _text_settings(chat: Object) -> Object:
 
 
 def _tool(tool: Object, path: str) -> Object:
-    match tool.get("type"):
+    match tool.get("type", "function"):
         case "function":
             function = object_at(tool.get("function"), f"{path}.function")
             text_at(function.get("name"), f"{path}.function.name")
@@ -139,9 +158,9 @@ def _tool(tool: Object, path: str) -> Object:
 
 def _tool_choice(choice: Any) -> Any:
     if isinstance(choice, str):
-        return choice
+        return "required" if choice == "any" else choice  # Mistral's word
     chosen = object_at(choice, "tool_choice")
-    match chosen.get("type"):
+    match chosen.get("type", "function"):
         case "function" | "custom":
             return _tool_reference(chosen, "tool_choice")
         case "allowed_tools":
@@ -157,7 +176,7 @@ def _tool_choice(choice: Any) -> Any:
 
 
 def _tool_reference(reference: Object, path: str) -> Object:
-    kind = reference.get("type")
+    kind = reference.get("type", "function")
     if kind not in ("function", "custom"):
         raise no_equal(f"{path}.type", f"it knows no tools of type {shown(kind)}")
     named = object_at(reference.get(kind), f"{path}.{kind}")

@@ -34,7 +34,7 @@ TOOL: Any = {"name": "f", "input_schema": {"type": "object"}}
         ("openai_responses", "anthropic_messages", {**RESPONSES, "text": {"verbosity": "low"}}, "text.verbosity"),
         ("openai_responses", "gemini", {**RESPONSES, "tools": [{"type": "web_search"}, BAD]}, "tools"),
         ("anthropic_messages", "openai_responses", {**MESSAGES, "stop_sequences": ["x"]}, "stop_sequences"),
-        ("anthropic_messages", "gemini", {**MESSAGES, "tools": [TOOL],
+        ("anthropic_messages", "gemini", {**MESSAGES, "tools": [TOOL, {**TOOL, "name": "other"}],
          "tool_choice": {"type": "auto", "disable_parallel_tool_use": True}}, "tool_choice.disable_parallel_tool_use"),
         ("anthropic_messages", "openai_completions", MESSAGES, "messages"),
     ],

@@ -115,7 +115,6 @@ ITEMS_WITHOUT_EQUAL: list[tuple[dict[str, Any], str]] = [
 CHAT_WITHOUT_EQUAL: list[tuple[dict[str, Any], str]] = [
     ({"n": 2}, "n"),
     ({"stop": "x"}, "stop"),
-    ({"seed": 1}, "seed"),
     ({"frequency_penalty": 1}, "frequency_penalty"),
     ({"presence_penalty": 0.1}, "presence_penalty"),
     ({"logit_bias": {"5": 1}}, "logit_bias"),
@@ -355,7 +354,21 @@ class TestRefusedForChat:
         assert refused(input=[{"role": "user", "content": "hi"}, item]) == param
 
 
+NO_INPUT: dict[str, Any] = {"type": "object", "properties": {}}
+SHOWN = {"effort": "high", "summary": "auto"}
+SEALED: dict[str, Any] = {"include": ["reasoning.encrypted_content"]}
+
+
 class TestFromChat:
+    @pytest.mark.parametrize(
+        ("model", "effort"), [("gpt-5.6-sol", "none"), ("gpt-6", "none"), ("gpt-5", None), ("o4", None)]
+    )
+    def test_no_thinking_is_asked_of_models_that_can_do_without(self, model: str, effort: str | None) -> None:
+        chat = {"messages": [{"role": "user", "content": "hi"}], "thinking": {"type": "disabled"}}
+        request = chat_request_to_responses(chat, model, stream=False)
+        assert request.get("reasoning") == (None if effort is None else {"effort": effort})
+        assert "thinking" not in request
+
     def test_the_least(self) -> None:
         assert as_responses() == {"model": "m", "input": [{"role": "user", "content": "hi"}], "store": False}
 
@@ -385,6 +398,31 @@ class TestFromChat:
             ),
             ({"n": 1, "stop": [], "frequency_penalty": 0, "logit_bias": {}, "stream": False}, {}),
             ({"seed": None, "stop": None}, {}),
+            ({"seed": 1}, {}),  # best effort by OpenAI's own words
+            ({"messages": [{"role": "user", "content": "hi", "name": "Ann"}]}, {}),
+            ({"reasoning": {"effort": "high"}}, {"reasoning": {"effort": "high"}, **SEALED}),
+            ({"reasoning": SHOWN}, {"reasoning": SHOWN, **SEALED}),
+            ({"reasoning": {"max_tokens": 9_000}}, {"reasoning": {"effort": "medium"}, **SEALED}),
+            ({"reasoning": {"enabled": True}}, SEALED),
+            ({"reasoning": {"enabled": False}}, SEALED),
+            ({"reasoning": {"exclude": True}}, {}),
+            ({"thinking": {"type": "enabled", "budget_tokens": 2_000}}, {"reasoning": {"effort": "low"}, **SEALED}),
+            (
+                {"thinking": {"type": "enabled", "budget_tokens": 2_000}, "reasoning_effort": "high"},
+                {"reasoning": {"effort": "high"}, **SEALED},
+            ),
+            (
+                {"thinking": {"type": "adaptive", "display": "summarized"}, "reasoning_effort": "high"},
+                {"reasoning": {"summary": "auto", "effort": "high"}, **SEALED},
+            ),
+            (
+                {"tools": [{"function": {"name": "f"}}], "tool_choice": {"function": {"name": "f"}}},
+                {
+                    "tools": [{"type": "function", "name": "f", "parameters": NO_INPUT, "strict": False}],
+                    "tool_choice": {"type": "function", "name": "f"},
+                },
+            ),
+            ({"tool_choice": "any"}, {"tool_choice": "required"}),
         ],
     )  # fmt: skip
     def test_settings(self, said: Any, becomes: Any) -> None:
