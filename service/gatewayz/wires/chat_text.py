@@ -9,6 +9,9 @@ from gatewayz.wires.json_values import Object, list_of, object_of, text_of
 SHOW_REASONING: Object = {"summary": "auto"}
 """The ``reasoning`` of a chat request whose caller, on another wire, asked to see thoughts: OpenAI shows them to nobody else."""
 
+DO_NOT_THINK: Object = {"type": "disabled"}
+"""The ``thinking`` of a chat request whose caller, on another wire, wants none: each provider's wire knows how to say it."""
+
 
 def text_said(message: Object) -> str:
     """The text: a string, or (Mistral's reasoning models) a list of parts of which the ``text`` ones are it."""

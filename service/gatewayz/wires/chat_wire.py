@@ -15,7 +15,7 @@ from gatewayz.wires.base import Fold, Shape, Translation, Wire
 from gatewayz.wires.chat import chat_to_upstream, error_body, error_event, parse_chat_request
 from gatewayz.wires.chat_fold import ChatFold
 from gatewayz.wires.chat_messages import pictures_apart
-from gatewayz.wires.chat_text import SHOW_REASONING
+from gatewayz.wires.chat_text import DO_NOT_THINK, SHOW_REASONING
 from gatewayz.wires.json_values import Object, list_of, object_of, text_of
 from gatewayz.wires.provider_errors import provider_error
 
@@ -90,6 +90,8 @@ class ChatProvider:
             request.pop("stream_options", None)
         if request.get("reasoning") == SHOW_REASONING:
             del request["reasoning"]  # whoever shows thoughts in a chat shows them unasked
+        if request.get("thinking") == DO_NOT_THINK:
+            del request["thinking"]  # there is no word for it that every chat provider takes
         if self.limit_member == "max_tokens" and "max_completion_tokens" in request:
             request["max_tokens"] = request.pop("max_completion_tokens")
         messages = list_of(chat.get("messages"))

@@ -15,7 +15,7 @@ import orjson
 
 from gatewayz.errors import InvalidRequest
 from gatewayz.wires.chat_messages import joined, one_beginning
-from gatewayz.wires.chat_text import SHOW_REASONING
+from gatewayz.wires.chat_text import DO_NOT_THINK, SHOW_REASONING
 from gatewayz.wires.json_values import (
     Object,
     list_at,
@@ -28,6 +28,7 @@ from gatewayz.wires.json_values import (
 )
 from gatewayz.wires.messages_schema import is_strict
 from gatewayz.wires.messages_thinking import details_of
+from gatewayz.wires.server_tools import is_server_tool, server_tool_text
 from gatewayz.wires.tool_names import chat_name, chat_parameters
 
 _SAME = ("temperature", "top_p", "top_k")
@@ -38,7 +39,7 @@ _TRANSLATED = frozenset((
 ))
 # fmt: on
 _HINTS = frozenset(("cache_control", "context_management", "diagnostics", "service_tier", "betas"))
-_NEUTRAL: Mapping[str, Any] = {"speed": "standard"}
+_NEUTRAL: Mapping[str, Any] = {"speed": "standard", "mcp_servers": []}
 
 # By the budget that Anthropic's own guides give for light, ordinary and hard work.
 _EFFORT_BY_BUDGET = ((4_096, "low"), (16_384, "medium"))
@@ -160,6 +161,8 @@ def _assistant_turn(blocks: list[Any], path: str) -> list[Object]:
                 details.extend(details_of(block))
                 if not block.get("signature"):
                     thoughts.append(text_of(block.get("thinking")))
+            case _ if is_server_tool(block):
+                texts.append(server_tool_text(block))
             case other:
                 raise no_equal(at, f"a block of type {_shown(other)} has no equal outside Anthropic's API")
     if not texts and not calls:
@@ -266,6 +269,8 @@ def _add_output(request: Mapping[str, Any], chat: Object) -> None:
         if not isinstance(budget, int):
             raise wrong_type("thinking.budget_tokens", "an integer")
         effort = next((word for limit, word in _EFFORT_BY_BUDGET if budget <= limit), "high")
+    if thinking.get("type") == "disabled":
+        chat["thinking"] = DO_NOT_THINK
     if effort is not None:
         chat["reasoning_effort"] = text_at(effort, "output_config.effort")
         if thinking.get("type") in ("enabled", "adaptive"):

@@ -106,7 +106,7 @@ def _reasoning(chat: Object, model: str) -> Object | None:
             effort = word
     if effort is not None:
         made["effort"] = effort
-    return made if made or asked is not None else None
+    return made if made or (asked is not None and asked.effort != "none") else None
 
 
 def _text_settings(chat: Object) -> Object:

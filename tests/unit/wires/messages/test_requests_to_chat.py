@@ -12,7 +12,9 @@ from openai.types.chat import completion_create_params
 from pydantic import TypeAdapter
 
 from gatewayz.errors import InvalidRequest
+from gatewayz.wires.base import Wire
 from gatewayz.wires.messages import MessagesCaller, MessagesProvider
+from gatewayz.wires.passage import PROVIDER_WIRES
 from tests.unit.wires.messages.played import ASKED, call
 
 USER = {"role": "user", "content": "hi"}
@@ -62,7 +64,8 @@ MEMBERS: list[tuple[dict[str, Any], dict[str, Any]]] = [
             "parallel_tool_calls": False,
         },
     ),
-    ({"thinking": {"type": "disabled"}}, {}),
+    ({"thinking": {"type": "disabled"}}, {"thinking": {"type": "disabled"}}),
+    ({"mcp_servers": []}, {}),
     ({"thinking": {"type": "adaptive"}}, {}),
     ({"thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}}, {"reasoning_effort": "high", **THOUGHTS}),
     ({"thinking": {"type": "enabled", "budget_tokens": 1_024}}, {"reasoning_effort": "low", **THOUGHTS}),
@@ -117,7 +120,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "messages[0].content[0].source",
     ),
     (
-        {"messages": [{"role": "assistant", "content": [{"type": "server_tool_use"}]}, USER]},
+        {"messages": [{"role": "assistant", "content": [{"type": "container_upload"}]}, USER]},
         "messages[0].content[0]",
     ),
     ({"messages": [USER, {"role": "assistant", "content": "The answer is"}]}, "messages[1]"),
@@ -317,3 +320,33 @@ def test_a_request_comes_back_from_chat_as_it_was(
     hub = MessagesCaller().as_chat(asked)
     back = orjson.loads(MessagesProvider().from_chat(hub, model, stream=False))
     assert back == request
+
+
+def test_what_anthropics_own_tools_did_is_told_to_another_model_as_text() -> None:
+    found = {"type": "web_search_result", "title": "Köln", "url": "https://example.org/k", "encrypted_content": "c2Vj"}
+    blocks = [
+        {"type": "text", "text": "I search."},
+        {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "Köln"}},
+        {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": [found]},
+        {"type": "text", "text": "It rains."},
+    ]
+    request = {**ASKED, "messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": blocks},
+                                     {"role": "user", "content": "And?"}]}  # fmt: skip
+    said = MessagesCaller().as_chat(MessagesCaller().parse(orjson.dumps(request)))["messages"][1]["content"]
+    assert said == ('I search.\n[web_search: {"query":"Köln"}]\n\n[result: Köln https://example.org/k]\nIt rains.')
+
+
+def test_a_wish_not_to_think_goes_where_it_can_be_said() -> None:
+    call = MessagesCaller().parse(orjson.dumps({**ASKED, "thinking": {"type": "disabled"}, "mcp_servers": []}))
+    hub = MessagesCaller().as_chat(call)
+
+    def sent(wire: Wire, model: str) -> dict[str, Any]:
+        body: dict[str, Any] = orjson.loads(PROVIDER_WIRES[wire].from_chat(hub, model, stream=False))
+        return body
+
+    chat = sent("openai_chat", "gpt-4o")
+    assert not {"thinking", "reasoning_effort"} & chat.keys()  # most would refuse either
+    assert sent("openai_responses", "gpt-5.6")["reasoning"] == {"effort": "none"}
+    assert not {"thinking", "reasoning"} & sent("openai_responses", "gpt-4o").keys()
+    thinking = sent("gemini", "gemini-2.5-flash")["generationConfig"]["thinkingConfig"]
+    assert thinking == {"thinkingBudget": 0}

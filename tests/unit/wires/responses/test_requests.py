@@ -404,7 +404,7 @@ class TestFromChat:
             ({"reasoning": SHOWN}, {"reasoning": SHOWN, **SEALED}),
             ({"reasoning": {"max_tokens": 9_000}}, {"reasoning": {"effort": "medium"}, **SEALED}),
             ({"reasoning": {"enabled": True}}, SEALED),
-            ({"reasoning": {"enabled": False}}, SEALED),
+            ({"reasoning": {"enabled": False}}, {}),
             ({"reasoning": {"exclude": True}}, {}),
             ({"thinking": {"type": "enabled", "budget_tokens": 2_000}}, {"reasoning": {"effort": "low"}, **SEALED}),
             (
