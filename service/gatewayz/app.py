@@ -31,8 +31,10 @@ from gatewayz.controlplane.application import create_control_plane
 from gatewayz.controlplane.checks import database_check, redis_check
 from gatewayz.controlplane.deps import Services, attach
 from gatewayz.controlplane.health import Check, Dependency, HealthMonitor
+from gatewayz.dataplane.browsers import Browsers
 from gatewayz.dataplane.endpoint import BodyLimits, Endpoint
 from gatewayz.dataplane.http import REFUSAL, Receive, Scope, Send
+from gatewayz.dataplane.paths import is_data_plane
 from gatewayz.dataplane.routes import find_route
 from gatewayz.errors import ConfigurationError, GatewayError
 from gatewayz.gateway import Gateway
@@ -48,7 +50,6 @@ from gatewayz.telemetry.setup import Telemetry, open_telemetry
 
 logger = logging.getLogger(__name__)
 
-DATA_PLANE = "/v1/"
 # Asked every few seconds by machines: a span for each would bury the requests that people look for.
 UNTRACED_PATHS = "health,health/live,health/ready"
 
@@ -74,7 +75,7 @@ class App:
             return
         assert self._endpoint is not None  # noqa: S101 - the server opens the lifespan before it accepts
         assert self._control_plane is not None  # noqa: S101
-        if scope["path"].startswith(DATA_PLANE) or REFUSAL in scope:
+        if is_data_plane(scope["path"]) or REFUSAL in scope:
             await self._endpoint(scope, receive, send)
         else:
             await self._control_plane(scope, receive, send)
@@ -159,7 +160,9 @@ class App:
             )
             telemetry.observe("gatewayz.circuit_breaker.state", gateway.routes.breaker_states)
             body_limits = BodyLimits(settings.max_body_bytes, settings.body_timeout_s, settings.max_json_depth)
-            self._endpoint = Endpoint(find_route(gateway), keys, telemetry, body_limits)
+            self._endpoint = Endpoint(
+                find_route(gateway), keys, telemetry, body_limits, Browsers(settings.cors_origins)
+            )
             self._control_plane = create_control_plane()
             attach(self._control_plane, Services(settings, health, telemetry.exposition, client))
             FastAPIInstrumentor.instrument_app(

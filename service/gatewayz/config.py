@@ -6,6 +6,7 @@ variables are read by the OpenTelemetry SDK, and provider keys by the catalogue,
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +23,8 @@ class ConfigurationError(Exception):
 
 
 STACK_PREFIX = "GATEWAYZ_STACK_"
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s?#]+", re.IGNORECASE)
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
@@ -68,6 +71,12 @@ class Settings(BaseSettings):
     create_first_key: bool = Field(True, description="Create and print one key when the database holds none.")
     incoming_trace: IncomingTrace = Field(
         "continue", description="An authenticated caller's trace: continue it, link to it, or ignore it."
+    )
+
+    cors_origins: str = Field(
+        "*",
+        description="Origins, with commas between, whose web pages may call the API; empty for none. Any may by default: "
+        "a page needs a key like everybody, and browsers send none by themselves.",
     )
 
     # Limits on input
@@ -185,6 +194,14 @@ class Settings(BaseSettings):
         if level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
             raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
         return level
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: str) -> str:
+        wrong = [one for one in map(str.strip, value.split(",")) if one not in ("", "*") and not _ORIGIN.fullmatch(one)]
+        if wrong:
+            raise ValueError(f"{wrong[0]!r} is no origin: write https://example.com, without a path")
+        return value
 
     @property
     def database(self) -> str:

@@ -21,8 +21,9 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from gatewayz.app import DATA_PLANE, App
+from gatewayz.app import App
 from gatewayz.dataplane.http import BODY_FAULT, REFUSAL
+from gatewayz.dataplane.paths import is_data_plane
 from gatewayz.errors import GatewayError, HeadersTooLarge, InvalidRequest, RequestTimeout
 from gatewayz.records import ConnectionEnd
 
@@ -234,7 +235,7 @@ class LimitedProtocol(HttpToolsProtocol):
         cycle.keep_alive = False
         if cycle.response_complete:
             self._linger()
-        elif cycle.scope["path"].startswith(DATA_PLANE):
+        elif is_data_plane(cycle.scope["path"]):
             cast("dict[str, object]", cycle.scope)[BODY_FAULT] = reason
             cycle.more_body = False
         else:

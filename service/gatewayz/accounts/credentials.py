@@ -63,7 +63,8 @@ def is_key_id(value: str) -> bool:
 
 
 def credential_of(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
-    """The key that a request carries: ``Authorization: Bearer`` (OpenAI's clients), else ``x-api-key`` (Anthropic's).
+    """The key that a request carries: ``Authorization: Bearer`` (OpenAI's clients), else ``x-api-key`` (Anthropic's) or
+    ``api-key`` (Azure's), whichever comes first.
 
     ``headers`` as ASGI gives them: lower-case names. ``None`` if there is none; an empty one counts as none.
     """
@@ -74,6 +75,6 @@ def credential_of(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
                 token = value[7:].strip()
                 if token:
                     return token.decode("latin-1")
-        elif name == b"x-api-key" and api_key is None:
+        elif name in (b"x-api-key", b"api-key") and not api_key:
             api_key = value.strip()
     return api_key.decode("latin-1") if api_key else None

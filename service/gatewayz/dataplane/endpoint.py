@@ -16,6 +16,7 @@ from time import time_ns
 from gatewayz.accounts.credentials import credential_of
 from gatewayz.accounts.keys import Keys
 from gatewayz.attempts.presence import Presence
+from gatewayz.dataplane.browsers import Browsers, answer_preflight
 from gatewayz.dataplane.http import CLOSE, REFUSAL, Exchange, Receive, Scope, Send
 from gatewayz.dataplane.openai_errors import answer_error
 from gatewayz.errors import CallerCancelled, GatewayError, Internal, MethodNotAllowed, NotFound, Unauthenticated
@@ -71,9 +72,15 @@ class Endpoint:
     """Serves requests of the data plane. ``find`` maps a path to its route, or to None."""
 
     def __init__(
-        self, find: Callable[[str], Route | None], keys: Keys, telemetry: Telemetry, limits: BodyLimits
+        self,
+        find: Callable[[str], Route | None],
+        keys: Keys,
+        telemetry: Telemetry,
+        limits: BodyLimits,
+        browsers: Browsers,
     ) -> None:
         self._find = find
+        self._browsers = browsers
         self._keys = keys
         self._telemetry = telemetry
         self._limits = limits
@@ -82,19 +89,24 @@ class Endpoint:
         received_at_ns = time_ns()
         exchange = Exchange(scope, receive, send)
         route = self._find(scope["path"])
+        asked_by_browser = scope["method"] == "OPTIONS" and self._browsers.is_preflight(exchange)
         # What the server refused is answered and recorded like any request; nobody asks who sent it.
         refusal: GatewayError | None = scope.get(REFUSAL)
-        key, error = await self._admit(exchange) if refusal is None else (None, refusal)
+        admitted = refusal is None and not asked_by_browser
+        key, error = await self._admit(exchange) if admitted else (None, refusal)
         telemetry = self._telemetry.start_request(_http_request(exchange, route, key, received_at_ns))
         exchange.common_headers = [
             (b"x-request-id", telemetry.request_id.encode()),
             (b"traceresponse", telemetry.traceresponse),
+            *self._browsers.headers(exchange),
         ]
         if refusal is not None:
             exchange.common_headers.append(CLOSE)
         served = Served(key)
         try:
-            if error is None:
+            if asked_by_browser and error is None:
+                await answer_preflight(exchange)
+            elif error is None:
                 error = await self._serve(exchange, route, served, telemetry)
             if error is not None and not exchange.status and not isinstance(error, CallerCancelled):
                 await (route.answer_error if route else answer_error)(exchange, error)

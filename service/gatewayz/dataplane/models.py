@@ -37,7 +37,8 @@ class Models:
     async def retrieve(self, exchange: Exchange, served: Served, telemetry: RequestTelemetry) -> None:
         self._bring_up_to_date()
         raw: bytes = exchange.scope.get("raw_path") or exchange.scope["path"].encode()
-        name = unquote(raw.decode("latin-1").removeprefix(PREFIX))
+        # By what stands before it, for the caller's path may be another than ours (paths.py).
+        name = unquote(raw.decode("latin-1").partition("/models/")[2].strip("/"))
         body = self._by_id.get(name)
         if body is None:
             raise NotFound(f"The model '{name[:200]}' does not exist here.", code="model_not_found", param="model")

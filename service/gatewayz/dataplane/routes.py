@@ -11,12 +11,18 @@ from gatewayz.dataplane.embeddings import Embeddings
 from gatewayz.dataplane.endpoint import Route
 from gatewayz.dataplane.messages import CountTokens, Messages
 from gatewayz.dataplane.models import PREFIX, Models
+from gatewayz.dataplane.paths import full_path
 from gatewayz.dataplane.responses import Responses
 from gatewayz.gateway import Gateway
 
+STORED = "/v1/responses/"
+
 
 def find_route(gateway: Gateway) -> Callable[[str], Route | None]:
-    """A function from path to route. Exact paths are one dictionary look-up; the model name in a path may hold slashes."""
+    """A function from path to route. Exact paths are one dictionary look-up; the model name in a path may hold slashes.
+
+    A path that is nothing as it stands is looked for a second time with its ``/v1`` set right.
+    """
     models = Models(gateway.providers)
     responses = Responses(gateway)
     exact = {
@@ -39,12 +45,12 @@ def find_route(gateway: Gateway) -> Callable[[str], Route | None]:
     )
 
     def find(path: str) -> Route | None:
-        route = exact.get(path)
-        if route is not None:
-            return route
+        return exact.get(path) or below(path) or exact.get(full := full_path(path)) or below(full)
+
+    def below(path: str) -> Route | None:
         if path.startswith(PREFIX) and len(path) > len(PREFIX):
             return one_model
-        if path.startswith("/v1/responses/"):
+        if path.startswith(STORED) and len(path) > len(STORED):
             return of_responses
         return None
 

@@ -1,0 +1,27 @@
+"""Which endpoint a path means that names none exactly.
+
+A client puts its own path behind the base URL that its user wrote, and they differ in who adds ``/v1``: OpenAI's leave it to the
+user, Anthropic's add it. So it comes twice, or not at all, or behind a slash too many; what is meant is plain all the same.
+"""
+
+from __future__ import annotations
+
+import re
+
+PREFIX = "/v1/"
+
+_SLASHES = re.compile("/{2,}")
+_WITHOUT_PREFIX = re.compile(
+    r"/+(?:v1/+){0,2}(?:chat/+completions|completions|embeddings|responses|messages|models)(?:/|$)"
+)
+
+
+def is_data_plane(path: str) -> bool:
+    """Whether the data plane answers it: all below /v1, and its endpoints where /v1 is missing or behind another slash."""
+    return path.startswith(PREFIX) or _WITHOUT_PREFIX.match(path) is not None
+
+
+def full_path(path: str) -> str:
+    """With exactly one ``/v1`` and no slash too many."""
+    short = _SLASHES.sub("/", path).strip("/")
+    return PREFIX + short.removeprefix("v1/").removeprefix("v1/")
