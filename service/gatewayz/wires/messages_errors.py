@@ -10,6 +10,10 @@ import orjson
 from gatewayz.errors import GatewayError, Overloaded, ProviderError, ProviderOverloaded
 from gatewayz.wires.json_values import object_of, text_of
 
+NO_THREADS = "thread_unsupported_request"
+"""The code of an error by which Anthropic's SDKs know that the server holds no conversation for them (``thread``): what they
+run with tools goes on without, sending the whole of it."""
+
 _KINDS = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -36,7 +40,10 @@ def error_body(error: GatewayError, request_id: str | None = None) -> bytes:
     if isinstance(error, ProviderError) and error.body is not None:
         # Of whatever wire the provider is: provider_errors.py has brought its error into the one shape.
         message = text_of(object_of(object_of(orjson.loads(error.body)).get("error")).get("message")) or message
-    body: dict[str, object] = {"type": "error", "error": {"type": error_kind(error), "message": message}}
+    told: dict[str, object] = {"type": error_kind(error), "message": message}
+    if error.code == NO_THREADS:
+        told["details"] = {"error_code": NO_THREADS, "unsupported": [error.param]}
+    body: dict[str, object] = {"type": "error", "error": told}
     if request_id is not None:
         body["request_id"] = request_id
     return orjson.dumps(body)

@@ -26,6 +26,7 @@ from gatewayz.wires.json_values import (
     text_of,
     wrong_type,
 )
+from gatewayz.wires.messages_errors import NO_THREADS
 from gatewayz.wires.messages_schema import is_strict
 from gatewayz.wires.messages_thinking import details_of
 from gatewayz.wires.server_tools import is_server_tool, server_tool_text
@@ -53,6 +54,13 @@ def messages_to_chat(request: Mapping[str, Any]) -> Object:
     for name, value in request.items():
         if name in _TRANSLATED or name in _HINTS or value is None or _NEUTRAL.get(name) == value:
             continue
+        if name == "thread":
+            raise InvalidRequest(
+                "'thread' cannot be sent to this model's provider: nobody there holds a conversation. "
+                "Send the whole of it as 'messages', without 'thread'.",
+                code=NO_THREADS,
+                param=name,
+            )
         raise no_equal(name, "it has no equal outside Anthropic's API")
     messages: list[Object] = []
     if request.get("system") is not None:

@@ -158,6 +158,15 @@ def test_the_vendors_client_raises_the_right_error(
     assert refused.value.body == {"type": "error", "error": {"type": kind, "message": "x"}, "request_id": "req_9"}
 
 
+@pytest.mark.parametrize("thread", [{"type": "create"}, {"type": "continue", "previous_message_id": "msg_1"}])
+def test_who_asks_for_a_thread_is_told_in_the_way_by_which_the_vendors_clients_go_on_without(thread: object) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        CALLER.as_chat(call(thread=thread))
+    error = orjson.loads(error_body(refused.value))["error"]
+    assert error["type"] == "invalid_request_error"
+    assert error["details"] == {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
+
+
 def test_an_error_inside_a_stream_is_raised_there() -> None:
     play = Play(CALLER.error_event(errors.ProviderStreamCut("It broke off.")), media_type="text/event-stream")
     with (

@@ -100,6 +100,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"speed": "fast"}, "speed"),
     ({"inference_geo": "us"}, "inference_geo"),
     ({"brand_new": 1}, "brand_new"),
+    ({"thread": {"type": "create"}}, "thread"),
     ({"max_tokens": 0}, "max_tokens"),
     ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "tools[0].type"),
     ({"tools": [{"name": "f"}]}, "tools[0].input_schema"),
