@@ -10,6 +10,7 @@ import asyncio
 import os
 import ssl
 from collections.abc import AsyncIterator, Mapping
+from time import monotonic
 
 import aiohttp
 from aiohttp import StreamReader
@@ -35,6 +36,9 @@ ONE_WRITE_BYTES = (
     2**16
 )  # up to here head and body leave in one piece; beyond, joining them costs more than a second write
 MAX_TARGETS = 1024  # far more than providers
+STALE_S = 1.0
+"""A connection that the provider had closed before it saw our request tells us so within a round trip. Who hangs up later had the
+request, and may have worked on it: whether it is sent again is not decided here."""
 
 
 class AiohttpUpstream:
@@ -95,13 +99,11 @@ async def _exchange(
     connector: Connector, target: Target, request: UpstreamRequest, watch: Watch, *, may_be_stale: bool
 ) -> UpstreamResponse:
     """Send the request and await the headers. Whatever fails, ``watch`` holds the connection and can abort it."""
-    connection, use = await connector.acquire(target, watch)
+    connection = await connector.acquire(target, watch)
     protocol = connection.protocol
     transport = connection.transport
     if protocol is None or transport is None:
         raise ProviderConnectionFailed(f"{target.host} closed the connection before it was asked.")
-    if isinstance(protocol, Protocol):
-        protocol.heard = False
     protocol.set_response_params(
         read_until_eof=True,
         auto_decompress=True,
@@ -119,6 +121,7 @@ async def _exchange(
         transport.write(body)
     if request.on_sent is not None:
         request.on_sent()
+    sent_at_s = monotonic()
     try:
         message, content = await protocol.read()
         while message.code < 200:
@@ -126,7 +129,13 @@ async def _exchange(
                 raise ProviderMalformedResponse(f"{target.host} wants to speak another protocol.")
             message, content = await protocol.read()
     except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-        if may_be_stale and use == "reused" and isinstance(protocol, Protocol) and not protocol.heard:
+        stale = (
+            isinstance(protocol, Protocol)
+            and protocol.used
+            and not protocol.heard
+            and monotonic() - sent_at_s < STALE_S
+        )
+        if may_be_stale and stale:
             watch.leave()
             raise _Stale from error
         raise

@@ -27,16 +27,24 @@ NO_TIMEOUT = aiohttp.ClientTimeout(
     total=None, connect=None, sock_connect=None, sock_read=None
 )  # the watch has them all
 
-Use = Literal["fresh", "reused"]
-
 
 class Protocol(ResponseHandler):
-    """Remembers whether a byte of the answer has come: only without one may a request be repeated."""
+    """Remembers what has come: only without a byte of the answer may a request be repeated, and only a connection that was
+    silent since its last answer may have another."""
 
+    used = False
+    """It has brought an answer already."""
     heard = False
+    """Something has come since it was last released."""
+
+    @property
+    def silent(self) -> bool:
+        """Nothing has come that nobody asked for. What has would be read as the answer to the next request."""
+        return not self.heard and not self.should_close
 
     def data_received(self, data: bytes) -> None:
-        self.heard = True
+        if data:  # nothing, where reading goes on after a pause
+            self.heard = True
         super().data_received(data)
 
 
@@ -85,15 +93,28 @@ class Connector(aiohttp.TCPConnector):
         )
         self._factory = partial(Protocol, loop=self._loop)
 
-    async def acquire(self, target: Target, watch: Watch) -> tuple[Connection, Use]:
+    async def acquire(self, target: Target, watch: Watch) -> Connection:
+        """A connection for one request. ``watch`` holds it, and lets go of it."""
         connection = await self._get(target.key, [])
-        if connection is not None:
-            watch.connected(connection)
-            return connection, "reused"
-        watch.queued = self._available_connections(target.key) <= 0
-        connection = await self.connect(target.request, [], NO_TIMEOUT)
+        if connection is None:
+            watch.queued = self._available_connections(target.key) <= 0
+            connection = await self.connect(target.request, [], NO_TIMEOUT)
         watch.connected(connection)
-        return connection, "fresh"
+        return connection
+
+    async def _get(self, key: ConnectionKey, traces: list[aiohttp.tracing.Trace]) -> Connection | None:
+        """An idle connection, also for one that has waited for it. Those on which something came meanwhile are closed."""
+        while (connection := await super()._get(key, traces)) is not None:
+            protocol = connection.protocol
+            if not isinstance(protocol, Protocol) or protocol.silent:
+                return connection
+            connection.close()
+        return None
+
+    def _release(self, key: ConnectionKey, protocol: ResponseHandler, *, should_close: bool = False) -> None:
+        if isinstance(protocol, Protocol):
+            protocol.used, protocol.heard = True, False
+        super()._release(key, protocol, should_close=should_close)
 
     def forget(self, target: Target) -> None:
         """Close the idle connections to ``target``: it has dropped one, so the others are worth no more."""

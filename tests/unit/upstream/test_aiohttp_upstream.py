@@ -6,9 +6,7 @@ import asyncio
 import shutil
 import socket
 import ssl
-import struct
 import subprocess
-from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,39 +25,12 @@ from gatewayz.errors import (
     ProviderStreamCut,
     Unavailable,
 )
-from gatewayz.upstream import AiohttpUpstream, Timeouts, UpstreamRequest, UpstreamResponse
+from gatewayz.upstream import AiohttpUpstream, UpstreamRequest, UpstreamResponse
 from tests.polling import until
+from tests.unit.upstream.conftest import HEADERS, PATIENT, ask, request_for
 from tests.upstream import FakeLLM
 
-PATIENT = Timeouts(connect_s=5, first_byte_s=5, idle_s=5, total_s=10)
-HEADERS = (("content-type", "application/json"), ("authorization", "Bearer sk-test"), ("accept-encoding", "identity"))
 DEADLINE_S = 5
-
-
-@pytest.fixture
-def fake() -> Iterator[FakeLLM]:
-    with FakeLLM.in_thread() as fake:  # so that one side's way of closing cannot hide the other's
-        yield fake
-
-
-@pytest.fixture
-async def upstream() -> AsyncIterator[AiohttpUpstream]:
-    upstream = AiohttpUpstream(load_settings())
-    yield upstream
-    await upstream.close()
-
-
-def request_for(fake: FakeLLM, model: str, *, stream: bool = False, timeouts: Timeouts = PATIENT) -> UpstreamRequest:
-    body = orjson.dumps({"model": model, "messages": [{"role": "user", "content": "hi"}], "stream": stream})
-    return UpstreamRequest(f"{fake.base_url}/chat/completions", HEADERS, body, timeouts, stream)
-
-
-async def ask(upstream: AiohttpUpstream, request: UpstreamRequest) -> bytes:
-    response = await upstream.send(request)
-    try:
-        return await response.read(1_000_000)
-    finally:
-        response.close()
 
 
 async def pour(response: UpstreamResponse, into: bytearray) -> None:
@@ -427,97 +398,6 @@ async def _read_to_the_end(reader: asyncio.StreamReader) -> int:
     return size
 
 
-class TestStaleConnections:
-    """A provider may close an idle connection in the very moment in which we use it."""
-
-    async def test_is_repeated_once_on_a_fresh_connection(self, upstream: AiohttpUpstream) -> None:
-        async with _Forgetful(b"") as server:
-            await server.ask(upstream)
-            await server.ask(upstream)
-        assert server.requests == [1, 1, 2]
-
-    async def test_a_reset_counts_too(self, upstream: AiohttpUpstream) -> None:
-        async with _Forgetful(b"", reset=True) as server:
-            await server.ask(upstream)
-            await server.ask(upstream)
-        assert server.requests == [1, 1, 2]
-
-    @pytest.mark.parametrize("reset", [False, True])
-    async def test_is_not_repeated_when_a_byte_had_come(self, upstream: AiohttpUpstream, reset: bool) -> None:
-        async with _Forgetful(b"HTTP/1.1 200", reset=reset) as server:
-            await server.ask(upstream)
-            with pytest.raises(ProviderConnectionFailed):
-                await server.ask(upstream)
-        assert server.requests == [1, 1]
-
-    async def test_a_fresh_connection_that_is_closed_is_not_repeated(
-        self, fake: FakeLLM, upstream: AiohttpUpstream
-    ) -> None:
-        with pytest.raises(ProviderConnectionFailed):
-            await upstream.send(request_for(fake, "close-before-headers"))
-        assert len(fake.requests) == 1
-
-    async def test_a_thousand_calls_over_connections_that_are_dropped_when_idle(
-        self, fake: FakeLLM, upstream: AiohttpUpstream
-    ) -> None:
-        for turn in range(300):
-            assert await ask(upstream, request_for(fake, "ok"))
-            if turn % 3 == 0:
-                fake.drop_connections()
-        assert len(fake.requests) == 300
-
-
-class _Forgetful:
-    """Answers the first request of its first connection, and at the second one says ``last_words`` and hangs up."""
-
-    ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
-
-    def __init__(self, last_words: bytes, *, reset: bool = False) -> None:
-        self.requests: list[int] = []
-        self._last_words = last_words
-        self._reset = reset
-        self._connections = 0
-        self._server: asyncio.Server | None = None
-
-    async def __aenter__(self) -> _Forgetful:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        assert self._server is not None
-        self._server.close()
-
-    async def ask(self, upstream: AiohttpUpstream) -> None:
-        assert self._server is not None
-        port = self._server.sockets[0].getsockname()[1]
-        url = f"http://127.0.0.1:{port}/v1/chat/completions"
-        assert await ask(upstream, UpstreamRequest(url, HEADERS, b"{}", PATIENT, False)) == b"{}"
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._connections += 1
-        number = self._connections
-        answered = 0
-        while await self._request(reader):
-            self.requests.append(number)
-            if number == 1 and answered:
-                writer.write(self._last_words)
-                await writer.drain()
-                if self._reset:
-                    await asyncio.sleep(0.05)
-                    _reset(writer)
-                break
-            writer.write(self.ANSWER)
-            answered += 1
-        writer.close()
-
-    async def _request(self, reader: asyncio.StreamReader) -> bool:
-        try:
-            await reader.readuntil(b"\r\n\r\n{}")
-        except asyncio.IncompleteReadError:
-            return False
-        return True
-
-
 def _drain(connection: socket.socket) -> int:
     """How much there is to read until the other side is gone."""
     connection.settimeout(DEADLINE_S)
@@ -528,9 +408,3 @@ def _drain(connection: socket.socket) -> int:
     except ConnectionResetError:
         pass
     return received
-
-
-def _reset(writer: asyncio.StreamWriter) -> None:
-    raw = writer.get_extra_info("socket")
-    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()
