@@ -100,6 +100,11 @@ class FakeLLM:
         self._live: set[_Connection] = set()
 
     @property
+    def busy(self) -> int:
+        """Connections on which an answer is under way."""
+        return sum(connection.busy for connection in list(self._live))
+
+    @property
     def port(self) -> int:
         return self._port
 
@@ -236,6 +241,10 @@ class _Connection(asyncio.Protocol):
             self._idle.cancel()
         if self._task is None or self._task.done():
             self._take_request()
+
+    @property
+    def busy(self) -> bool:
+        return self._task is not None and not self._task.done()
 
     def close(self) -> None:
         if self._transport is not None:
