@@ -101,7 +101,8 @@ class Reloader(Generic[T]):
                 ):
                     if _content(path) != self._content:
                         self.reload()
-            except OSError as error:  # the directory is away, or the system has no watches left
+            # The directory is away, the system has no watches left or has lost events: whatever it is, the next try may do.
+            except Exception as error:  # noqa: BLE001
                 logger.warning("the configuration file is not watched", extra={"reason": str(error)})
                 try:
                     async with asyncio.timeout(RETRY_S):

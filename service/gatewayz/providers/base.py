@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import urlsplit
@@ -217,10 +217,18 @@ class Provider:
         if len(self._lacking) < MAX_LACKING:
             self._lacking.add((wire, model))
 
+    def is_at(self, other: Provider) -> bool:
+        """Whether both stand for the same address."""
+        return self._root == other._root
+
+    def is_account_of(self, before: Provider) -> bool:
+        """Whether calls go where they went before a reload, on the same keys: what is known of the routes then still holds."""
+        return self.is_at(before) and sorted(self.secrets) == sorted(before.secrets)
+
     def adopt(self, before: Provider) -> None:
         """Takes over what was learned about the same provider before a reload: models, and which keys rest."""
         self._learned.update(before._learned)
-        if self._root == before._root:
+        if self.is_at(before):
             self._listed.update(before._listed)
             self.keys.adopt(before.keys)
 
@@ -277,6 +285,8 @@ class Providers(Mapping[str, Provider]):
         """The operator's own names for models: aliases and groups."""
         self.generation = 0
         """Another number whenever anything in here has changed, for those who derive something from it."""
+        self.when_gone: Callable[[Collection[str]], None] | None = None
+        """Told by a reload the names of providers that it has removed, or given another address or other keys."""
         self._opened = {id(provider.upstream): provider.upstream for provider in self.values()}
 
     def __getitem__(self, name: str) -> Provider:
@@ -290,12 +300,18 @@ class Providers(Mapping[str, Provider]):
 
     def replace(self, after: Providers) -> None:
         """What ``after`` holds from now on; what is known of providers that are in both is kept."""
-        for name, provider in after.items():
-            if (before := self._available.get(name)) is not None:
+        gone: list[str] = []
+        for name, before in self._available.items():
+            provider = after.get(name)
+            if provider is None or not provider.is_account_of(before):
+                gone.append(name)
+            if provider is not None:
                 provider.adopt(before)
         self._opened.update(after._opened)
         self._available, self.unavailable, self.groups = after._available, after.unavailable, after.groups
         self.changed()
+        if gone and self.when_gone is not None:
+            self.when_gone(gone)
 
     def changed(self) -> None:
         """Something about a provider that is in here has changed."""

@@ -108,8 +108,9 @@ class ModelLists:
                 "provider's models are unknown", extra={"provider": provider.name, "reason": type(error).__name__}
             )
             return False
-        # It may have been replaced meanwhile: its successor is asked at the next tick.
-        if self._providers.get(provider.name) is provider and provider.set_listed(names):
+        # A reload may have put another in its place meanwhile: the list is that one's, unless it is somewhere else.
+        current = self._providers.get(provider.name)
+        if current is not None and current.is_at(provider) and current.set_listed(names):
             self._providers.changed()
         return True
 

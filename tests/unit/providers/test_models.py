@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from itertools import pairwise
 
 import msgspec
@@ -24,6 +24,8 @@ class ListServer:
         self.status = 200
         self.body = orjson.dumps({"object": "list", "data": [{"id": "gpt-of-today"}]})
         self.seen: list[str] = []
+        self.meanwhile: Callable[[], None] = lambda: None
+        """Happens before an answer."""
         self.address = ""
 
     async def __aenter__(self) -> ListServer:
@@ -38,6 +40,7 @@ class ListServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         self.seen.append(head.decode())
+        self.meanwhile()
         writer.write(
             b"HTTP/1.1 %d X\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
             % (self.status, len(self.body))
@@ -55,9 +58,13 @@ async def server() -> AsyncGenerator[ListServer]:
 
 @pytest.fixture
 async def providers(server: ListServer) -> AsyncGenerator[Providers]:
-    providers = load_providers(load_settings(), {"OPENAI_API_KEY": "sk-1", "OPENAI_BASE_URL": server.address})
+    providers = configured(server)
     yield providers
     await providers.close()
+
+
+def configured(server: ListServer) -> Providers:
+    return load_providers(load_settings(), {"OPENAI_API_KEY": "sk-1", "OPENAI_BASE_URL": server.address})
 
 
 async def test_what_the_provider_has_is_served(server: ListServer, providers: Providers) -> None:
@@ -69,6 +76,12 @@ async def test_what_the_provider_has_is_served(server: ListServer, providers: Pr
     assert next(iter(providers["openai"].all_models())) == providers["openai"].models[0]
     assert providers["openai"].known_model("gpt-of-today") == "other"
     assert providers.generation != before
+
+
+async def test_a_list_that_comes_during_a_reload_is_not_lost(server: ListServer, providers: Providers) -> None:
+    server.meanwhile = lambda: providers.replace(configured(server))
+    await ModelLists(providers).refresh(0.0)
+    assert "gpt-of-today" in list(providers["openai"].all_models())
 
 
 async def test_it_is_asked_again_after_a_while_and_not_before(server: ListServer, providers: Providers) -> None:
