@@ -27,7 +27,10 @@ from gatewayz.errors import (
     InvalidRequest,
     Overloaded,
     ProviderBadRequest,
+    ProviderConnectTimeout,
     ProviderError,
+    ProviderFirstChunkTimeout,
+    ProviderIdleTimeout,
     ProviderRateLimited,
 )
 from gatewayz.providers.base import Providers
@@ -46,6 +49,7 @@ from gatewayz.routing.routes import Routes, Skipped, Visit
 from gatewayz.routing.strategies import CostOf, no_price
 from gatewayz.telemetry import names
 from gatewayz.telemetry.requests import RequestTelemetry
+from gatewayz.upstream import Timeouts
 from gatewayz.wires.base import CallerWire, Shape
 from gatewayz.wires.provider_errors import SPENT
 
@@ -105,6 +109,7 @@ class Gateway:
         self.providers = providers
         self.policy = policy or RoutingPolicy()
         self.routes = Routes(self.policy, clock)
+        providers.when_gone = self.routes.forget
         self._max_upstream_bytes = max_upstream_bytes
         self._price_of = price_of
         self._awaited = Awaited(leave_policy or LeavePolicy())
@@ -271,6 +276,7 @@ class Gateway:
         )
         if not call.stream and charged is not None:
             asked.presence.charged_whole(self._awaited)
+        patience = own = provider.timeouts(call.stream)
         try:
             left_s = asked.until_s - self._clock() if asked.hurried or number > 1 else None
             request = provider.request(
@@ -286,6 +292,7 @@ class Gateway:
             )
             if (first_s := asked.wish.first_chunk_timeout_s) is not None and first_s < request.timeouts.first_byte_s:
                 request = replace(request, timeouts=replace(request.timeouts, first_byte_s=first_s))
+            patience = request.timeouts
             response = await provider.upstream.send(request)
             try:
                 record.status = response.status
@@ -300,8 +307,8 @@ class Gateway:
                     answer = await begin_stream(
                         call, asked.caller, provider, translation, response, record, request.timeouts.first_byte_s
                     )
-                    record.then = self._leave
                     self._learn_from_answer(asked, candidate, speech, record)
+                    record.then = self._leave  # last: whatever fails before this is ended by ``answer``
                     return answer
                 reply = await response.read(self._max_upstream_bytes)
                 record.fold.reply(reply)
@@ -314,7 +321,7 @@ class Gateway:
         except GatewayError as error:
             error.provider = provider.name
             self._learn_from(error, secret, candidate, visit)
-            record.settle(error.error_type)
+            record.settle(error.error_type, hurried=_hurried(error, patience, own, record.age_s()))
             raise
         except BaseException as error:
             record.settle("caller_cancelled" if isinstance(error, asyncio.CancelledError) else "gateway_internal")
@@ -344,6 +351,18 @@ class Gateway:
             candidate.provider.refused(secret, candidate.model, status, error.retry_after_s, self._clock())
         elif error.retry_after_s:
             visit.rest(error.retry_after_s)
+
+
+def _hurried(error: GatewayError, patience: Timeouts, own: Timeouts, age_s: float) -> bool:
+    """Whether an attempt ended for want of time that its provider has by configuration: of its ``own`` the caller, or what was
+    left of his call's time, allowed only ``patience``."""
+    if patience is own or not isinstance(
+        error, ProviderConnectTimeout | ProviderFirstChunkTimeout | ProviderIdleTimeout
+    ):
+        return False
+    if patience.total_s < own.total_s and age_s >= patience.total_s:
+        return True
+    return isinstance(error, ProviderFirstChunkTimeout) and patience.first_byte_s <= age_s < own.first_byte_s
 
 
 def _left() -> CallerCancelled:

@@ -1,5 +1,5 @@
-"""A few thousand calls of every kind, fifty at a time, some of whose callers leave, and a configuration that is reloaded meanwhile:
-when it is over, everything that was taken has been given back, and everything that happened has been told once.
+"""A few thousand calls of every kind, fifty at a time, some of whose callers leave, while the configuration is reloaded: when it
+is over, everything that was taken has been given back, and everything that happened has been told once.
 
 Which call does what is drawn from a seed, which a failure shows; GATEWAYZ_TEST_SEED repeats it.
 """

@@ -86,9 +86,11 @@ class AttemptRecord:
         self.first_s = self.last_s = perf_counter()
         self.visit.began()
 
-    def settle(self, error_type: ErrorType | None, *, whole: bool = False, unread: bool = False) -> None:
-        """Ends the attempt; ``whole``: with an answer in one piece; ``unread``: for which nobody waits any more. A second call
-        changes nothing."""
+    def settle(
+        self, error_type: ErrorType | None, *, whole: bool = False, unread: bool = False, hurried: bool = False
+    ) -> None:
+        """Ends the attempt; ``whole``: with an answer in one piece; ``unread``: for which nobody waits any more; ``hurried``: it
+        had less time than the provider's own. A second call changes nothing."""
         if self._ended:
             return
         self._ended = True
@@ -96,28 +98,31 @@ class AttemptRecord:
         if error_type is None:
             self._provider.learn(self._model)
         first_s, last_s = self.first_s, self.last_s
-        usage = self._usage(error_type)
         try:
-            self.visit.end(error_type, whole=whole)
+            self.visit.end(error_type, whole=whole, hurried=hurried)
         finally:
-            self._span.end(
-                Outcome(
-                    status=self.status,
-                    known_model=self._provider.known_model(self._model),
-                    usage=usage,
-                    cost=self._cost(usage),
-                    error_type="caller_cancelled" if unread and error_type is None else error_type,
-                    response_id=fold.response_id,
-                    response_model=fold.response_model,
-                    finish_reasons=fold.finish_reasons,
-                    time_to_first_chunk_s=None if first_s is None else first_s - self._started_s,
-                    chunks=fold.content_events,
-                    stream_s=None if first_s is None or last_s is None else last_s - first_s,
-                    possibly_billed=usage.source == "none" and self._may_be_billed(error_type),
+            # Whatever goes wrong in the counting, what was taken is given back.
+            try:
+                usage = self._usage(error_type)
+                self._span.end(
+                    Outcome(
+                        status=self.status,
+                        known_model=self._provider.known_model(self._model),
+                        usage=usage,
+                        cost=self._cost(usage),
+                        error_type="caller_cancelled" if unread and error_type is None else error_type,
+                        response_id=fold.response_id,
+                        response_model=fold.response_model,
+                        finish_reasons=fold.finish_reasons,
+                        time_to_first_chunk_s=None if first_s is None else first_s - self._started_s,
+                        chunks=fold.content_events,
+                        stream_s=None if first_s is None or last_s is None else last_s - first_s,
+                        possibly_billed=usage.source == "none" and self._may_be_billed(error_type),
+                    )
                 )
-            )
-            if self.then is not None:
-                self.then()
+            finally:
+                if self.then is not None:
+                    self.then()
 
     def _usage(self, error_type: ErrorType | None) -> Usage:
         """The provider's count; where it has none, or not of everything, with an estimate in its place.

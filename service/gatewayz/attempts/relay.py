@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from time import perf_counter
 
 from gatewayz.attempts.answer import Answer, answer_headers
 from gatewayz.attempts.record import AttemptRecord
-from gatewayz.errors import GatewayError, ProviderFirstChunkTimeout, ProviderMalformedResponse, ProviderStreamCut
+from gatewayz.errors import (
+    GatewayError,
+    Internal,
+    ProviderFirstChunkTimeout,
+    ProviderMalformedResponse,
+    ProviderStreamCut,
+)
 from gatewayz.providers.base import Provider
 from gatewayz.records import Call, ErrorType
 from gatewayz.upstream import UpstreamResponse
 from gatewayz.wires.base import CallerWire, Translation
 from gatewayz.wires.sse import EventSplitter
+
+logger = logging.getLogger(__name__)
 
 END_OF_STREAM_GRACE_S = 1.0
 """After the last event the provider gets this long to end the body, so that its connection can be used again."""
@@ -125,6 +134,11 @@ class Relay:
                 ended = error.error_type
                 answer.error = error
                 yield self._caller.error_event(error)
+            except Exception:
+                logger.exception("unexpected error while relaying a stream")
+                answer.error = Internal("The gateway failed in the middle of this answer; the fault is on its side.")
+                ended = answer.error.error_type
+                yield self._caller.error_event(answer.error)
         finally:
             self._response.close()
             record.settle(ended)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -84,6 +84,10 @@ class Routes:
             return Skipped("at_capacity", AT_CAPACITY_RETRY_S)
         return None
 
+    def forget(self, providers: Collection[str]) -> None:
+        """What was learned of these does not hold any more. Attempts that are under way end as they began."""
+        self._routes = {place: route for place, route in self._routes.items() if place[0] not in providers}
+
     def sound(self, candidate: Candidate) -> bool:
         """Whether it has just answered, and not failed since."""
         return self.of(candidate).health.sound(self._clock())
@@ -162,8 +166,9 @@ class Visit:
         until_s = self._clock() + min(seconds, MAX_REST_S)
         self._route.rests_until_s = max(self._route.rests_until_s, until_s)
 
-    def end(self, error_type: ErrorType | None, *, whole: bool = False) -> None:
-        """``whole``: it was a whole answer, whose time until now is its latency."""
+    def end(self, error_type: ErrorType | None, *, whole: bool = False, hurried: bool = False) -> None:
+        """``whole``: it was a whole answer, whose time until now is its latency; ``hurried``: it had less time than the provider
+        has by its configuration."""
         if self._ended:
             return
         self._ended = True
@@ -183,7 +188,10 @@ class Visit:
             route.breaker.left(self._probe)
         elif error_type.startswith("provider_"):
             route.health.record(now_s, failed=True)
-            if route.breaker.failed(now_s, self._probe):
+            if hurried:
+                # No verdict: a single caller without patience must not close the route to all the others.
+                route.breaker.left(self._probe)
+            elif route.breaker.failed(now_s, self._probe):
                 self._change(self._candidate, "open")
         else:
             route.breaker.left(self._probe)
