@@ -167,6 +167,12 @@ class Gateway:
     async def _ask_in_turn(self, asked: _Asked, candidates: Sequence[Candidate]) -> Answer:
         """The first answer that begins well. A first attempt is free, each further one is on the budget."""
         failures = Failures()
+        try:
+            return await self._first_answer(asked, candidates, failures)
+        finally:
+            failures.forget()
+
+    async def _first_answer(self, asked: _Asked, candidates: Sequence[Candidate], failures: Failures) -> Answer:
         number = 0
         for place, candidate in enumerate(candidates):
             tries, waited = 0, False
@@ -215,7 +221,7 @@ class Gateway:
                     substitute = isinstance(error, ProviderBadRequest) and failures.of_others(candidate)
                     failures.add(candidate, error, called=True)
                     if (verdict(error) == "final" and not substitute) or number == self.policy.retry.max_attempts:
-                        raise failures.final() from error
+                        raise failures.final() from None
                     pause = pause_s(
                         error,
                         self.policy.retry,

@@ -132,7 +132,7 @@ class Relay:
                     await self._drain()
             except GatewayError as error:
                 ended = error.error_type
-                answer.error = error
+                answer.error = error.with_traceback(None)  # which would hold this frame, which holds the answer
                 yield self._caller.error_event(error)
             except Exception:
                 logger.exception("unexpected error while relaying a stream")

@@ -37,7 +37,14 @@ class Failures:
         self._all: list[Failure] = []
 
     def add(self, candidate: Candidate, error: GatewayError, *, called: bool) -> None:
+        # A traceback, its own or its cause's, holds the frames that it went through, and they hold this: a circle around the
+        # whole request, which would stay in memory until the collector comes by. During an outage that is every request.
+        error.__traceback__ = error.__cause__ = error.__context__ = None
         self._all.append(Failure(candidate, error, called))
+
+    def forget(self) -> None:
+        """The call is over; the error that it ends in is no part of this any more."""
+        self._all.clear()
 
     def skip(self, candidate: Candidate, skipped: Skipped) -> None:
         """Passed over, which counts as a failure of the kind that it saves."""
