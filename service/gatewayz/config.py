@@ -74,9 +74,9 @@ class Settings(BaseSettings):
     )
 
     cors_origins: str = Field(
-        "*",
-        description="Origins, with commas between, whose web pages may call the API; empty for none. Any may by default: "
-        "a page needs a key like everybody, and browsers send none by themselves.",
+        "",
+        description="Origins, with commas between, whose web pages may call the API (CORS); `*` for any, unset for none: "
+        "a key that is in a web page is everybody's.",
     )
 
     # Limits on input

@@ -72,10 +72,6 @@ class HealthMonitor:
         self._draining = True
 
     @property
-    def draining(self) -> bool:
-        return self._draining
-
-    @property
     def found(self) -> Mapping[Dependency, CheckResult]:
         """What was last found about each dependency."""
         return self._found

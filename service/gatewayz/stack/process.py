@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +64,6 @@ class Child:
     def __init__(self, name: str, process: asyncio.subprocess.Process, log: Path, log_start: int) -> None:
         self.name = name
         self.log = log
-        self.started_at_s = time.monotonic()
         self._process = process
         self._log_start = log_start
 

@@ -146,11 +146,6 @@ class ByteQueue(Generic[Raw, Ready]):
             if remaining:
                 self._drop("shutdown", remaining)
 
-    @property
-    def empty(self) -> bool:
-        with self._lock:
-            return not self._raw and not self._ready and not self._moving
-
     def account(self) -> Account:
         with self._lock:
             queued = len(self._raw) + len(self._ready) + self._moving

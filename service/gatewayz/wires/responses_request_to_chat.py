@@ -42,15 +42,11 @@ _REFUSED: Mapping[str, str] = {
     "prompt": _STATEFUL,
     "context_management": _STATEFUL,
     "background": "it answers only while the caller waits (leave it out, or stream)",
-    "store": _STATEFUL,
     "moderation": "it has no moderation to set",
     "access_programs": "it has no such programs",
-    "truncation": "it does not shorten what is too long",
 }
 _UNSAID: Mapping[str, tuple[Any, ...]] = {
     "background": (False,),
-    "store": (False,),
-    "truncation": ("disabled",),
     "context_management": ([],),
 }
 """The values of refused members that ask for nothing."""
@@ -65,6 +61,8 @@ _DROPPED = frozenset(
         "prompt_cache_options",
         "prompt_cache_retention",
         "safety_identifier",
+        "store",  # nothing is; the answer says so, and so does whoever is asked for it later
+        "truncation",  # permits to shorten what is too long, and need not be used; the answer says that it was not
         "image",  # how images are compressed
     )
 )

@@ -39,6 +39,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Generator[LiveGateway]:
         "GATEWAYZ_MAX_BODY_BYTES": str(MAX_BODY_BYTES),
         "GATEWAYZ_BODY_TIMEOUT_S": str(BODY_TIMEOUT_S),
         "GATEWAYZ_DEMO_PACE_S": "0.05",
+        "GATEWAYZ_CORS_ORIGINS": "*",
     }
     with running_gateway(tmp_path_factory.mktemp("dataplane"), environment) as live:
         yield live
