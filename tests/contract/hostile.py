@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import socket
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tests.gateway import LiveGateway, running_gateway
 from tests.polling import eventually
+from tests.raw_http import Reply, read_reply
 from tests.unit.telemetry.sinks import HttpSink, attributes
 from tests.upstream import FakeLLM
 
@@ -23,19 +23,6 @@ HEADER_TIMEOUT_S = 1.0
 BODY_TIMEOUT_S = 1.0
 WRITE_TIMEOUT_S = 2.0
 MAX_BODY_BYTES = 200_000
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back on a raw connection."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def error(self) -> dict[str, Any]:
-        return json.loads(self.body)["error"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +47,11 @@ class Rig:
         first = [f"POST {path} HTTP/1.1", f"Authorization: Bearer {self.gateway.api_key}"]
         return "\r\n".join([*first, *([host] if host else []), *lines, "", ""]).encode("latin-1")
 
-    def exchange(self, data: bytes) -> Answer:
+    def exchange(self, data: bytes) -> Reply:
         """Sends it, reads the answer, and sees the connection closed by the gateway."""
         with self.connect() as connection:
             connection.sendall(data)
-            answer = read_answer(connection)
+            answer = read_reply(connection)
             assert ends(connection)
             return answer
 
@@ -124,15 +111,6 @@ def rig(directory: Path, **settings: str) -> Generator[Rig]:
             **settings,
         }
         yield Rig(stack.enter_context(running_gateway(directory, environment)), fake, sink)
-
-
-def read_answer(connection: socket.socket) -> Answer:
-    response = http.client.HTTPResponse(connection)
-    try:
-        response.begin()
-        return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
-    finally:
-        response.close()
 
 
 def ends(connection: socket.socket) -> bool:

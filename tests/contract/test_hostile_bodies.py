@@ -14,8 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.contract.hostile import BODY_TIMEOUT_S, MAX_BODY_BYTES, Rig, chat, ends, read_answer, rig
+from tests.contract.hostile import BODY_TIMEOUT_S, MAX_BODY_BYTES, Rig, chat, ends, rig
 from tests.polling import eventually
+from tests.raw_http import read_reply
 
 ENDPOINTS: dict[str, dict[str, Any]] = {
     "/v1/chat/completions": {"messages": [{"role": "user", "content": "Hello"}]},
@@ -54,7 +55,7 @@ def test_c6_what_declares_too_much_is_not_read(hostile: Rig) -> None:
     asked = len(hostile.fake.requests)
     with hostile.connect() as connection:
         connection.sendall(hostile.head(f"Content-Length: {MAX_BODY_BYTES + 1}"))
-        answer = read_answer(connection)
+        answer = read_reply(connection)
         assert (answer.status, answer.error["code"], answer.headers["connection"]) == (
             413,
             "payload_too_large",
@@ -86,7 +87,7 @@ def test_c6_what_comes_in_chunks_is_read_to_the_limit(hostile: Rig) -> None:
                 continue
         assert MAX_BODY_BYTES < sent <= MAX_BODY_BYTES + OVERSHOOT_BYTES
         connection.settimeout(30)
-        assert read_answer(connection).status == 413
+        assert read_reply(connection).status == 413
         assert ends(connection)
     hostile.is_well()
 
@@ -109,9 +110,9 @@ def test_c6_a_refused_key_does_not_cost_the_connection(hostile: Rig) -> None:
     head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     with hostile.connect() as connection:
         connection.sendall(head)
-        assert read_answer(connection).status == 401  # before the body is here
+        assert read_reply(connection).status == 401  # before the body is here
         connection.sendall(body + hostile.head(f"Content-Length: {len(body)}") + body)
-        assert read_answer(connection).status == 200
+        assert read_reply(connection).status == 200
 
 
 @pytest.mark.parametrize("coding", ["Content-Length: 100000", "Transfer-Encoding: chunked"])
@@ -121,7 +122,7 @@ def test_c5_bodies_that_drip_are_closed_in_time(hostile: Rig, coding: str) -> No
         for connection in connections:
             connection.sendall(hostile.head(coding) + (b"1\r\n{\r\n" if "chunked" in coding else b"{"))
         hostile.is_well()
-        answers = [read_answer(connection) for connection in connections]
+        answers = [read_reply(connection) for connection in connections]
         assert {answer.status for answer in answers} == {408}
         assert {answer.headers["connection"] for answer in answers} == {"close"}
         assert all(ends(connection) for connection in connections)

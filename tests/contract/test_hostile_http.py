@@ -9,7 +9,8 @@ from collections.abc import Generator
 import httpx
 import pytest
 
-from tests.contract.hostile import HEADER_TIMEOUT_S, Rig, chat, ends, read_answer, rig
+from tests.contract.hostile import HEADER_TIMEOUT_S, Rig, chat, ends, rig
+from tests.raw_http import read_reply
 
 LONG = "x" * 40_000
 
@@ -120,7 +121,7 @@ def test_c10_a_body_whose_chunks_are_broken_is_answered_and_recorded(hostile: Ri
         else:
             connection.sendall(head + b"1\r\n{\r\n")
             connection.sendall(BAD_CHUNKS[what])
-        answer = read_answer(connection)
+        answer = read_reply(connection)
         assert ends(connection)
     assert (answer.status, answer.headers["connection"]) == (400, "close")
     assert answer.error["code"] == "malformed_request"
@@ -159,7 +160,7 @@ def test_c11_so_has_the_request_line(hostile: Rig) -> None:
 def test_c11_a_header_that_never_ends_is_not_read_for_ever(hostile: Rig) -> None:
     with hostile.connect() as connection:
         connection.sendall(hostile.head()[:-2] + b"X: " + b"x" * 40_000)
-        answer = read_answer(connection)
+        answer = read_reply(connection)
         assert ends(connection)
     assert (answer.status, answer.error["code"]) == (431, "headers_too_large")
 
@@ -193,10 +194,10 @@ def test_who_would_rather_speak_http_2_is_answered_in_http_1(hostile: Rig, optio
     with hostile.connect() as connection:
         connection.sendall(head + BODY[:5])
         connection.sendall(BODY[5:])
-        assert read_answer(connection).status == 200
+        assert read_reply(connection).status == 200
         if options.startswith("Upgrade"):
             connection.sendall(hostile.head(LENGTH) + BODY)
-            assert read_answer(connection).status == 200
+            assert read_reply(connection).status == 200
 
 
 def test_c5_hundreds_of_slow_heads_are_closed_in_time(hostile: Rig) -> None:
@@ -206,7 +207,7 @@ def test_c5_hundreds_of_slow_heads_are_closed_in_time(hostile: Rig) -> None:
         for number, connection in enumerate(connections):
             connection.sendall(hostile.head()[: 1 + number % 40])
         hostile.is_well()  # while they are held open
-        answers = [read_answer(connection) for connection in connections]
+        answers = [read_reply(connection) for connection in connections]
         assert {answer.status for answer in answers} == {408}
         assert {answer.error["code"] for answer in answers} == {"request_timeout"}
         assert all(ends(connection) for connection in connections)
@@ -245,9 +246,9 @@ def test_c5_who_says_nothing_is_closed_without_a_word(hostile: Rig) -> None:
 def test_c5_line_feeds_between_requests_are_no_sign_of_life(hostile: Rig) -> None:
     with hostile.connect() as connection:
         connection.sendall(hostile.head(LENGTH) + BODY)
-        assert read_answer(connection).status == 200
+        assert read_reply(connection).status == 200
         connection.sendall(b"\r\n")
-        assert read_answer(connection).status == 408
+        assert read_reply(connection).status == 408
 
 
 def test_a_connection_between_requests_is_the_keep_alives(hostile: Rig) -> None:
@@ -277,10 +278,10 @@ def test_who_expects_to_be_asked_for_the_body_is(hostile: Rig) -> None:
         connection.sendall(hostile.head(LENGTH, "Expect: 100-continue"))
         assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         connection.sendall(BODY)
-        assert read_answer(connection).status == 200
+        assert read_reply(connection).status == 200
     with hostile.connect() as connection:
         connection.sendall(hostile.head("Content-Length: 99999999", "Expect: 100-continue"))
-        assert read_answer(connection).status == 413
+        assert read_reply(connection).status == 413
         assert ends(connection)
 
 

@@ -5,29 +5,16 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
 
 from tests.gateway import LiveGateway, running_gateway
+from tests.raw_http import Reply, reply_of
 
 MAX_BODY_BYTES = 4096
 BODY_TIMEOUT_S = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer as it came over the wire."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def error(self) -> dict[str, Any]:
-        return json.loads(self.body)["error"]
 
 
 Raw = Callable[..., Reply]
@@ -50,13 +37,6 @@ def connect(gateway: LiveGateway) -> socket.socket:
     return socket.create_connection((host, int(port)), timeout=30)
 
 
-def read_reply(connection: socket.socket) -> Reply:
-    response = http.client.HTTPResponse(connection)
-    response.begin()
-    headers = {name.lower(): value for name, value in response.getheaders()}
-    return Reply(response.status, headers, response.read())
-
-
 @pytest.fixture
 def send(gateway: LiveGateway) -> Raw:
     """``send(method, path, body, **headers)`` with the gateway's key, on a connection of its own."""
@@ -68,9 +48,7 @@ def send(gateway: LiveGateway) -> Raw:
         connection = http.client.HTTPConnection(gateway.url.removeprefix("http://"), timeout=30)
         try:
             connection.request(method, path, body, {name: value for name, value in sent.items() if value})
-            response = connection.getresponse()
-            found = {name.lower(): value for name, value in response.getheaders()}
-            return Reply(response.status, found, response.read())
+            return reply_of(connection.getresponse())
         finally:
             connection.close()
 

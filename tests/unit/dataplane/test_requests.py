@@ -9,7 +9,8 @@ import pytest
 
 from tests.gateway import LiveGateway
 from tests.polling import eventually
-from tests.unit.dataplane.conftest import BODY_TIMEOUT_S, MAX_BODY_BYTES, Raw, chat, connect, read_reply
+from tests.raw_http import read_reply
+from tests.unit.dataplane.conftest import BODY_TIMEOUT_S, MAX_BODY_BYTES, Raw, chat, connect
 
 CHAT = "/v1/chat/completions"
 
