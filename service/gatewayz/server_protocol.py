@@ -105,7 +105,7 @@ class LimitedProtocol(HttpToolsProtocol):
         except httptools.HttpParserUpgrade as upgrade:
             self._ignore_upgrade(data[cast("int", upgrade.args[0]) :])
         except httptools.HttpParserError as error:
-            self._not_http(str(error))
+            self._not_http(_other_protocol(data) or str(error).rstrip("."))
         else:
             if self._unseen:
                 self._incomplete()
@@ -373,6 +373,15 @@ def _target(url: bytes) -> dict[str, object]:
     with contextlib.suppress(httptools.HttpParserInvalidURLError):
         path = httptools.parse_url(url[:MAX_TOLD_BYTES]).path or path
     return {"path": unquote(path.decode("ascii", "replace")), "raw_path": path, "query_string": b""}
+
+
+def _other_protocol(data: bytes) -> str | None:
+    """What else it is, where that can be told: two mistakes in an address or a client's settings that everybody makes once."""
+    if data.startswith(b"\x16\x03"):
+        return "it begins as HTTPS does, and this port speaks HTTP (use http:// in the address)"
+    if data.startswith(b"PRI * HTTP/2.0"):
+        return "this port speaks HTTP/1.1, not HTTP/2 without TLS"
+    return None
 
 
 def _malformed(reason: str) -> InvalidRequest:

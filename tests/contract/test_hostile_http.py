@@ -131,6 +131,16 @@ def test_c10_a_body_whose_chunks_are_broken_is_answered_and_recorded(hostile: Ri
     hostile.is_well()
 
 
+@pytest.mark.parametrize(
+    ("data", "hint"),
+    [(b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03", "http://"), (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "HTTP/1.1")],
+)
+def test_another_protocol_is_named(hostile: Rig, data: bytes, hint: str) -> None:
+    answer = hostile.exchange(data)
+    assert (answer.status, answer.error["code"]) == (400, "malformed_request")
+    assert hint in answer.error["message"]
+
+
 def test_trailers_are_no_headers(hostile: Rig) -> None:
     head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" + CHUNKED.encode() + b"\r\n\r\n"
     late_key = b"Authorization: Bearer " + hostile.gateway.api_key.encode()

@@ -27,6 +27,11 @@ FLUSH_AND_SCRAPE_S = 11.0
 """Five seconds each, and one for the way."""
 
 TOKENS = "tokens_used_total"
+"""All tokens, those by estimate included."""
+
+TOKENS_BY_SOURCE = "gen_ai_client_token_usage_sum"
+"""The same, with whose word each count is."""
+
 REQUESTS = "http_requests_total"
 ATTEMPTS = "model_inference_requests_total"
 
@@ -34,6 +39,7 @@ REQUEST_LABELS = ("endpoint", "method", "status_code")
 # Without the model: one that has never answered is counted as "other" until it does.
 ATTEMPT_LABELS = ("provider", "status", "error_type")
 TOKEN_LABELS = ("provider", "type")
+TOKEN_SOURCE_LABELS = ("gatewayz_provider_name", "gen_ai_token_type")
 
 
 async def eventually(look: Callable[[], Awaitable[Seen]], *, patience_s: float = PATIENCE_S) -> Seen:
@@ -84,6 +90,10 @@ class Stores:
     async def counts(self, metric: str, labels: Labels, *, matching: str = "") -> Counts:
         """The raw counter, summed over everything but ``labels``."""
         return await self._counts(f"sum by ({', '.join(labels)}) ({metric}{{{matching}}})", labels)
+
+    async def counted_tokens(self) -> Counts:
+        """Tokens that providers counted, by provider and type; of streams that broke there are estimates beside them."""
+        return await self.counts(TOKENS_BY_SOURCE, TOKEN_SOURCE_LABELS, matching='gatewayz_usage_source="provider"')
 
     async def increases(self, metric: str, labels: Labels, *, since_s: float, matching: str = "") -> Counts:
         """By how much the counter rose since that Unix time, resets of its source included, without extrapolation."""

@@ -16,7 +16,9 @@ from tests.stack.series import (
     REQUEST_LABELS,
     REQUESTS,
     TOKEN_LABELS,
+    TOKEN_SOURCE_LABELS,
     TOKENS,
+    TOKENS_BY_SOURCE,
     Counts,
     Stores,
     eventually,
@@ -43,8 +45,9 @@ def sent() -> Sent:
 
 
 async def test_known_traffic_is_answered_as_expected(caller: Caller, stores: Stores, sent: Sent) -> None:
-    for metric, labels in ((REQUESTS, REQUEST_LABELS), (ATTEMPTS, ATTEMPT_LABELS), (TOKENS, TOKEN_LABELS)):
+    for metric, labels in ((REQUESTS, REQUEST_LABELS), (ATTEMPTS, ATTEMPT_LABELS)):
         sent.before[metric] = await stores.counts(metric, labels)
+    sent.before[TOKENS] = await stores.counted_tokens()
 
     await caller.send_all(EVERY_KIND * ROUNDS, sent.ledger)
 
@@ -76,7 +79,19 @@ async def test_attempts_in_prometheus_equal_what_the_providers_were_asked(stores
 
 async def test_tokens_over_both_workers_equal_what_the_upstream_reported(stores: Stores, sent: Sent) -> None:
     async def look() -> None:
-        assert minus(await stores.counts(TOKENS, TOKEN_LABELS), sent.before[TOKENS]) == dict(sent.ledger.tokens)
+        assert minus(await stores.counted_tokens(), sent.before[TOKENS]) == dict(sent.ledger.tokens)
+
+    await eventually(look)
+
+
+async def test_the_familiar_series_has_what_was_counted_and_what_was_estimated(stores: Stores) -> None:
+    async def look() -> None:
+        familiar = await stores.counts(TOKENS, TOKEN_LABELS)
+        estimated = await stores.counts(
+            TOKENS_BY_SOURCE, TOKEN_SOURCE_LABELS, matching='gatewayz_usage_source="estimate"'
+        )
+        assert minus(familiar, await stores.counted_tokens()) == estimated
+        assert estimated, "streams were cut and left, and those have no count"
 
     await eventually(look)
 

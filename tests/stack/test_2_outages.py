@@ -17,8 +17,6 @@ from tests.stack.series import (
     ATTEMPTS,
     REQUEST_LABELS,
     REQUESTS,
-    TOKEN_LABELS,
-    TOKENS,
     Counts,
     Stores,
     eventually,
@@ -46,7 +44,7 @@ class Books:
     @classmethod
     async def opened(cls, stores: Stores, caller: Caller) -> Books:
         await caller.pause()
-        return cls(stores, time.time() - 1, await stores.counts(TOKENS, TOKEN_LABELS))
+        return cls(stores, time.time() - 1, await stores.counted_tokens())
 
     async def assert_series(self) -> None:
         stores, ledger = self._stores, self.ledger
@@ -60,7 +58,7 @@ class Books:
 
     async def assert_tokens(self) -> None:
         """Tokens are counted in the gateway, so no death outside it can lose any."""
-        tokens = await self._stores.counts(TOKENS, TOKEN_LABELS)
+        tokens = await self._stores.counted_tokens()
         assert minus(tokens, self._tokens_before) == dict(self.ledger.tokens)
 
     async def assert_traces(self) -> None:

@@ -380,7 +380,7 @@ _FROM_SPANS: Final = (
 )  # fmt: skip
 
 _RENAMED: Final = (
-    Series("tokens_used_total", "counter", ("provider", "model", "type"), "Tokens by type (input, output, cache_read, cache_write, reasoning): the sum of the histogram.", "instrument `gen_ai.client.token.usage`"),
+    Series("tokens_used_total", "counter", ("provider", "model", "type"), "Tokens by type (input, output, cache_read, cache_write, reasoning), estimates included: the sum of the histogram, which has `gatewayz_usage_source` besides.", "instrument `gen_ai.client.token.usage`"),
     Series("time_to_first_chunk_seconds", "histogram", ("provider", "model"), "From sending to the first chunk with content.", "instrument `gen_ai.client.operation.time_to_first_chunk`"),
     Series("backend_ttfb_seconds", "histogram", ("provider", "model"), "The same, under its older name.", "instrument `gen_ai.client.operation.time_to_first_chunk`"),
     Series("streaming_duration_seconds", "histogram", ("provider", "model"), "From a stream's first chunk to its last.", "instrument `gatewayz.stream.duration`"),
