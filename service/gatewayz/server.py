@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import errno
 import gc
 import multiprocessing
 import os
+import resource
 import signal
 import socket
 import sys
@@ -25,6 +27,8 @@ from gatewayz.server_protocol import LimitedProtocol
 from gatewayz.telemetry.setup import check_environment
 
 BACKLOG = 2048
+OPEN_FILES = 65_536
+"""As many files as a process may have open, where the system lets it."""
 TCP_NOTSENT_LOWAT = 25
 """tcp(7) on Linux: bytes that the kernel takes from us ahead of what it can send. Its own idea is megabytes for each caller who
 reads slowly."""
@@ -41,6 +45,7 @@ def run_server(settings: Settings) -> int:
 
     The settings must be in the environment already: each worker process reads them there for itself.
     """
+    _raise_file_limit()
     # Here, where a mistake ends in one sentence; a worker could only fail, and its supervisor start the next one.
     check_environment(os.environ)
     load_providers(settings, os.environ)
@@ -82,6 +87,16 @@ class _Supervisor(Multiprocess):
         for process in self.processes:
             if process.pid is not None:
                 os.kill(process.pid, signal.SIGHUP)
+
+
+def _raise_file_limit() -> None:
+    """Every call takes two files, its caller's connection and its provider's, and the usual soft limit of 1,024 is there for
+    programs that use select(2). Worker processes inherit it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # macOS has a ceiling of its own, below what it says
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def create_worker() -> App:

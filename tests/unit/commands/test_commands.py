@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import socket
 import subprocess
 import sys
@@ -103,6 +104,21 @@ def test_two_workers_serve_behind_one_port_and_end_with_their_supervisor(tmp_pat
         assert len(children) >= 2
     # multiprocessing's own tracker is among the children, and notices a moment later.
     assert eventually(lambda: not [pid for pid in children if Path(f"/proc/{pid}").exists()])
+
+
+def test_a_soft_limit_on_open_files_is_no_limit_on_connections(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(512, soft), hard))  # what the gateway is started with
+    try:
+        with running_gateway(tmp_path, {}) as gateway:
+            line = next(
+                one for one in Path(f"/proc/{gateway.pid}/limits").read_text().splitlines() if "open files" in one
+            )
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    now_soft, now_hard = line.split()[3:5]
+    assert now_hard == str(hard)
+    assert int(now_soft) == min(hard, 65_536)
 
 
 def _children(parent: int) -> list[int]:
