@@ -275,7 +275,6 @@ class TestAProviderOfChat:
         ("said", "param"),
         [
             ({"previous_response_id": "resp_1"}, "previous_response_id"),
-            ({"store": True}, "store"),
             ({"background": True}, "background"),
             ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
         ],

@@ -16,7 +16,7 @@ from gatewayz.wires.chat_wire import ChatProvider
 from gatewayz.wires.embeddings_wires import EMBEDDINGS_WIRES
 from gatewayz.wires.messages_count import TOKEN_COUNT
 from gatewayz.wires.passage import HUB, PROVIDER_WIRES, request_body, translation, wire_for
-from gatewayz.wires.provider_errors import no_such_endpoint
+from gatewayz.wires.provider_errors import names_nothing, no_such_endpoint
 
 Headers = Collection[tuple[bytes, bytes]]
 
@@ -84,7 +84,7 @@ def speech_instead(
     except InvalidRequest:
         return None
     # An error object may be about this model after all; a page never is.
-    lacking = (spoken, model if isinstance(error, ProviderError) and error.body is not None else None)
+    lacking = (spoken, None if names_nothing(error) else model)
     path = wire.path(model, call.stream)
     return Speech(wire, path, body, lambda shape: translation(call, caller, wire, shape), (), lacking)
 

@@ -100,6 +100,16 @@ def no_such_endpoint(error: GatewayError) -> bool:
     return error.body is None or b"model" not in error.body.lower()
 
 
+_NO_ROUTE = (b'"message":"Not Found","type":null', b'"message":"Method Not Allowed","type":null')
+"""FastAPI's ``{"detail": …}`` for a path that it does not serve, as ``presentable`` tells it: vLLM's, and many others'."""
+
+
+def names_nothing(error: GatewayError) -> bool:
+    """Whether the refusal is a page, or a framework's word for a path that it does not have: then it is about no model."""
+    body = error.body if isinstance(error, ProviderError) else None
+    return body is None or any(words in body for words in _NO_ROUTE)
+
+
 def _code(body: bytes) -> str | None:
     if len(body) > MAX_ERROR_BYTES:
         return None
