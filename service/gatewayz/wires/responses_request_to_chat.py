@@ -62,7 +62,7 @@ _DROPPED = frozenset(
         "prompt_cache_retention",
         "safety_identifier",
         "store",  # nothing is; the answer says so, and so does whoever is asked for it later
-        "truncation",  # permits to shorten what is too long, and need not be used; the answer says that it was not
+        "truncation",  # permits to shorten what is too long, which need not be done; repeated in the answer
         "image",  # how images are compressed
     )
 )
