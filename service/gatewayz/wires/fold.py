@@ -137,7 +137,7 @@ class StreamFold(Fold, Generic[Said, Whole]):
         try:
             whole = self._read_reply(body)
         except UNREADABLE:
-            raise ProviderMalformedResponse(_describe_garbage(body)) from None
+            raise ProviderMalformedResponse(describe_garbage(body)) from None
         self._take_reply(whole)
         if self.usage.source == "none":
             self._weigh(body)
@@ -203,7 +203,8 @@ def token_count(count: int | None) -> int:
     return 0 if count is None else min(max(count, 0), MAX_TOKENS_COUNTED)
 
 
-def _describe_garbage(body: bytes) -> str:
+def describe_garbage(body: bytes) -> str:
+    """What a body that cannot be read as an answer looks like, in a sentence that repeats none of it."""
     head = body[:64].lstrip()
     if not head:
         return "The provider's answer is empty."

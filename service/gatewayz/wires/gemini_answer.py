@@ -12,9 +12,9 @@ from msgspec import Meta, Raw, Struct
 
 from gatewayz.errors import ProviderMalformedResponse
 from gatewayz.records import Usage
+from gatewayz.wires.fold import UNREADABLE, describe_garbage, token_count
 
 MAX_CANDIDATES = 1_000  # far more than any request may ask for
-MAX_TOKENS_COUNTED = 2**53  # more than any counter holds
 
 
 class Blob(Struct, rename="camel"):
@@ -91,9 +91,6 @@ class GeminiAnswer(Struct, rename="camel"):
         return self.prompt_feedback.block_reason if self.prompt_feedback is not None else None
 
 
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What reading another's JSON may raise."""
-
 _ANSWER = msgspec.json.Decoder(GeminiAnswer)
 _EMPTY = (b"", b"null", b"{}")
 
@@ -103,7 +100,7 @@ def read_answer(data: bytes) -> GeminiAnswer:
     try:
         return _ANSWER.decode(data)
     except UNREADABLE:
-        raise ProviderMalformedResponse(_describe(data)) from None
+        raise ProviderMalformedResponse(describe_garbage(data)) from None
 
 
 def error_of(answer: GeminiAnswer) -> bytes | None:
@@ -138,25 +135,12 @@ def usage_of(metadata: UsageMetadata, earlier: UsageMetadata | None = None) -> U
         for name in UsageMetadata.__struct_fields__:
             if getattr(metadata, name) is None:
                 setattr(metadata, name, getattr(earlier, name))
-    thoughts = _tokens(metadata.thoughts_token_count)
+    thoughts = token_count(metadata.thoughts_token_count)
     return Usage(
-        input_tokens=_tokens(metadata.prompt_token_count) + _tokens(metadata.tool_use_prompt_token_count),
+        input_tokens=token_count(metadata.prompt_token_count) + token_count(metadata.tool_use_prompt_token_count),
         # Gemini counts thoughts beside the answer; we, as everybody else, within it.
-        output_tokens=_tokens(metadata.candidates_token_count) + thoughts,
-        cache_read_tokens=_tokens(metadata.cached_content_token_count),
+        output_tokens=token_count(metadata.candidates_token_count) + thoughts,
+        cache_read_tokens=token_count(metadata.cached_content_token_count),
         reasoning_tokens=thoughts,
         source="provider",
     )
-
-
-def _tokens(count: int | None) -> int:
-    return 0 if count is None else min(max(count, 0), MAX_TOKENS_COUNTED)
-
-
-def _describe(data: bytes) -> str:
-    head = data[:64].lstrip()
-    if not head:
-        return "The provider's answer is empty."
-    if head.startswith(b"<"):
-        return "The provider answered with a web page instead of JSON."
-    return "The provider's answer is not the JSON it should be."

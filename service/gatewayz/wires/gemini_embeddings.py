@@ -21,9 +21,9 @@ from gatewayz.wires.embeddings import (
     EmbeddingsWireName,
     read_embeddings_request,
 )
-from gatewayz.wires.fold import Fold
+from gatewayz.wires.fold import UNREADABLE, Fold
 from gatewayz.wires.gemini import model_name, model_path
-from gatewayz.wires.gemini_answer import UNREADABLE, UsageMetadata, usage_of
+from gatewayz.wires.gemini_answer import UsageMetadata, usage_of
 from gatewayz.wires.gemini_errors import gemini_error, gemini_error_in_band
 
 _UNDERSTOOD = frozenset(EmbeddingsRequest.__struct_fields__)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
-from email.utils import parsedate_to_datetime
 
 import msgspec
 import orjson
@@ -19,8 +17,8 @@ from gatewayz.errors import (
     ProviderRateLimited,
     ProviderServerError,
 )
-from gatewayz.wires.gemini_answer import UNREADABLE
-from gatewayz.wires.provider_errors import MAX_RETRY_AFTER_S, provider_error
+from gatewayz.wires.fold import UNREADABLE
+from gatewayz.wires.provider_errors import MAX_RETRY_AFTER_S, provider_error, sent_at_s
 from gatewayz.wires.refusal_reason import MAX_ERROR_BYTES
 
 _KEY = re.compile(rb"AIza[A-Za-z0-9_\-]{20,}")
@@ -56,7 +54,7 @@ def gemini_error(status: int, headers: Mapping[str, str], body: bytes, secrets: 
     """
     refusal = _refusal(body)
     if refusal is None:
-        return provider_error(status, headers, b"", now_s=_date_s(headers), secrets=secrets)
+        return provider_error(status, headers, b"", now_s=sent_at_s(headers), secrets=secrets)
     details = _details(refusal)
     if status == 400 and _says(details, "API_KEY_INVALID", "API_KEY_EXPIRED"):
         # Gemini answers a bad key with 400, as if the request were at fault; 401 is what makes another key be tried.
@@ -76,7 +74,7 @@ def gemini_error(status: int, headers: Mapping[str, str], body: bytes, secrets: 
             }
         }
     )
-    error = provider_error(status, headers, _KEY.sub(b"[redacted]", shown), now_s=_date_s(headers), secrets=secrets)
+    error = provider_error(status, headers, _KEY.sub(b"[redacted]", shown), now_s=sent_at_s(headers), secrets=secrets)
     if error.retry_after_s is None and isinstance(
         error, ProviderRateLimited | ProviderOverloaded | ProviderServerError
     ):
@@ -137,11 +135,3 @@ def _retry_delay_s(details: list[_Detail]) -> float | None:
         if detail.retry_delay and (delay := _DELAY.fullmatch(detail.retry_delay)) is not None:
             return min(float(delay.group(1)), MAX_RETRY_AFTER_S)
     return None
-
-
-def _date_s(headers: Mapping[str, str]) -> float:
-    """When the answer was made, by its own word; NaN, which no date can be measured against, where it does not say."""
-    try:
-        return parsedate_to_datetime(headers["date"]).timestamp()
-    except (KeyError, ValueError, OverflowError):
-        return math.nan

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import orjson
@@ -19,7 +18,7 @@ from gatewayz.wires.messages_fold import MessagesFold
 from gatewayz.wires.messages_from_chat import chat_to_messages
 from gatewayz.wires.messages_request import messages_to_upstream, parse_messages_request
 from gatewayz.wires.messages_to_chat import messages_to_chat
-from gatewayz.wires.provider_errors import provider_error
+from gatewayz.wires.provider_errors import provider_error, sent_at_s
 
 _TOO_DEEP = "The body is nested too deeply."
 
@@ -78,13 +77,4 @@ class MessagesProvider:
         if status == 400 and b"credit balance is too low" in body:
             # Their word for it is invalid_request_error, but it is our account that is meant, not the request.
             return ProviderAuthFailed("The gateway's account with the provider is out of credit.", upstream_status=400)
-        return provider_error(status, headers, body, now_s=_sent_at_s(headers), secrets=secrets)
-
-
-def _sent_at_s(headers: Mapping[str, str]) -> float:
-    """When the answer was sent by the provider's own clock, against which its Retry-After is right even if ours is not; not a
-    number where it does not say."""
-    try:
-        return parsedate_to_datetime(headers["date"]).timestamp()
-    except (KeyError, ValueError, OverflowError):
-        return float("nan")
+        return provider_error(status, headers, body, now_s=sent_at_s(headers), secrets=secrets)

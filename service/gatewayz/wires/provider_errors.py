@@ -148,3 +148,12 @@ def parse_retry_after(value: str | None, now_s: float) -> float | None:
     if seconds != seconds:  # NaN
         return None
     return min(max(seconds, 0.0), MAX_RETRY_AFTER_S)
+
+
+def sent_at_s(headers: Mapping[str, str]) -> float:
+    """When the answer was sent by the provider's own clock, against which its Retry-After is right even if ours is not; not a
+    number, against which no date can be measured, where it does not say."""
+    try:
+        return parsedate_to_datetime(headers["date"]).timestamp()
+    except (KeyError, ValueError, OverflowError):
+        return math.nan
