@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from math import ceil
-
-from gatewayz.dataplane.http import JSON, Exchange, Headers
-from gatewayz.errors import GatewayError, MethodNotAllowed, Unauthenticated
+from gatewayz.dataplane.error_headers import error_headers
+from gatewayz.dataplane.http import Exchange, Headers
+from gatewayz.errors import GatewayError
 from gatewayz.wires.messages_errors import error_body
 
 
 async def answer_error(exchange: Exchange, error: GatewayError) -> None:
     """Sends ``error`` as Anthropic would: its status, its error object with the request's id, ``Retry-After`` where it is
     known."""
-    headers: Headers = [JSON, *request_id_header(exchange)]
-    if error.retry_after_s is not None:
-        # Rounded up: a client that comes back a fraction early would be refused again.
-        headers.append((b"retry-after", b"%d" % ceil(error.retry_after_s)))
-    if isinstance(error, Unauthenticated):
-        headers.append((b"www-authenticate", b'Bearer realm="gatewayz"'))
-    if isinstance(error, MethodNotAllowed):
-        headers.append((b"allow", ", ".join(error.allowed).encode()))
-    if error.provider is not None:
-        headers.append((b"x-gatewayz-provider", error.provider.encode()))
-    headers.extend(error.headers)
+    headers = [*request_id_header(exchange), *error_headers(error)]
     request_id = _request_id(exchange)
     await exchange.answer(error.status, headers, error_body(error, request_id.decode() if request_id else None))
 
