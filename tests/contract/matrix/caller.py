@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import openai
@@ -22,6 +23,24 @@ class Caller(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class OpenAiCaller:
+    """OpenAI's SDK, whichever of its endpoints is asked."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self._client = openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0)
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def second_turn(ask: Callable[[Seen], object], seen: Seen) -> None:
+    """The answer to the tools' results: it is whole, and counts as the first one did."""
+    second = Seen()
+    ask(second)
+    assert (second.ending, second.usage) == ("end", seen.usage)
+    seen.after_tools = second.text
 
 
 def openai_failure(error: openai.APIError) -> Failure:

@@ -11,7 +11,7 @@ from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from gatewayz.wires.base import Wire
-from tests.contract.matrix.caller import openai_failure, results_of, schema_named
+from tests.contract.matrix.caller import OpenAiCaller, openai_failure, results_of, schema_named, second_turn
 from tests.contract.matrix.chat_vendor import ChatVendor
 from tests.contract.matrix.scenario import (
     MAX_TOKENS,
@@ -32,14 +32,8 @@ from tests.contract.matrix.scenario import (
 ENDINGS: Mapping[str, Ending] = {"stop": "end", "length": "limit", "tool_calls": "calls", "content_filter": "refused"}
 
 
-class ChatCaller:
+class ChatCaller(OpenAiCaller):
     wire: Wire = "openai_chat"
-
-    def __init__(self, url: str, key: str) -> None:
-        self._client = openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0)
-
-    def close(self) -> None:
-        self._client.close()
 
     def ask(self, model: str, scenario: Scenario, delivery: Delivery) -> Seen:
         seen = Seen()
@@ -55,10 +49,7 @@ class ChatCaller:
                 ]
                 for name in ("tool_choice", "parallel_tool_calls"):
                     request.pop(name, None)
-                second = Seen()
-                self._turn(request, delivery, second)
-                assert (second.ending, second.usage) == ("end", seen.usage)
-                seen.after_tools = second.text
+                second_turn(lambda second: self._turn(request, delivery, second), seen)
         except openai.APIError as error:
             seen.failure = openai_failure(error)
         return seen

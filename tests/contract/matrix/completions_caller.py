@@ -9,7 +9,7 @@ import openai
 from openai.types import Completion, CompletionUsage
 
 from gatewayz.wires.base import Wire
-from tests.contract.matrix.caller import openai_failure, schema_named
+from tests.contract.matrix.caller import OpenAiCaller, openai_failure, schema_named
 from tests.contract.matrix.chat_vendor import ChatVendor
 from tests.contract.matrix.scenario import (
     MAX_TOKENS,
@@ -29,14 +29,8 @@ from tests.contract.matrix.scenario import (
 ENDINGS: Mapping[str, Ending] = {"stop": "end", "length": "limit", "content_filter": "refused"}
 
 
-class CompletionsCaller:
+class CompletionsCaller(OpenAiCaller):
     wire: Wire = "openai_completions"
-
-    def __init__(self, url: str, key: str) -> None:
-        self._client = openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0)
-
-    def close(self) -> None:
-        self._client.close()
 
     def ask(self, model: str, scenario: Scenario, delivery: Delivery) -> Seen:
         seen = Seen()

@@ -10,7 +10,7 @@ import orjson
 from anthropic.types import Message, RawMessageStreamEvent
 
 from gatewayz.wires.base import Wire
-from tests.contract.matrix.caller import results_of
+from tests.contract.matrix.caller import results_of, second_turn
 from tests.contract.matrix.messages_vendor import MessagesVendor
 from tests.contract.matrix.scenario import (
     MAX_TOKENS,
@@ -61,10 +61,7 @@ class MessagesCaller:
                 ]
                 request["messages"] += [{"role": "assistant", "content": content}, {"role": "user", "content": results}]
                 request.pop("tool_choice", None)
-                second = Seen()
-                self._turn(request, delivery, second)
-                assert (second.ending, second.usage) == ("end", seen.usage)
-                seen.after_tools = second.text
+                second_turn(lambda second: self._turn(request, delivery, second), seen)
         except anthropic.APIStatusError as error:
             seen.failure = _failure(error)
         return seen

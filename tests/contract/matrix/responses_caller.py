@@ -10,7 +10,7 @@ import orjson
 from openai.types.responses import Response
 
 from gatewayz.wires.base import Wire
-from tests.contract.matrix.caller import openai_failure, results_of, schema_named
+from tests.contract.matrix.caller import OpenAiCaller, openai_failure, results_of, schema_named, second_turn
 from tests.contract.matrix.responses_order import ResponsesOrder
 from tests.contract.matrix.responses_vendor import ResponsesVendor
 from tests.contract.matrix.scenario import (
@@ -32,14 +32,8 @@ from tests.contract.matrix.scenario import (
 _OTHER_MEDIA: Json = {"type": "input_audio", "input_audio": {"data": WAV, "format": "wav"}}
 
 
-class ResponsesCaller:
+class ResponsesCaller(OpenAiCaller):
     wire: Wire = "openai_responses"
-
-    def __init__(self, url: str, key: str) -> None:
-        self._client = openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0)
-
-    def close(self) -> None:
-        self._client.close()
 
     def ask(self, model: str, scenario: Scenario, delivery: Delivery) -> Seen:
         seen = Seen()
@@ -55,10 +49,7 @@ class ResponsesCaller:
                 ]
                 for name in ("tool_choice", "parallel_tool_calls"):
                     request.pop(name, None)
-                second = Seen()
-                self._turn(request, delivery, second)
-                assert (second.ending, second.usage) == ("end", seen.usage)
-                seen.after_tools = second.text
+                second_turn(lambda second: self._turn(request, delivery, second), seen)
         except openai.APIError as error:
             seen.failure = openai_failure(error)
         return seen
