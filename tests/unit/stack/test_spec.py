@@ -9,7 +9,7 @@ import pytest
 from gatewayz.stack.components import COMPONENTS
 from gatewayz.stack.errors import StackError
 from gatewayz.stack.files import component_files
-from gatewayz.stack.spec import read_spec
+from gatewayz.stack.programs.spec import read_spec
 from tests.unit.stack.miniature import Miniature
 
 
