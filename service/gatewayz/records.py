@@ -18,7 +18,7 @@ Strategy = Literal["priority", "weighted", "latency", "cost"]
 CostSource = Literal["priced", "unpriced"]
 """Whether a price was known (``gatewayz.cost.source``)."""
 
-Operation = Literal["chat", "text_completion", "embeddings", "generate_content", "count_tokens"]
+Operation = Literal["chat", "text_completion", "embeddings", "count_tokens"]
 """``gen_ai.operation.name``: the words of the GenAI semantic conventions, and one that they lack (``count_tokens``)."""
 
 AttemptReason = Literal["first", "retry", "fallback"]

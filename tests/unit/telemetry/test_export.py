@@ -16,7 +16,7 @@ from gatewayz.telemetry.delivery import destination
 from gatewayz.telemetry.delivery.encode import LogEncoder, LogItem
 from gatewayz.telemetry.delivery.exporter import Exporter
 from gatewayz.telemetry.delivery.queue import Account
-from gatewayz.telemetry.delivery.transport import Answer, open_transport, retry_after
+from gatewayz.telemetry.delivery.transport import SendResult, open_transport, retry_after
 from tests.fakes.otlp import Behaviour, GrpcSink, HttpSink
 from tests.polling import eventually
 from tests.unit.telemetry.conftest import Opener, one_request
@@ -167,11 +167,11 @@ def test_a_defect_of_the_sender_costs_a_batch_and_not_the_thread(sink: GrpcSink)
 
         sends = 0
 
-        def send(self, payload: bytes, timeout_s: float) -> Answer:
+        def send(self, payload: bytes, timeout_s: float) -> SendResult:
             self.sends += 1
             if self.sends == 1:
                 raise RuntimeError("a defect")
-            return Answer("accepted")
+            return SendResult("accepted")
 
         def abort(self) -> None: ...
         def close(self) -> None: ...
