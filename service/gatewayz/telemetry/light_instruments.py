@@ -29,7 +29,7 @@ from gatewayz.telemetry.names import Instrument
 
 MAX_SERIES = 2000
 EXEMPLAR_LIFE_NS = 20_000_000_000
-"""An exemplar is exported until it is this old, not once: whoever reads less often than we export sees it all the same.
+"""An exemplar is exported until it is this old, not once: a reader that comes less often than we export sees it all the same.
 Prometheus recognises a repeated one."""
 
 _OVERFLOW = {"otel.metric.overflow": True}

@@ -244,7 +244,7 @@ ATTRIBUTES: Final = (
     Attribute(REASONING_TOKENS, "int", "Output tokens spent on reasoning."),
     Attribute(ATTEMPT_NUMBER, "int", "1 for the first attempt of a request."),
     Attribute(ATTEMPT_REASON, "string", "Why it was made.", values=get_args(AttemptReason)),
-    Attribute(USAGE_SOURCE, "string", "Whose word the token counts are; `estimate` as soon as a part of them is.", values=get_args(UsageSource)),
+    Attribute(USAGE_SOURCE, "string", "Who counted the tokens; `estimate` as soon as a part of them is.", values=get_args(UsageSource)),
     Attribute(POSSIBLY_BILLED, "boolean", "Present and true where the provider got the whole request and gave no answer: whether it charges, only its invoice tells. Nothing is counted."),
     Attribute(COST_NANO_USD, "int", "What the attempt cost, in billionths of a US dollar; absent where no price is known."),
     Attribute(COST_USD, "double", "The same in US dollars, for reading."),

@@ -269,7 +269,7 @@ def test_http_delivers_the_same(exporter: Maker, http_sink: HttpSink) -> None:
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
-def test_http_statuses_that_ask_for_patience_get_it(exporter: Maker, http_sink: HttpSink, status: int) -> None:
+def test_http_429_and_503_keep_the_batch_for_retry(exporter: Maker, http_sink: HttpSink, status: int) -> None:
     http_sink.behave = lambda path, number: Behaviour(
         status=status if number == 1 else 200, headers={"retry-after": "1"}
     )
@@ -280,7 +280,7 @@ def test_http_statuses_that_ask_for_patience_get_it(exporter: Maker, http_sink: 
     assert time.monotonic() - before >= 0.99
 
 
-def test_http_statuses_that_mean_no_drop_the_batch(exporter: Maker, http_sink: HttpSink) -> None:
+def test_permanent_http_statuses_drop_the_batch(exporter: Maker, http_sink: HttpSink) -> None:
     http_sink.behave = lambda path, number: Behaviour(status=400)
     sending = exporter(http_sink)
     put(sending, 1)

@@ -29,7 +29,7 @@ def histogram_points(measure: LightHistogram, now_ns: int = 1) -> list[Histogram
 
 
 @given(st.lists(st.tuples(values, labels), min_size=1, max_size=60))
-def test_a_histogram_says_what_the_sdks_says(records: list[tuple[float, tuple[str | None, ...]]]) -> None:
+def test_histogram_equals_the_sdks(records: list[tuple[float, tuple[str | None, ...]]]) -> None:
     reader = InMemoryMetricReader()
     view = View(instrument_name="x", aggregation=ExplicitBucketHistogramAggregation(list(INSTRUMENT.buckets)))
     provider = MeterProvider([reader], views=[view], shutdown_on_exit=False)

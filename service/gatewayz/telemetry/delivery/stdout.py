@@ -1,4 +1,4 @@
-"""Writes log lines to stdout without ever making the event loop wait for whoever reads them.
+"""Writes log lines to stdout without ever making the event loop wait for their reader.
 
 A pipe whose reader stalls blocks its writer. So a thread writes, a bounded queue waits, and beyond the bound the oldest
 lines go and are counted. Lines leave in pieces of at most 4096 bytes where they fit: that much is written atomically to a
@@ -76,7 +76,7 @@ class LineWriter:
             try:
                 rest = rest[os.write(self._descriptor, rest) :]
             except BlockingIOError:
-                # Somebody made the descriptor non-blocking (it is shared with whoever opened the terminal).
+                # Another process made the descriptor non-blocking: it is shared with what opened the terminal.
                 if self._clock() >= self._thread.deadline:
                     return
                 time.sleep(0.02)
