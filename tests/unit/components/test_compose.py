@@ -355,3 +355,25 @@ def test_image_is_built_from_files_that_are_there_and_not_ignored() -> None:
             for source in line.split()[1:-1]:
                 assert (ROOT / source).exists()
                 assert f"!{source}" in ignored
+
+
+def test_what_ci_publishes_beside_is_the_stores_on_this_machine_only() -> None:
+    extra = load(ROOT / ".ci" / "compose-stores.yml")["services"]
+    assert set(extra) == STORES["lgtm"]
+    for service in extra.values():
+        assert set(service) == {"ports"}
+        assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+
+
+def test_workflow_tries_every_profile_with_the_script_that_anybody_can_run() -> None:
+    job = load(ROOT / ".github" / "workflows" / "ci.yml")["jobs"]["compose"]
+    assert job["strategy"]["matrix"]["profile"] == list(PROFILES)
+    assert ".ci/compose ${{ matrix.profile }}" in [step.get("run") for step in job["steps"]]
+    assert os.access(ROOT / ".ci" / "compose", os.X_OK)
+
+
+def test_every_action_of_the_workflow_is_pinned_to_a_commit() -> None:
+    for job in load(ROOT / ".github" / "workflows" / "ci.yml")["jobs"].values():
+        for step in job["steps"]:
+            if "uses" in step:
+                assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", step["uses"])
