@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from gatewayz.addresses import Addresses, find_addresses
+from gatewayz.queries.addresses import Addresses, find_addresses
 
 
 def write_stack_file(data_dir: Path, state: str) -> None:

@@ -13,8 +13,7 @@ from typing import TypeVar
 import requests
 from opentelemetry.sdk.trace import TracerProvider
 
-from gatewayz.accounts.temporary import borrow_key
-from gatewayz.addresses import find_addresses
+from gatewayz.accounts.keys.temporary import borrow_key
 from gatewayz.config import load_settings
 from gatewayz.doctor import stores
 from gatewayz.doctor.hops import Broken, Finding, NotYet, Unknowable, examine
@@ -22,6 +21,7 @@ from gatewayz.doctor.probe import Answer, end_instrumentation, instrumented_sess
 from gatewayz.doctor.reader import Part, Reader
 from gatewayz.doctor.report import Report
 from gatewayz.errors import ConfigurationError
+from gatewayz.queries.addresses import find_addresses
 
 Seen = TypeVar("Seen")
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from gatewayz.docs import COMPOSE_VARIABLES
 from tests.unit.components.documents import (
     ROOT,
     compose,
@@ -23,6 +22,7 @@ from tests.unit.components.documents import (
     variables_used,
 )
 from tests.unit.components.profiles import PROFILES, SUFFIX, hosts_of, service_for, services_of, twins
+from tools.docs import COMPOSE_VARIABLES
 
 COMPOSE = ROOT / "docker-compose.yml"
 
