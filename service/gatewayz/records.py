@@ -96,18 +96,17 @@ NO_USAGE = Usage()
 
 
 class Cost(Record, frozen=True):
-    """What one attempt cost, in US dollars. The parts add up to ``total_usd``: ``input_usd`` is for input that no cache was
-    involved in, ``cached_usd`` for what was read from or written to one; ``output_usd`` is without reasoning."""
+    """What one attempt cost: one integer, computed exactly from integer prices and rounded once. Span, counter and log line
+    carry this very integer."""
 
     source: CostSource = "unpriced"
-    input_usd: float = 0.0
-    cached_usd: float = 0.0
-    output_usd: float = 0.0
-    reasoning_usd: float = 0.0
+    nano_usd: int = 0
+    """Billionths of a US dollar; 0 where nothing is known."""
 
     @property
-    def total_usd(self) -> float:
-        return self.input_usd + self.cached_usd + self.output_usd + self.reasoning_usd
+    def usd(self) -> float:
+        """For people: the float nearest to it. Never to be added up."""
+        return self.nano_usd / 1_000_000_000
 
 
 UNPRICED = Cost()

@@ -45,7 +45,7 @@ class Instruments:
         self._database = histogram(names.DATABASE_DURATION)
         self._rejected = CounterMeasure(names.REJECTED)
         self._errors = CounterMeasure(names.TELEMETRY_ERRORS)
-        self._cost = CounterMeasure(names.COST)
+        self._cost = CounterMeasure(names.COST, parts_per_unit=1_000_000_000)
         self._pricing = CounterMeasure(names.PRICING_LOOKUPS)
         self._reloads = CounterMeasure(names.CONFIG_RELOADS)
         self._closed = CounterMeasure(names.CONNECTIONS_CLOSED)
@@ -102,7 +102,7 @@ class Instruments:
         if cost is not None:
             self._pricing.add(1, (cost.source,))
             if cost.source == "priced":
-                self._cost.add(cost.total_usd, (attempt.otel_provider, attempt.provider, model))
+                self._cost.add(cost.nano_usd, (attempt.otel_provider, attempt.provider, model))
         if outcome.time_to_first_chunk_s is not None:
             self._first_chunk.record(outcome.time_to_first_chunk_s, base, span)
         if outcome.stream_s is not None:

@@ -109,13 +109,18 @@ class HistogramMeasure:
 
 
 class CounterMeasure:
-    """A cumulative monotonic sum; any thread may add."""
+    """A cumulative monotonic sum; any thread may add.
 
-    __slots__ = ("_exemplars", "_lock", "_series", "instrument")
+    ``parts_per_unit``: what is added are whole parts of the instrument's unit (nano-dollars of a counter in dollars). They are
+    added as integers and divided when they are read, so that the sum is exact however many there are.
+    """
 
-    def __init__(self, instrument: Instrument, *, exemplars: bool = True) -> None:
+    __slots__ = ("_exemplars", "_lock", "_parts_per_unit", "_series", "instrument")
+
+    def __init__(self, instrument: Instrument, *, exemplars: bool = True, parts_per_unit: int = 1) -> None:
         self.instrument = instrument
         self._exemplars = exemplars
+        self._parts_per_unit = parts_per_unit
         self._series: dict[Values | None, list[float]] = {}
         self._lock = threading.Lock()
 
@@ -129,9 +134,15 @@ class CounterMeasure:
 
     def metric(self, now_ns: int) -> Metric | None:
         """All of it as the SDK's data, or None before the first addition."""
+        parts = self._parts_per_unit
         with self._lock:
             points = [
-                NumberDataPoint(_attributes(self.instrument, values), int(started_ns), now_ns, amount)
+                NumberDataPoint(
+                    _attributes(self.instrument, values),
+                    int(started_ns),
+                    now_ns,
+                    amount if parts == 1 else amount / parts,
+                )
                 for values, (amount, started_ns) in self._series.items()
             ]
         return (

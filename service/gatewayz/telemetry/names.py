@@ -89,6 +89,7 @@ ATTEMPT_REASON: Final = "gatewayz.attempt.reason"
 USAGE_SOURCE: Final = "gatewayz.usage.source"
 POSSIBLY_BILLED: Final = "gatewayz.usage.possibly_billed"
 COST_USD: Final = "gatewayz.cost.usd"
+COST_NANO_USD: Final = "gatewayz.cost.nano_usd"
 COST_SOURCE: Final = "gatewayz.cost.source"
 SKIP_REASON: Final = "gatewayz.skip.reason"
 BREAKER_STATE: Final = "gatewayz.circuit_breaker.state"
@@ -237,7 +238,8 @@ ATTRIBUTES: Final = (
     Attribute(ATTEMPT_REASON, "string", "Why it was made.", values=get_args(AttemptReason)),
     Attribute(USAGE_SOURCE, "string", "Whose word the token counts are; `estimate` as soon as a part of them is.", values=get_args(UsageSource)),
     Attribute(POSSIBLY_BILLED, "boolean", "Present and true where the provider got the whole request and gave no answer: whether it charges, only its invoice tells. Nothing is counted."),
-    Attribute(COST_USD, "double", "What the attempt cost, in US dollars; absent where no price is known."),
+    Attribute(COST_NANO_USD, "int", "What the attempt cost, in billionths of a US dollar; absent where no price is known."),
+    Attribute(COST_USD, "double", "The same in US dollars, for reading."),
     Attribute(COST_SOURCE, "string", "Whether a price was known; absent where no usage is.", values=get_args(CostSource)),
     Attribute(SKIP_REASON, "string", f"On the event `{CANDIDATE_SKIPPED}`: why a candidate was passed over.", _REQUEST, ("breaker_open", "rate_limited", "at_capacity", "untranslatable", "no_key", "not_configured", "disabled")),
     Attribute(BREAKER_STATE, "string", f"On the event `{BREAKER_CHANGED}`: what the breaker is from now on.", _REQUEST, ("closed", "open", "half_open")),
@@ -429,7 +431,8 @@ LOG_FIELDS: Final = {
     "input_tokens": "Input tokens of all attempts.",
     "output_tokens": "Output tokens of all attempts.",
     "tokens_used": "The sum of both.",
-    "cost_usd": "What all attempts cost, in US dollars, as far as prices are known; absent if none is.",
+    "cost_nano_usd": "What all attempts cost, in billionths of a US dollar, as far as prices are known; absent if none is.",
+    "cost_usd": "The same in US dollars, for reading.",
     "unpriced": "Attempts that used tokens at an unknown price; absent if there are none.",
     "attempts": "Calls made to providers.",
     "attempt": "Number of the attempt that failed.",

@@ -174,7 +174,8 @@ def end_attempt_span(span: Span, attempt: Attempt, outcome: Outcome, end_ns: int
     if outcome.cost is not None:
         attributes[names.COST_SOURCE] = outcome.cost.source
         if outcome.cost.source == "priced":
-            attributes[names.COST_USD] = outcome.cost.total_usd
+            attributes[names.COST_NANO_USD] = outcome.cost.nano_usd
+            attributes[names.COST_USD] = outcome.cost.usd
     if outcome.time_to_first_chunk_s is not None:
         attributes[names.TIME_TO_FIRST_CHUNK] = outcome.time_to_first_chunk_s
     if outcome.error_type is not None:

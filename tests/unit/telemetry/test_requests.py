@@ -562,7 +562,7 @@ def test_what_attempts_cost_is_on_their_spans_in_the_counters_and_in_the_record(
     telemetry = opened(sink.environment)
     request = telemetry.start_request(http_request())
     used = Usage(100, 50, source="provider")
-    priced = Cost("priced", input_usd=0.25, cached_usd=0.5, output_usd=1.0, reasoning_usd=2.0)
+    priced = Cost("priced", 3_750_000_001)
     request.start_attempt(attempt()).end(Outcome(500, "gpt-4o", used, "provider_server_error", cost=priced))
     request.start_attempt(attempt(number=2)).end(Outcome(200, "gpt-4o", used, cost=priced))
     request.start_attempt(attempt(number=3)).end(Outcome(200, "other", used, cost=UNPRICED))
@@ -570,10 +570,11 @@ def test_what_attempts_cost_is_on_their_spans_in_the_counters_and_in_the_record(
     request.end(DONE)
     telemetry.close(5)
     spans = [attributes(span.attributes) for span in sink.received.spans if span.kind == 3]
-    assert [span.get("gatewayz.cost.usd") for span in spans] == [3.75, 3.75, None, None]
+    assert [span.get("gatewayz.cost.nano_usd") for span in spans] == [3_750_000_001, 3_750_000_001, None, None]
+    assert [span.get("gatewayz.cost.usd") for span in spans] == [3.750000001, 3.750000001, None, None]
     assert [span.get("gatewayz.cost.source") for span in spans] == ["priced", "priced", "unpriced", None]
     record = next(line for line in stdout.lines() if line["message"] == "request completed")
-    assert (record["cost_usd"], record["unpriced"]) == (7.5, 1)
+    assert (record["cost_nano_usd"], record["cost_usd"], record["unpriced"]) == (7_500_000_002, 7.500000002, 1)
 
     def counted(name: str) -> dict[tuple[tuple[str, Any], ...], float]:
         points = sink.received.last_metrics()[name].sum.data_points
@@ -584,6 +585,6 @@ def test_what_attempts_cost_is_on_their_spans_in_the_counters_and_in_the_record(
             ("gatewayz.provider.name", "openai"),
             ("gen_ai.provider.name", "openai"),
             ("gen_ai.request.model", "gpt-4o"),
-        ): 7.5
+        ): 7.500000002
     }
     assert counted("gatewayz.pricing.lookups") == {(("result", "priced"),): 2, (("result", "unpriced"),): 1}
