@@ -20,8 +20,11 @@ from gatewayz.queries.addresses import VARIABLES, Addresses
 from tools.telemetry_reference import markdown as telemetry_reference
 
 COMPOSE_VARIABLES = (
+    "COMPOSE_PROFILES",
     *("PUBLISH_ADDRESS", "GATEWAY_PORT", "GRAFANA_PORT", "PROMETHEUS_PORT"),
     *("GRAFANA_ADMIN_PASSWORD", "ALERT_WEBHOOK_URL", "POSTGRES_PASSWORD", "GATEWAYZ_ENVIRONMENT"),
+    *("GATEWAYZ_STACK_TRACE_RETENTION", "GATEWAYZ_STACK_LOG_RETENTION"),
+    *("GATEWAYZ_STACK_LOG_DISK", "GATEWAYZ_STACK_MIN_FREE_DISK"),
 )
 
 TOOL_NOTES = {"collector": "'s own metrics (not of the series it makes)"}
