@@ -61,7 +61,6 @@ class _Event(msgspec.Struct, rename="camel"):
 class _Link(msgspec.Struct, rename="camel"):
     trace_id: str = ""
     span_id: str = ""
-    attributes: list[KeyValue] | None = None
 
 
 class _Status(msgspec.Struct):
@@ -138,12 +137,13 @@ def _span(span: _Span, resource: Mapping[str, AttributeValue]) -> Span:
         events=tuple(
             Event(int(event.time_unix_nano), event.name, attributes_of(event.attributes)) for event in span.events or ()
         ),
-        links=tuple(
-            Link(_hex(link.trace_id, 32), _hex(link.span_id, 16), attributes_of(link.attributes))
-            for link in span.links or ()
-        ),
+        links=tuple(Link(_hex(link.trace_id, 32), _hex(link.span_id, 16)) for link in span.links or ()),
         resource=resource,
     )
+
+
+def _event(event: _Event) -> Event:
+    return Event(int(event.time_unix_nano), event.name, attributes_of(event.attributes))
 
 
 def _parent(encoded: str) -> str:

@@ -33,11 +33,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Another span that this one has to do with, without being its child."""
+    """Another span that this one has to do with, without being its child. Its attributes are left out: Jaeger keeps none."""
 
     trace_id: str
     span_id: str
-    attributes: Attributes = field(default_factory=dict[str, AttributeValue])
 
 
 @dataclass(frozen=True, slots=True)
