@@ -134,9 +134,7 @@ def _span(span: _Span, resource: Mapping[str, AttributeValue]) -> Span:
         status=_named(status.code, _STATES, "STATUS_CODE_"),
         status_message=status.message,
         attributes=attributes_of(span.attributes),
-        events=tuple(
-            Event(int(event.time_unix_nano), event.name, attributes_of(event.attributes)) for event in span.events or ()
-        ),
+        events=tuple(sorted(map(_event, span.events or ()), key=lambda event: event.time_ns)),
         links=tuple(Link(_hex(link.trace_id, 32), _hex(link.span_id, 16)) for link in span.links or ()),
         resource=resource,
     )

@@ -112,8 +112,11 @@ class Reader:
     async def _exchange(self, path: str, parameters: Mapping[str, str]) -> Answer:
         # Uncompressed: what is counted against max_bytes is then what comes, and the stores are near.
         headers = {"accept": "application/json", "accept-encoding": "identity"}
+        url = httpx.URL(self.part.url + path)
+        if (url.port or 0) > 65_535:
+            raise httpx.InvalidURL("no port")  # which httpx itself leaves to the system
         async with self.client.stream(
-            "GET", self.part.url + path, params=dict(parameters), headers=headers, timeout=self.deadline_s
+            "GET", url, params=dict(parameters), headers=headers, timeout=self.deadline_s
         ) as response:
             body = bytearray()
             async for piece in response.aiter_bytes():
