@@ -27,10 +27,12 @@ from gatewayz.queries.errors import (
 )
 from gatewayz.queries.logs import LogSearch
 from gatewayz.queries.prometheus import Prometheus
-from gatewayz.queries.reader import Part, Reader, new_client
+from gatewayz.queries.reader import Part, Reader
 from gatewayz.queries.stores import logs_at, traces_at
 from gatewayz.queries.traces import TraceSearch
 from tests.contract.queries.broken import Fault, broken_server
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 DEADLINE_S = 10.0
 SHORT_DEADLINE_S = 0.2
@@ -90,10 +92,16 @@ QUESTIONS: Mapping[str, Ask] = {
         for store in ("victorialogs", "loki")
         for question in ("of a trace", "search", "counts", "tail")
     },
-    "prometheus: requests": lambda *to: Prometheus(_reader(*to)).requests_counted("/", "GET", 200),
-    "prometheus: exemplars": lambda *to: Prometheus(_reader(*to)).exemplar_trace_ids("/", since_s=0, until_s=1),
-    "prometheus: flags": lambda *to: Prometheus(_reader(*to)).stores_exemplars(),
-    "collector: spans": lambda *to: Collector(_reader(*to)).received_spans(),
+    "prometheus: requests": lambda url, client, deadline_s: Prometheus(
+        _reader(url, client, deadline_s)
+    ).requests_counted("/", "GET", 200),
+    "prometheus: exemplars": lambda url, client, deadline_s: Prometheus(
+        _reader(url, client, deadline_s)
+    ).exemplar_trace_ids("/", since_s=0, until_s=1),
+    "prometheus: flags": lambda url, client, deadline_s: Prometheus(
+        _reader(url, client, deadline_s)
+    ).stores_exemplars(),
+    "collector: spans": lambda url, client, deadline_s: Collector(_reader(url, client, deadline_s)).received_spans(),
 }
 
 FAULTS: Mapping[Fault, tuple[type[QueryError], str]] = {
@@ -119,13 +127,15 @@ FAULTS: Mapping[Fault, tuple[type[QueryError], str]] = {
 
 @pytest.mark.parametrize("question", QUESTIONS)
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_every_failure_is_one_sentence_with_the_address(question: str, fault: Fault) -> None:
+async def test_every_failure_is_one_sentence_with_the_address(
+    http: httpx.AsyncClient, question: str, fault: Fault
+) -> None:
     kind, words = FAULTS[fault]
     deadline_s = SHORT_DEADLINE_S if kind is TooSlow else DEADLINE_S
-    async with new_client() as client, broken_server(fault) as url:
+    async with broken_server(fault) as url:
         began = time.monotonic()
         with pytest.raises(QueryError) as raised:
-            await QUESTIONS[question](url, client, deadline_s)
+            await QUESTIONS[question](url, http, deadline_s)
 
     assert time.monotonic() - began < DEADLINE_S
     assert type(raised.value) is kind, str(raised.value)
@@ -135,13 +145,12 @@ async def test_every_failure_is_one_sentence_with_the_address(question: str, fau
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-async def test_a_port_where_nothing_listens_says_what_to_start(question: str) -> None:
+async def test_a_port_where_nothing_listens_says_what_to_start(http: httpx.AsyncClient, question: str) -> None:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{one.getsockname()[1]}"
-    async with new_client() as client:
-        with pytest.raises(Unreachable, match=f"Nothing listens at {url}: start .*--") as raised:
-            await QUESTIONS[question](url, client, DEADLINE_S)
+    with pytest.raises(Unreachable, match=f"Nothing listens at {url}: start .*--") as raised:
+        await QUESTIONS[question](url, http, DEADLINE_S)
 
     assert not raised.value.temporary
 
@@ -163,27 +172,26 @@ class Address:
     ],
     ids=lambda address: address.url,
 )
-async def test_a_wrong_address_is_told_from_a_store_that_is_away(address: Address) -> None:
-    async with new_client() as client:
-        with pytest.raises(address.kind, match="--prometheus") as raised:
-            await _reader(address.url, client).get("/")
+async def test_a_wrong_address_is_told_from_a_store_that_is_away(http: httpx.AsyncClient, address: Address) -> None:
+    with pytest.raises(address.kind, match="--prometheus") as raised:
+        await _reader(address.url, http).get("/")
 
     assert address.words in str(raised.value)
 
 
-async def test_a_certificate_that_is_none_is_said_to_be_the_trouble() -> None:
+async def test_a_certificate_that_is_none_is_said_to_be_the_trouble(http: httpx.AsyncClient) -> None:
     async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 this speaks no TLS\r\n\r\n")
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    async with server, new_client() as client:
+    async with server:
         with pytest.raises(Unreachable, match="certificate"):
-            await _reader(f"https://127.0.0.1:{port}", client).get("/")
+            await _reader(f"https://127.0.0.1:{port}", http).get("/")
 
 
-async def test_a_password_reaches_the_store_and_no_message() -> None:
+async def test_a_password_reaches_the_store_and_no_message(http: httpx.AsyncClient) -> None:
     asked: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -193,14 +201,14 @@ async def test_a_password_reaches_the_store_and_no_message() -> None:
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    async with server, new_client() as client:
+    async with server:
         with pytest.raises(NotReady) as raised:
-            await _reader(f"http://me:s3cret@127.0.0.1:{port}", client).get("/")
+            await _reader(f"http://me:s3cret@127.0.0.1:{port}", http).get("/")
 
     assert b"Basic " + base64.b64encode(b"me:s3cret") in asked[0]
     assert "s3cret" not in str(raised.value)
 
 
-async def test_an_empty_answer_of_victoria_logs_means_no_lines() -> None:
-    async with new_client() as client, broken_server("empty") as url:
-        assert await _logs("victorialogs", "search")(url, client, DEADLINE_S) == []
+async def test_an_empty_answer_of_victoria_logs_means_no_lines(http: httpx.AsyncClient) -> None:
+    async with broken_server("empty") as url:
+        assert await _logs("victorialogs", "search")(url, http, DEADLINE_S) == []
