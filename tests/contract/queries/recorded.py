@@ -64,11 +64,12 @@ def trace_questions(samples: Samples) -> dict[str, list[tuple[str, int]]]:
 def log_questions(samples: Samples) -> dict[str, list[int]]:
     """LogQL, and the places of the records that meet it."""
     own = f'{{service_name="{samples.service}"}}'
-    request, failed = samples.trace_id("three levels"), samples.trace_id("failed")
+    request, failed, orphan = (samples.trace_id(name) for name in ("three levels", "failed", "orphan"))
     fields = '| json | __error__=""'
     return {
         f'{{service_name=~".+"}} | trace_id="{request}"': [0, 1],
         f'{{service_name=~".+"}} | trace_id="{failed}"': [2, 3],
+        f'{{service_name=~".+"}} | trace_id="{orphan}"': [],
         f'{{service_name=~".+"}} | trace_id="{"0" * 31}1"': [],
         own: [0, 1, 2, 3, 4, 5],
         f'{own} | level="error" or level="critical"': [2, 5],

@@ -12,7 +12,10 @@ from gatewayz.queries.traces import Attributes, AttributeValue, Event, Link, Spa
 SECOND_NS = 10**9
 MILLISECOND_NS = 10**6
 
-ODD_TEXT = 'Grüße, 世界 😀 "quoted" \'single\' `tick` back\\slash <b onclick="x">&amp;</b> *star* {brace} $1 % \t\n end'
+ODD_TEXT = (
+    'Grüße, 世界 😀 "quoted" \'single\' `tick` back\\slash <b onclick="x">&amp;</b> *star* {brace} $1 % '
+    "[red]rich[/red] \x1b[31m \t\n end"
+)
 """As much of what queries and pages trip over as fits into one line."""
 
 
