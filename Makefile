@@ -23,7 +23,7 @@ check: $(VENV)/.dev ## lint, types, import contract, generated files
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright
 	@PYTHONPATH=service $(BIN)/lint-imports
-	@$(BIN)/python -m gatewayz.docs --check
+	@$(BIN)/python -m tools.docs --check
 
 test: $(VENV)/.dev ## everything that CI runs: unit, contract and stack tests
 	@$(BIN)/pytest
@@ -32,7 +32,7 @@ bench: $(VENV)/.dev ## measure CPU per request, latency and memory on this machi
 	@$(BIN)/python -m benchmarks
 
 docs: $(VENV)/.dev ## write the generated parts of docs/ anew
-	@$(BIN)/python -m gatewayz.docs
+	@$(BIN)/python -m tools.docs
 
 lock: | $(UV) ## resolve the dependencies anew into requirements/*.txt
 	@$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml --group build -o requirements/run.txt $(LOCK_FLAGS)

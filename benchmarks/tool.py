@@ -16,7 +16,7 @@ import msgspec
 from benchmarks.processes import BenchmarkFailed, Child, pinned
 from gatewayz.stack.errors import StackError
 from gatewayz.stack.options import user_cache
-from gatewayz.stack.toolchain import Go, find_go, install_go
+from gatewayz.stack.programs.toolchain import Go, find_go, install_go
 
 SOURCE = Path(__file__).parent / "load"
 

@@ -9,8 +9,8 @@ from benchmarks.dialogue import Wire, events, reply, request_body
 from benchmarks.records import TranslationCost
 from gatewayz.wires.base import Shape
 from gatewayz.wires.base import Wire as WireName
-from gatewayz.wires.passage import CALLER_WIRES, PROVIDER_WIRES, translation
-from gatewayz.wires.passage import request_body as provider_body
+from gatewayz.wires.translate import CALLER_WIRES, PROVIDER_WIRES, translation
+from gatewayz.wires.translate import request_body as provider_body
 
 NAMES: Mapping[Wire, WireName] = {
     "chat": "openai_chat",

@@ -17,7 +17,7 @@ import uvicorn
 
 from gatewayz.app import App
 from gatewayz.dataplane.http import Receive, Scope, Send
-from gatewayz.server import KEEP_ALIVE_S, create_worker
+from gatewayz.server.run import KEEP_ALIVE_S, create_worker
 
 DIRECTORY = "GATEWAYZ_BENCHMARKS_WATCHED"
 EVERY_S = 5.0

@@ -20,17 +20,17 @@ from opentelemetry.instrumentation.redis import RedisInstrumentor
 from opentelemetry.metrics import NoOpMeterProvider
 
 from gatewayz import __version__
-from gatewayz.accounts.keys import Keys
-from gatewayz.attempts.presence import LeavePolicy
+from gatewayz.accounts.keys.keys import Keys
+from gatewayz.attempts.disconnect import LeavePolicy
 from gatewayz.config import Settings
 from gatewayz.configfile.load import find_config
 from gatewayz.configfile.schema import ConfigFile
 from gatewayz.configfile.source import ConfigSource
 from gatewayz.configfile.watch import Reloader
 from gatewayz.controlplane.application import create_control_plane
-from gatewayz.controlplane.checks import database_check, redis_check
 from gatewayz.controlplane.deps import Services, attach
-from gatewayz.controlplane.health import Check, Dependency, HealthMonitor
+from gatewayz.controlplane.health_checks import database_check, redis_check
+from gatewayz.controlplane.health_monitor import Check, Dependency, HealthMonitor
 from gatewayz.dataplane.browsers import Browsers
 from gatewayz.dataplane.endpoint import BodyLimits, Endpoint
 from gatewayz.dataplane.http import REFUSAL, Receive, Scope, Send
@@ -41,7 +41,7 @@ from gatewayz.gateway import Gateway
 from gatewayz.pricing.price import CurrentPrices, Prices
 from gatewayz.providers.base import Providers
 from gatewayz.providers.catalog import Opener, shipped_catalog
-from gatewayz.providers.models import ModelLists
+from gatewayz.providers.model_lists import ModelLists
 from gatewayz.records import ConnectionEnd
 from gatewayz.routing.policy import policy_of
 from gatewayz.storage.cache import Cache

@@ -16,11 +16,11 @@ from dataclasses import replace
 from functools import partial
 
 from gatewayz.attempts.answer import Answer, answer_headers, refused_headers
-from gatewayz.attempts.presence import Awaited, LeavePolicy, Presence
+from gatewayz.attempts.disconnect import Awaited, LeavePolicy, Presence
+from gatewayz.attempts.error_body import read_refusal
+from gatewayz.attempts.prepare import Headers, Speech, speech_for, speech_instead
 from gatewayz.attempts.record import AttemptRecord, PriceOf
-from gatewayz.attempts.refusal import read_refusal
-from gatewayz.attempts.relay import begin_stream
-from gatewayz.attempts.speech import Headers, Speech, speech_for, speech_instead
+from gatewayz.attempts.stream import begin_stream
 from gatewayz.errors import (
     CallerCancelled,
     GatewayError,
@@ -37,21 +37,21 @@ from gatewayz.providers.base import Providers
 from gatewayz.providers.keypool import Secret
 from gatewayz.records import Attempt, AttemptReason, Call, KeyIdentity, Record
 from gatewayz.routing.breaker import State
-from gatewayz.routing.budget import Grant, RetryBudget
 from gatewayz.routing.candidates import Candidate, absent_from
 from gatewayz.routing.choice import Choice
 from gatewayz.routing.failures import Failures
-from gatewayz.routing.makers import Makers
 from gatewayz.routing.overrides import Wish, wish_of
 from gatewayz.routing.policy import RoutingPolicy
+from gatewayz.routing.response_affinity import Makers
 from gatewayz.routing.retry import pause_s, verdict
-from gatewayz.routing.routes import Routes, Skipped, Visit
+from gatewayz.routing.retry_budget import Grant, RetryBudget
+from gatewayz.routing.route_states import Routes, Skipped, Visit
 from gatewayz.routing.strategies import CostOf, no_price
 from gatewayz.telemetry import names
-from gatewayz.telemetry.requests import RequestTelemetry
+from gatewayz.telemetry.request import RequestTelemetry
 from gatewayz.upstream import Timeouts
 from gatewayz.wires.base import CallerWire, Shape
-from gatewayz.wires.provider_errors import SPENT
+from gatewayz.wires.refusals.by_status import SPENT
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ import openai
 import pytest
 import pytest_asyncio
 
-from tests.gateway import LiveGateway, running_gateway
-from tests.upstream import FakeLLM
+from tests.fakes.gateway import LiveGateway, running_gateway
+from tests.fakes.provider.server import FakeLLM
 
 PROVIDER_KEY = "sk-scripted-provider-key"
 

@@ -13,11 +13,11 @@ from typing import Any
 import httpx
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from tests.gateway import LiveGateway, running_gateway
+from tests.fakes.gateway import LiveGateway, running_gateway
+from tests.fakes.otlp import HttpSink, attributes
+from tests.fakes.provider.server import FakeLLM
 from tests.polling import eventually
 from tests.raw_http import Reply, read_reply
-from tests.unit.telemetry.sinks import HttpSink, attributes
-from tests.upstream import FakeLLM
 
 HEADER_TIMEOUT_S = 1.0
 BODY_TIMEOUT_S = 1.0

@@ -11,9 +11,9 @@ from pathlib import Path
 import openai
 import pytest
 
-from tests.gateway import LiveGateway, running_gateway
+from tests.fakes.gateway import LiveGateway, running_gateway
+from tests.fakes.provider.server import FakeLLM, Received
 from tests.polling import eventually
-from tests.upstream import FakeLLM, Received
 
 FILE = """
 providers:

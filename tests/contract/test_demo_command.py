@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.gateway import LiveGateway, clean_environment
+from tests.fakes.gateway import LiveGateway, clean_environment
 
 
 def command(gateway: LiveGateway, *options: str) -> list[str]:

@@ -13,7 +13,7 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam, ChatCompletionToolParam
 
-from tests.gateway import LiveGateway
+from tests.fakes.gateway import LiveGateway
 from tests.polling import eventually
 
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hello, who is there?"}]

@@ -10,7 +10,7 @@ import orjson
 import pytest
 from openai.types.chat import ChatCompletionMessage
 
-from tests.gateway import LiveGateway, running_gateway
+from tests.fakes.gateway import LiveGateway, running_gateway
 from tests.unit.wires.gemini.answers import LOGPROBS, THINKING, TOOLS, answer, candidate, event, joined, text, whole
 from tests.unit.wires.gemini.recorder import Recorder, recording
 from tests.unit.wires.gemini.requests import PNG, WEATHER, WEATHER_TOOL, Json

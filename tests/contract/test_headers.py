@@ -15,7 +15,7 @@ import orjson
 import pytest
 
 from tests.contract.provider_server import HEADERS, ProviderServer, provider_server
-from tests.gateway import LiveGateway, running_gateway
+from tests.fakes.gateway import LiveGateway, running_gateway
 
 FILE = """
 providers:

@@ -22,8 +22,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tests.contract.faults.stage import HELLO, Stage, staged
 from tests.contract.faults.worker import resident_mb
+from tests.fakes.otlp import attributes
 from tests.polling import eventually
-from tests.unit.telemetry.sinks import attributes
 
 CALLS = 2_500
 TOGETHER = 50

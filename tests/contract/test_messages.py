@@ -13,7 +13,7 @@ import orjson
 import pytest
 from openai.types.chat import ChatCompletionChunk
 
-from tests.gateway import LiveGateway, running_gateway
+from tests.fakes.gateway import LiveGateway, running_gateway
 
 MODEL = "claude-sonnet-5"
 HELLO: Any = [{"role": "user", "content": "Hello"}]

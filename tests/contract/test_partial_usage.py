@@ -16,9 +16,9 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from gatewayz.wires.token_estimate import request_tokens
-from tests.gateway import LiveGateway, running_gateway
+from tests.fakes.gateway import LiveGateway, running_gateway
+from tests.fakes.otlp import HttpSink, attributes
 from tests.polling import eventually
-from tests.unit.telemetry.sinks import HttpSink, attributes
 
 Ending = Literal["cut", "stall", "error", "whole", "unary"]
 Wire = Literal["chat", "responses", "messages", "gemini"]

@@ -22,7 +22,7 @@ from tests.contract.provider_server import (
     ProviderServer,
     provider_server,
 )
-from tests.gateway import LiveGateway, running_gateway
+from tests.fakes.gateway import LiveGateway, running_gateway
 
 FILE = """
 providers:

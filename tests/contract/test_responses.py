@@ -12,7 +12,7 @@ import openai
 import orjson
 import pytest
 
-from tests.gateway import LiveGateway, running_gateway
+from tests.fakes.gateway import LiveGateway, running_gateway
 
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
 SCHEMA: Any = {

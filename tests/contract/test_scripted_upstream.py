@@ -10,9 +10,9 @@ import pytest
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 
 from tests.contract.conftest import PROVIDER_KEY
-from tests.gateway import LiveGateway
+from tests.fakes.gateway import LiveGateway
+from tests.fakes.provider.server import FakeLLM
 from tests.polling import eventually, until
-from tests.upstream import FakeLLM
 
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hello"}]
 

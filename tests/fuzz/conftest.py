@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.fakes.gateway import LiveGateway, running_gateway
 from tests.fuzz.client import Client, client_of
 from tests.fuzz.provider import BASE_URLS, Provider, running_provider
-from tests.gateway import LiveGateway, running_gateway
 
 CONNECTIONS = 12
 

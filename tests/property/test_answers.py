@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatewayz.wires.base import Fold, Shape, Wire
-from gatewayz.wires.passage import CALLER_WIRES, PROVIDER_WIRES, translation
 from gatewayz.wires.sse import EventSplitter
+from gatewayz.wires.translate import CALLER_WIRES, PROVIDER_WIRES, translation
 from tests.property.speech import SPOKEN, Heard, heard_stream, heard_whole
 from tests.property.strategies import Said, answers
 

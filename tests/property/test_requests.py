@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatewayz.wires.base import Wire
-from gatewayz.wires.passage import CALLER_WIRES, PROVIDER_WIRES
+from gatewayz.wires.translate import CALLER_WIRES, PROVIDER_WIRES
 from tests.property.strategies import Json, requests
 
 

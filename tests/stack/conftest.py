@@ -13,10 +13,10 @@ from gatewayz.stack.options import StackOptions
 from gatewayz.stack.ports import Ports
 from gatewayz.stack.runner import Stack
 from gatewayz.stack.view import Progress
-from tests.gateway import clean_environment, create_key
+from tests.fakes.gateway import clean_environment, create_key
+from tests.fakes.provider.server import FakeLLM
 from tests.stack.known import Caller
 from tests.stack.series import Stores
-from tests.upstream import FakeLLM
 
 WORKERS = 2
 

@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 
 from gatewayz.records import NO_USAGE, Usage
+from tests.fakes.provider.server import FakeLLM
 from tests.stack.series import FLUSH_AND_SCRAPE_S, Labels
-from tests.upstream import FakeLLM
 
 CHAT = "/v1/chat/completions"
 PROVIDER = "openai"

@@ -9,9 +9,9 @@ import pytest
 
 from gatewayz.stack.components import COMPONENTS
 from gatewayz.stack.files import component_files
-from gatewayz.stack.locate import locate
+from gatewayz.stack.programs.locate import locate
+from gatewayz.stack.programs.spec import read_spec
 from gatewayz.stack.runner import Stack
-from gatewayz.stack.spec import read_spec
 
 pytestmark = [pytest.mark.stack, pytest.mark.asyncio(loop_scope="session")]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgres import PostgresServer, find_binaries, running_postgres
+from tests.fakes.postgres import PostgresServer, find_binaries, running_postgres
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,8 @@ from time import perf_counter
 
 from gatewayz.providers.base import Provider
 from gatewayz.records import Cost, ErrorType, Outcome, Usage
-from gatewayz.routing.routes import Visit
-from gatewayz.telemetry.requests import AttemptTelemetry
+from gatewayz.routing.route_states import Visit
+from gatewayz.telemetry.request import AttemptTelemetry
 from gatewayz.wires.fold import Fold
 from gatewayz.wires.token_estimate import request_tokens
 

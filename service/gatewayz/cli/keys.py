@@ -12,8 +12,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from gatewayz.accounts import commands
-from gatewayz.accounts.first_key import first_key_notice
+from gatewayz.accounts.keys import commands
+from gatewayz.accounts.keys.first_key import first_key_notice
 from gatewayz.cli.options import AsJson, DataDir, settings_for
 
 

@@ -9,7 +9,7 @@ import typer
 
 from gatewayz.cli.options import DataDir, settings_for
 from gatewayz.config import PREFIX
-from gatewayz.server import run_server
+from gatewayz.server.run import run_server
 
 
 def serve(

@@ -6,9 +6,9 @@ from fastapi import FastAPI
 
 from gatewayz import __version__
 from gatewayz.controlplane.errors import install_error_handlers
+from gatewayz.controlplane.health import add_health_routes
 from gatewayz.controlplane.index import add_index_routes
 from gatewayz.controlplane.metrics import add_metrics_routes
-from gatewayz.controlplane.probes import add_health_routes
 
 
 def create_control_plane() -> FastAPI:

@@ -9,7 +9,7 @@ import httpx
 from fastapi import FastAPI, Request
 
 from gatewayz.config import Settings
-from gatewayz.controlplane.health import HealthMonitor
+from gatewayz.controlplane.health_monitor import HealthMonitor
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,137 +1,74 @@
-"""Is the gateway fit to serve? Found out in the background, so that the answer never waits for what it is about."""
+"""``/health`` and its two probes: what the monitor found, as JSON and as a status code."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Literal
+from datetime import UTC, datetime
+from typing import Annotated, Literal
 
-logger = logging.getLogger(__name__)
+from fastapi import Depends, FastAPI, Response
+from pydantic import BaseModel
 
-Dependency = Literal["database", "redis", "providers"]
-Status = Literal["healthy", "degraded", "unhealthy"]
-CheckResult = Literal["healthy", "degraded", "unhealthy", "not configured"]
-Check = Callable[[], Awaitable[CheckResult]]
-"""Looks at one dependency. To raise, or to take too long, is to find it unhealthy."""
+from gatewayz import __version__
+from gatewayz.controlplane.deps import health_of
+from gatewayz.controlplane.health_monitor import CheckResult, HealthMonitor, Status
 
 
-class HealthMonitor:
-    """Runs the checks every few seconds and remembers what they found."""
+class Checks(BaseModel):
+    """What was last found about each dependency."""
 
-    def __init__(
-        self, checks: Mapping[Dependency, Check], *, redis_required: bool, interval_s: float, timeout_s: float
-    ) -> None:
-        """Use ``HealthMonitor.open``."""
-        self._checks = checks
-        self._redis_required = redis_required
-        self._interval_s = interval_s
-        self._timeout_s = timeout_s
-        self._found: dict[Dependency, CheckResult] = {
-            "database": "not configured",
-            "redis": "not configured",
-            "providers": "not configured",
-        }
-        self._running: dict[Dependency, asyncio.Task[CheckResult]] = {}
-        self._loop: asyncio.Task[None] | None = None
-        self._draining = False
-        self.rounds = 0
-        """How often everything was looked at."""
-
-    @classmethod
-    async def open(
-        cls,
-        checks: Mapping[Dependency, Check],
-        *,
-        redis_required: bool = False,
-        interval_s: float = 5,
-        timeout_s: float = 2,
-    ) -> HealthMonitor:
-        """Check everything once, so that the first answer is true, and go on every ``interval_s`` seconds.
-
-        A dependency without a check is "not configured", which harms nothing.
-        """
-        monitor = cls(checks, redis_required=redis_required, interval_s=interval_s, timeout_s=timeout_s)
-        await monitor.check()
-        monitor._loop = asyncio.create_task(monitor._watch(), name="health checks")
-        return monitor
-
-    async def close(self) -> None:
-        """Stop checking."""
-        if self._loop is not None:
-            self._loop.cancel()
-            await asyncio.wait({self._loop})
-            self._loop = None
-        running = list(self._running.values())
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-
-    def drain(self) -> None:
-        """From now on not ready: load balancers send new requests elsewhere while the open ones end."""
-        self._draining = True
-
-    @property
-    def found(self) -> Mapping[Dependency, CheckResult]:
-        """What was last found about each dependency."""
-        return self._found
-
-    @property
-    def status(self) -> Status:
-        """Unhealthy: requests fail. Degraded: they are served, with less than promised."""
-        found = self._found
-        if found["database"] == "unhealthy" or found["providers"] == "unhealthy":
-            return "unhealthy"
-        if found["redis"] == "unhealthy" and self._redis_required:
-            return "unhealthy"
-        if any(result in ("unhealthy", "degraded") for result in found.values()):
-            return "degraded"
-        return "healthy"
-
-    @property
-    def readiness(self) -> Literal["ready", "not ready", "draining"]:
-        """Whether new requests should be sent here."""
-        if self._draining:
-            return "draining"
-        return "not ready" if self.status == "unhealthy" else "ready"
-
-    async def check(self) -> None:
-        """One round: all dependencies at once, at most ``timeout_s``."""
-        for name, check in self._checks.items():
-            # A check that hangs is not started again: a frozen dependency must not collect tasks.
-            if name not in self._running:
-                self._running[name] = asyncio.create_task(_run(check), name=f"check {name}")
-        running = dict(self._running)
-        if running:
-            await asyncio.wait(running.values(), timeout=self._timeout_s)
-        for name, task in running.items():
-            if not task.done():
-                self._note(name, "unhealthy", f"no answer within {self._timeout_s:g} s")
-                continue
-            del self._running[name]
-            error = task.exception()
-            if error is None:
-                self._note(name, task.result(), "")
-            else:
-                self._note(name, "unhealthy", str(getattr(error, "reason", None) or type(error).__name__))
-        self.rounds += 1
-
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(self._interval_s)
-            await self.check()
-
-    def _note(self, name: Dependency, result: CheckResult, reason: str) -> None:
-        before, self._found[name] = self._found[name], result
-        # Changes only: a dependency that is down for an hour is one line, not seven hundred.
-        if result == before or (before == "not configured" and result == "healthy"):
-            return
-        fields = {"dependency": name, "state": result, "before": before, "reason": reason}
-        if result == "healthy":
-            logger.info("dependency healthy again", extra=fields)
-        else:
-            logger.warning("dependency not healthy", extra=fields)
+    database: CheckResult
+    redis: CheckResult
+    providers: CheckResult
 
 
-async def _run(check: Check) -> CheckResult:
-    return await check()
+class Health(BaseModel):
+    """The answer of ``GET /health``."""
+
+    status: Status
+    timestamp: str
+    version: str
+    checks: Checks
+
+
+class Probe(BaseModel):
+    """The answer of the two probes."""
+
+    status: Literal["alive", "ready", "not ready", "draining"]
+
+
+Monitor = Annotated[HealthMonitor, Depends(health_of)]
+
+
+def add_health_routes(app: FastAPI) -> None:
+    """``/health`` for people and monitors, ``/health/live`` and ``/health/ready`` for orchestrators."""
+
+    @app.get("/health", responses={503: {"model": Health}}, tags=["health"])
+    @app.head("/health", include_in_schema=False)
+    async def health(monitor: Monitor, response: Response) -> Health:
+        """503 when the database is down, when every provider is down, or when Redis is down and required."""
+        _never_cached(response, ok=monitor.status != "unhealthy")
+        return Health(
+            status=monitor.status,
+            timestamp=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            version=__version__,
+            checks=Checks(**monitor.found),
+        )
+
+    @app.get("/health/live", tags=["health"])
+    @app.head("/health/live", include_in_schema=False)
+    async def live(response: Response) -> Probe:
+        """200 as long as the process answers at all: restarting it would not bring a dependency back."""
+        _never_cached(response, ok=True)
+        return Probe(status="alive")
+
+    @app.get("/health/ready", responses={503: {"model": Probe}}, tags=["health"])
+    @app.head("/health/ready", include_in_schema=False)
+    async def ready(monitor: Monitor, response: Response) -> Probe:
+        """503 while unhealthy, and from the moment on at which the gateway was told to stop."""
+        _never_cached(response, ok=monitor.readiness == "ready")
+        return Probe(status=monitor.readiness)
+
+
+def _never_cached(response: Response, *, ok: bool) -> None:
+    response.headers["cache-control"] = "no-store"
+    response.status_code = 200 if ok else 503

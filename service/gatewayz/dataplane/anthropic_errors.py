@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from gatewayz.dataplane.error_headers import error_headers
+from gatewayz.dataplane.errors import error_headers
 from gatewayz.dataplane.http import Exchange, Headers
 from gatewayz.errors import GatewayError
-from gatewayz.wires.messages_errors import error_body
+from gatewayz.wires.anthropic_messages.errors import error_body
 
 
 async def answer_error(exchange: Exchange, error: GatewayError) -> None:

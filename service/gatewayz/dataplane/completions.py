@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from gatewayz.dataplane.answers import AnswersCalls, answer_call
+from gatewayz.dataplane.calls import AnswersCalls, answer_call
 from gatewayz.dataplane.endpoint import Served
 from gatewayz.dataplane.http import Exchange
-from gatewayz.telemetry.requests import RequestTelemetry
-from gatewayz.wires.completions import CompletionsCaller
+from gatewayz.telemetry.request import RequestTelemetry
+from gatewayz.wires.openai_completions.wire import CompletionsCaller
 
 
 class Completions:

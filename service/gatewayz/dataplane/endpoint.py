@@ -13,17 +13,17 @@ from dataclasses import dataclass, field
 from random import getrandbits
 from time import time_ns
 
-from gatewayz.accounts.credentials import credential_of
-from gatewayz.accounts.keys import Keys
-from gatewayz.attempts.presence import Presence
+from gatewayz.accounts.keys.credentials import credential_of
+from gatewayz.accounts.keys.keys import Keys
+from gatewayz.attempts.disconnect import Presence
 from gatewayz.dataplane.browsers import Browsers, answer_preflight
 from gatewayz.dataplane.http import CLOSE, REFUSAL, Exchange, Receive, Scope, Send
 from gatewayz.dataplane.openai_errors import answer_error
 from gatewayz.errors import CallerCancelled, GatewayError, Internal, MethodNotAllowed, NotFound, Unauthenticated
 from gatewayz.records import ErrorType, HttpRequest, KeyIdentity, RequestEnd, RequestOutcome
-from gatewayz.telemetry.requests import RequestTelemetry
+from gatewayz.telemetry.request import RequestTelemetry
 from gatewayz.telemetry.setup import Telemetry
-from gatewayz.wires.depth import check_depth
+from gatewayz.wires.json_depth import check_depth
 
 logger = logging.getLogger(__name__)
 

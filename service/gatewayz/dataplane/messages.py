@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gatewayz.dataplane.answers import AnswersCalls, answer_call, write_answer
 from gatewayz.dataplane.anthropic_errors import request_id_header
+from gatewayz.dataplane.calls import AnswersCalls, answer_call, write_answer
 from gatewayz.dataplane.endpoint import Served
 from gatewayz.dataplane.http import JSON, Exchange
 from gatewayz.errors import ProviderBadRequest
@@ -11,10 +11,10 @@ from gatewayz.gateway import Answer
 from gatewayz.providers.base import Providers
 from gatewayz.records import Call
 from gatewayz.routing.candidates import candidates_for
-from gatewayz.telemetry.requests import RequestTelemetry
-from gatewayz.wires.messages import MessagesCaller
-from gatewayz.wires.messages_count import TOKEN_COUNT, count_reply, estimate_input_tokens
-from gatewayz.wires.provider_errors import no_such_endpoint
+from gatewayz.telemetry.request import RequestTelemetry
+from gatewayz.wires.anthropic_messages.count_tokens import TOKEN_COUNT, count_reply, estimate_input_tokens
+from gatewayz.wires.anthropic_messages.wire import MessagesCaller
+from gatewayz.wires.refusals.by_status import no_such_endpoint
 
 
 class Messages:

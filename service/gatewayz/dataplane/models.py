@@ -10,7 +10,7 @@ from gatewayz.dataplane.endpoint import Served
 from gatewayz.dataplane.http import JSON, Exchange
 from gatewayz.errors import NotFound
 from gatewayz.providers.base import Providers
-from gatewayz.telemetry.requests import RequestTelemetry
+from gatewayz.telemetry.request import RequestTelemetry
 
 PREFIX = "/v1/models/"
 CREATED = 1_735_689_600

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from gatewayz.dataplane.error_headers import error_headers
+from gatewayz.dataplane.errors import error_headers
 from gatewayz.dataplane.http import Exchange
 from gatewayz.errors import GatewayError
-from gatewayz.wires.chat import error_body
+from gatewayz.wires.openai_chat.request import error_body
 
 
 async def answer_error(exchange: Exchange, error: GatewayError) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from gatewayz.dataplane.answers import AnswersCalls, answer_call
+from gatewayz.dataplane.calls import AnswersCalls, answer_call
 from gatewayz.dataplane.endpoint import Served
 from gatewayz.dataplane.http import Exchange
 from gatewayz.errors import NotFound
-from gatewayz.telemetry.requests import RequestTelemetry
-from gatewayz.wires.responses import ResponsesCaller
+from gatewayz.telemetry.request import RequestTelemetry
+from gatewayz.wires.openai_responses.wire import ResponsesCaller
 
 
 class Responses:

@@ -15,7 +15,7 @@ import httpx
 import requests
 from opentelemetry.sdk.trace import TracerProvider
 
-from gatewayz.accounts.temporary import borrow_key
+from gatewayz.accounts.keys.temporary import borrow_key
 from gatewayz.config import load_settings
 from gatewayz.doctor import links
 from gatewayz.doctor.hops import Broken, Finding, Unknowable, examine

@@ -14,7 +14,7 @@ from gatewayz.configfile.schema import ConfigFile, ProviderEntry
 from gatewayz.configfile.urls import wrong_base_url
 from gatewayz.errors import ConfigurationError
 from gatewayz.providers.base import Provider, Providers, Secret
-from gatewayz.providers.demo import DemoUpstream
+from gatewayz.providers.demo.upstream import DemoUpstream
 from gatewayz.providers.keypool import KeyPool, split_keys
 from gatewayz.upstream import AiohttpUpstream, Timeouts, Upstream
 

@@ -10,7 +10,7 @@ from gatewayz.records import Call, KeyIdentity
 from gatewayz.routing.candidates import Candidate, candidates_at, candidates_for
 from gatewayz.routing.overrides import NO_WISH, Wish
 from gatewayz.routing.policy import RoutingPolicy
-from gatewayz.routing.routes import Routes
+from gatewayz.routing.route_states import Routes
 from gatewayz.routing.strategies import CostOf, Strategies
 
 MAX_REMEMBERED = 1024

@@ -14,7 +14,7 @@ from gatewayz.errors import (
     ProviderRateLimited,
 )
 from gatewayz.routing.candidates import Candidate
-from gatewayz.routing.routes import Skipped
+from gatewayz.routing.route_states import Skipped
 
 SHOWN = 6
 

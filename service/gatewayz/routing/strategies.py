@@ -9,7 +9,7 @@ from typing import assert_never
 
 from gatewayz.records import Strategy
 from gatewayz.routing.candidates import Candidate
-from gatewayz.routing.routes import Route, Routes
+from gatewayz.routing.route_states import Route, Routes
 
 CostOf = Callable[[str, str], float | None]
 """Provider and model → what a typical call costs in USD, in any unit that compares; None where no price is known."""

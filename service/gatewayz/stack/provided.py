@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from gatewayz.stack.errors import StackError
-from gatewayz.stack.locate import Found, ask
+from gatewayz.stack.programs.locate import Found, ask
 
 
 @dataclass(frozen=True, slots=True)

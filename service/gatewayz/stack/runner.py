@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import Literal
 
 from gatewayz import __version__
-from gatewayz.stack.build import Builder, BuildStep, describe
 from gatewayz.stack.components import (
     STOP_ORDER,
     Component,
@@ -20,15 +19,16 @@ from gatewayz.stack.components import (
 from gatewayz.stack.errors import StackError
 from gatewayz.stack.files import component_files
 from gatewayz.stack.gateway import gateway_environment, gateway_launch, reader_addresses
-from gatewayz.stack.locate import Found, locate
 from gatewayz.stack.lock import FileLock
 from gatewayz.stack.options import StackOptions
 from gatewayz.stack.part import Part, PartPolicy
 from gatewayz.stack.ports import Ports, check_ports
 from gatewayz.stack.process import run_tool
+from gatewayz.stack.programs.build import Builder, BuildStep, describe
+from gatewayz.stack.programs.locate import Found, locate
+from gatewayz.stack.programs.spec import BuildSpec, read_spec
 from gatewayz.stack.provided import find_provided, read_provided
 from gatewayz.stack.site import Site
-from gatewayz.stack.spec import BuildSpec, read_spec
 from gatewayz.stack.state import ComponentState, StateFile, holder_of_state
 from gatewayz.stack.view import Progress, Row, SilentView, State, View
 

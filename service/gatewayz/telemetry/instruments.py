@@ -18,9 +18,9 @@ from opentelemetry.trace import SpanContext
 from gatewayz import __version__
 from gatewayz.records import Attempt, Outcome
 from gatewayz.telemetry import names
-from gatewayz.telemetry.measures import CounterMeasure, HistogramMeasure, Measure, Values
+from gatewayz.telemetry.delivery.queue import Account
+from gatewayz.telemetry.light_instruments import CounterMeasure, HistogramMeasure, Measure, Values
 from gatewayz.telemetry.names import Instrument
-from gatewayz.telemetry.queues import Account
 
 Source = Callable[[], Iterable[tuple[float, Mapping[str, str]]]]
 """Where an observable instrument gets its values: (value, attributes) pairs, asked for at each collection."""

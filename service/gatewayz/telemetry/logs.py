@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 import orjson
 from opentelemetry.trace import SpanContext, get_current_span
 
-from gatewayz.telemetry.encode import LogItem
+from gatewayz.telemetry.delivery.encode import LogItem
 from gatewayz.telemetry.redact import cut, error_message, redact_line
 
 request_id: ContextVar[str | None] = ContextVar("gatewayz_request_id", default=None)

@@ -27,19 +27,20 @@ from opentelemetry.trace import NoOpTracerProvider, TracerProvider, get_current_
 from gatewayz import __version__
 from gatewayz.config import Settings
 from gatewayz.records import ConnectionEnd, HttpRequest
-from gatewayz.telemetry import names, otlp
-from gatewayz.telemetry.encode import LogEncoder, LogItem, SpanEncoder
-from gatewayz.telemetry.export import Exporter, QueueingProcessor
+from gatewayz.telemetry import names
+from gatewayz.telemetry.delivery import destination
+from gatewayz.telemetry.delivery.encode import LogEncoder, LogItem, SpanEncoder
+from gatewayz.telemetry.delivery.exporter import Exporter, QueueingProcessor
+from gatewayz.telemetry.delivery.metric_readers import OtlpReader, OwnMetrics, PrometheusReader
+from gatewayz.telemetry.delivery.queue import Account
+from gatewayz.telemetry.delivery.stdout import LineWriter
+from gatewayz.telemetry.delivery.transport import open_transport
 from gatewayz.telemetry.instruments import Instruments, Observables, Source, delivery_metrics
+from gatewayz.telemetry.light_spans import VALUE_LIMIT, RecordedSpans, SilentSpans, SpanSource
 from gatewayz.telemetry.logs import JsonHandler, Lines, RequestLog
 from gatewayz.telemetry.loop_lag import LoopLag
-from gatewayz.telemetry.metrics import OtlpReader, OwnMetrics, PrometheusReader
-from gatewayz.telemetry.queues import Account
-from gatewayz.telemetry.recorded import VALUE_LIMIT, RecordedSpans, SilentSpans, SpanSource
-from gatewayz.telemetry.requests import Means, RequestTelemetry
+from gatewayz.telemetry.request import Means, RequestTelemetry
 from gatewayz.telemetry.resource import make_resource
-from gatewayz.telemetry.stdout import LineWriter
-from gatewayz.telemetry.transport import open_transport
 
 STDOUT_BYTES = 8_000_000
 METRIC_INTERVAL_MS = 5000
@@ -57,8 +58,8 @@ class Telemetry:
     def __init__(self, settings: Settings, environment: Mapping[str, str], descriptor: int) -> None:
         disabled = environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
         destinations = {} if disabled else _destinations(environment)
-        interval_s = otlp.milliseconds(environment, "OTEL_METRIC_EXPORT_INTERVAL", METRIC_INTERVAL_MS)
-        delay_s = otlp.milliseconds(environment, "OTEL_BSP_SCHEDULE_DELAY", SPAN_DELAY_MS)
+        interval_s = destination.milliseconds(environment, "OTEL_METRIC_EXPORT_INTERVAL", METRIC_INTERVAL_MS)
+        delay_s = destination.milliseconds(environment, "OTEL_BSP_SCHEDULE_DELAY", SPAN_DELAY_MS)
         resource = make_resource(environment)
         self.instance_id = str(resource.attributes["service.instance.id"])
         self._scope = InstrumentationScope(names.SCOPE, __version__, names.SCHEMA_URL)
@@ -179,8 +180,8 @@ def open_telemetry(settings: Settings, environment: Mapping[str, str], *, stdout
 def check_environment(environment: Mapping[str, str]) -> None:
     """Raises ConfigurationError for an OTEL_* variable that ``open_telemetry`` could not use. Opens nothing."""
     _destinations(environment)
-    otlp.milliseconds(environment, "OTEL_METRIC_EXPORT_INTERVAL", METRIC_INTERVAL_MS)
-    otlp.milliseconds(environment, "OTEL_BSP_SCHEDULE_DELAY", SPAN_DELAY_MS)
+    destination.milliseconds(environment, "OTEL_METRIC_EXPORT_INTERVAL", METRIC_INTERVAL_MS)
+    destination.milliseconds(environment, "OTEL_BSP_SCHEDULE_DELAY", SPAN_DELAY_MS)
 
 
 def _stdout_descriptor() -> int:
@@ -190,17 +191,17 @@ def _stdout_descriptor() -> int:
         return 1
 
 
-def _destinations(environment: Mapping[str, str]) -> dict[otlp.Signal, otlp.Destination]:
-    signals: tuple[otlp.Signal, ...] = ("traces", "logs", "metrics")
-    found: dict[otlp.Signal, otlp.Destination] = {}
+def _destinations(environment: Mapping[str, str]) -> dict[destination.Signal, destination.Destination]:
+    signals: tuple[destination.Signal, ...] = ("traces", "logs", "metrics")
+    found: dict[destination.Signal, destination.Destination] = {}
     for signal in signals:
-        destination = otlp.destination(signal, environment)
-        if destination is not None:
-            found[signal] = destination
+        target = destination.destination(signal, environment)
+        if target is not None:
+            found[signal] = target
     return found
 
 
-def _exporter(to: otlp.Destination, encoder: Any, capacity_bytes: int, delay_s: float) -> Exporter[Any]:
+def _exporter(to: destination.Destination, encoder: Any, capacity_bytes: int, delay_s: float) -> Exporter[Any]:
     # Any: the encoder and what it takes belong together at both call sites.
     transport = open_transport(to)
     return Exporter(

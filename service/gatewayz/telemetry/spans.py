@@ -12,7 +12,7 @@ from opentelemetry.util.types import AttributeValue
 from gatewayz.records import NO_PARAMETERS, NO_USAGE, Attempt, HttpRequest, Outcome, RequestEnd, RequestParameters
 from gatewayz.telemetry import names
 from gatewayz.telemetry.incoming import caller_context
-from gatewayz.telemetry.recorded import SpanSource
+from gatewayz.telemetry.light_spans import SpanSource
 from gatewayz.telemetry.redact import clean, cut
 
 Attributes = dict[str, AttributeValue]

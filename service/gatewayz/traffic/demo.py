@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from gatewayz.accounts.temporary import borrow_key
+from gatewayz.accounts.keys.temporary import borrow_key
 from gatewayz.config import load_settings
 from gatewayz.errors import ConfigurationError
 from gatewayz.queries.addresses import Addresses, find_addresses

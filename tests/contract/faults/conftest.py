@@ -7,7 +7,7 @@ from collections.abc import Generator
 import pytest
 
 from tests.contract.faults.stage import Stage, staged
-from tests.gateway import free_port
+from tests.fakes.gateway import free_port
 
 
 @pytest.fixture(scope="package")

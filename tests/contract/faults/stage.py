@@ -19,11 +19,11 @@ import aiohttp
 import httpx
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from tests.gateway import LiveGateway, running_gateway
+from tests.fakes.gateway import LiveGateway, running_gateway
+from tests.fakes.otlp import HttpSink, attributes
+from tests.fakes.provider.server import FakeLLM
+from tests.fakes.provider.wires import ANTHROPIC, CHAT, GEMINI, FakeWire
 from tests.polling import eventually
-from tests.unit.telemetry.sinks import HttpSink, attributes
-from tests.upstream import FakeLLM
-from tests.upstream_wires import ANTHROPIC, CHAT, GEMINI, FakeWire
 
 HELLO = [{"role": "user", "content": "Hello"}]
 SUBSTITUTE = ["groq/ok-7-tokens"]

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from tests.contract.faults.stage import BREAKER_MAX_OPEN_S, BREAKER_OPEN_S, Stage
+from tests.fakes.provider.server import FakeLLM, Received
 from tests.polling import eventually
-from tests.upstream import FakeLLM, Received
 
 BOTH = pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
 SOON_S = 10.0

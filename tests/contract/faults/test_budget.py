@@ -7,7 +7,7 @@ from collections.abc import Generator
 import pytest
 
 from tests.contract.faults.stage import Stage, staged
-from tests.upstream import FakeLLM
+from tests.fakes.provider.server import FakeLLM
 
 CAP = 40
 TOGETHER_CAP = 3

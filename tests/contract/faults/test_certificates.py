@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.faults.stage import SUBSTITUTE, Stage, staged_with
-from tests.upstream import FakeLLM
+from tests.fakes.provider.server import FakeLLM
 
 BOTH = pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
 

@@ -19,7 +19,7 @@ from tests.contract.faults.stage import (
     Stage,
     staged,
 )
-from tests.upstream import FakeLLM
+from tests.fakes.provider.server import FakeLLM
 
 BOTH = pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
 LATE_S = 1.0

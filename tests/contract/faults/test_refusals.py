@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.contract.faults.stage import FIRST_BYTE_S, IDLE_S, SUBSTITUTE, Caller, Reply, Stage
-from tests.upstream_wires import GEMINI_RETRY_DELAY_S
+from tests.fakes.provider.wires import GEMINI_RETRY_DELAY_S
 
 BOTH = pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
 LATE_S = 1.0

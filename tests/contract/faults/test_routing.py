@@ -7,8 +7,8 @@ from collections.abc import Generator
 import pytest
 
 from tests.contract.faults.stage import SUBSTITUTE, Stage, staged
-from tests.gateway import create_key
-from tests.upstream import Received
+from tests.fakes.gateway import create_key
+from tests.fakes.provider.server import Received
 
 PROVIDERS = ("openai", "groq", "together")
 

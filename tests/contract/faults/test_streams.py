@@ -12,10 +12,10 @@ import pytest
 
 from tests.contract.faults.stage import IDLE_S, SUBSTITUTE, WIRES, Caller, Reply, Stage
 from tests.contract.faults.worker import cpu_s
+from tests.fakes.provider.exchange import Exchange
+from tests.fakes.provider.forms import FORMS
+from tests.fakes.provider.wires import ANSWERED
 from tests.polling import eventually
-from tests.upstream_exchange import Exchange
-from tests.upstream_forms import FORMS
-from tests.upstream_wires import ANSWERED
 
 PROVIDERS = ("openai", "anthropic", "gemini")
 PAIRS: list[tuple[str, Caller]] = [(provider, caller) for provider in PROVIDERS for caller in ("chat", "messages")]

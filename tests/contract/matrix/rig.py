@@ -19,9 +19,9 @@ from tests.contract.matrix.messages_caller import MessagesCaller
 from tests.contract.matrix.responses_caller import ResponsesCaller
 from tests.contract.matrix.scenario import PROVIDER_WIRES, Json
 from tests.contract.matrix.scripted import Upstream, scripted_upstream
-from tests.gateway import LiveGateway, running_gateway
+from tests.fakes.gateway import LiveGateway, running_gateway
+from tests.fakes.otlp import HttpSink, attributes
 from tests.polling import eventually
-from tests.unit.telemetry.sinks import HttpSink, attributes
 
 PROVIDER_KEY = "key-of-the-matrix"
 OTEL_NAMES: Mapping[Wire, str] = {

@@ -20,7 +20,7 @@ from openai.types.embedding_create_params import EmbeddingCreateParams
 from tests.contract.matrix.gemini_vendor import camel
 from tests.contract.matrix.scenario import TOOLS, Json
 from tests.contract.matrix.typed import assert_fits
-from tests.gateway import LiveGateway, running_gateway
+from tests.fakes.gateway import LiveGateway, running_gateway
 
 VECTORS = [[0.5, -0.5, 0.5, 0.5], [1.0, 0.0, 0.0, 0.0]]
 HELLO: Any = [{"role": "user", "content": "Hello"}]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gatewayz.accounts.keys import Keys
+from gatewayz.accounts.keys.keys import Keys
 from gatewayz.config import Settings, load_settings
 from gatewayz.storage.database import Database
 

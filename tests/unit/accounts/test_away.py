@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from gatewayz.accounts.key_store import KeyStore
-from gatewayz.accounts.keys import Keys
-from gatewayz.accounts.pepper import load_pepper
-from gatewayz.accounts.verifier import Verifier
+from gatewayz.accounts.keys.keys import Keys
+from gatewayz.accounts.keys.pepper import load_pepper
+from gatewayz.accounts.keys.store import KeyStore
+from gatewayz.accounts.keys.verifier import Verifier
 from gatewayz.config import load_settings
 from gatewayz.errors import Unauthenticated, Unavailable
 from gatewayz.storage.database import Database
+from tests.fakes.postgres import PostgresServer
 from tests.polling import until
-from tests.postgres import PostgresServer
 
 CACHE_S = 10.0
 

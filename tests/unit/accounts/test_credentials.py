@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatewayz.accounts.credentials import CREDENTIAL_LENGTH, Credential, credential_of, new_credential, parse
+from gatewayz.accounts.keys.credentials import CREDENTIAL_LENGTH, Credential, credential_of, new_credential, parse
 
 
 def test_new_key_has_an_id_to_show_and_a_secret_nobody_guesses() -> None:

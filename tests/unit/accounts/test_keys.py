@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from gatewayz.accounts import commands
-from gatewayz.accounts.keys import Keys
+from gatewayz.accounts.keys import commands
+from gatewayz.accounts.keys.keys import Keys
 from gatewayz.config import Settings, load_settings
 from gatewayz.errors import ConfigurationError, InvalidRequest, NotFound, Unauthenticated
 from gatewayz.records import KeyIdentity

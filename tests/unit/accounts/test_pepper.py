@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from gatewayz.accounts.pepper import Pepper, load_pepper
+from gatewayz.accounts.keys.pepper import Pepper, load_pepper
 from gatewayz.config import load_settings
 from gatewayz.errors import ConfigurationError
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 
-from gatewayz.accounts.keys import Keys
+from gatewayz.accounts.keys.keys import Keys
 from gatewayz.config import Settings
 from gatewayz.storage.database import Database
 
@@ -15,7 +15,7 @@ PROCESSES = 4
 START = """
 import asyncio, sys
 from pathlib import Path
-from gatewayz.accounts.commands import ensure_first_key
+from gatewayz.accounts.keys.commands import ensure_first_key
 from gatewayz.config import load_settings
 
 settings = load_settings(data_dir=Path(sys.argv[1]), database_url=sys.argv[2])

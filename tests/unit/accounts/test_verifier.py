@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gatewayz.accounts import verifier as module
-from gatewayz.accounts.credentials import Credential, new_credential
-from gatewayz.accounts.key_store import KeyStore, StoredKey
-from gatewayz.accounts.pepper import Pepper
-from gatewayz.accounts.records import KeyRecord
-from gatewayz.accounts.verifier import Verifier
+from gatewayz.accounts.keys import verifier as module
+from gatewayz.accounts.keys.credentials import Credential, new_credential
+from gatewayz.accounts.keys.pepper import Pepper
+from gatewayz.accounts.keys.records import KeyRecord
+from gatewayz.accounts.keys.store import KeyStore, StoredKey
+from gatewayz.accounts.keys.verifier import Verifier
 from gatewayz.errors import Overloaded, Unauthenticated
 from gatewayz.storage.database import Database
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway import clean_environment, free_port, running_gateway
+from tests.fakes.gateway import clean_environment, free_port, running_gateway
 from tests.polling import eventually
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gatewayz.stack.toolchain import OLDEST_GO, OLDEST_GO_TEXT, new_enough
+from gatewayz.stack.programs.toolchain import OLDEST_GO, OLDEST_GO_TEXT, new_enough
 from tests.unit.components.documents import BUILT, PROVIDED, ROOT, STORE_FILES, load, services
 
 

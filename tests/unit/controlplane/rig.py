@@ -15,7 +15,7 @@ import uvicorn
 from gatewayz.config import load_settings
 from gatewayz.controlplane.application import create_control_plane
 from gatewayz.controlplane.deps import Services, attach
-from gatewayz.controlplane.health import Check, CheckResult, Dependency, HealthMonitor
+from gatewayz.controlplane.health_monitor import Check, CheckResult, Dependency, HealthMonitor
 from tests.polling import until
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"

@@ -12,13 +12,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gatewayz import __version__
-from gatewayz.controlplane.checks import database_check, redis_check
-from gatewayz.controlplane.health import Check, CheckResult, Dependency, HealthMonitor, Status
+from gatewayz.controlplane.health_checks import database_check, redis_check
+from gatewayz.controlplane.health_monitor import Check, CheckResult, Dependency, HealthMonitor, Status
 from gatewayz.errors import ConfigurationError
 from gatewayz.storage.cache import Cache, CacheUnavailable
 from gatewayz.storage.database import Database
+from tests.fakes.postgres import PostgresServer
 from tests.polling import until
-from tests.postgres import PostgresServer
 from tests.unit.controlplane.rig import ControlPlane, control_plane, found
 
 ALL_WELL: Mapping[Dependency, Check] = {

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gatewayz.config import load_settings
 from gatewayz.controlplane.deps import Services
-from gatewayz.controlplane.health import HealthMonitor
+from gatewayz.controlplane.health_monitor import HealthMonitor
 from tests.unit.controlplane.rig import OWN, TEXT, ControlPlane, FakeCollector, control_plane
 
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"

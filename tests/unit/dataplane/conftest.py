@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.gateway import LiveGateway, running_gateway
+from tests.fakes.gateway import LiveGateway, running_gateway
 from tests.raw_http import Reply, reply_of
 
 MAX_BODY_BYTES = 4096

@@ -7,7 +7,7 @@ import pytest
 from gatewayz.config import ConfigurationError, load_settings
 from gatewayz.dataplane.browsers import Browsers
 from gatewayz.dataplane.http import Exchange, Message
-from tests.gateway import LiveGateway
+from tests.fakes.gateway import LiveGateway
 from tests.polling import eventually
 from tests.unit.dataplane.conftest import Raw, chat
 

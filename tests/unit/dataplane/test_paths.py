@@ -11,7 +11,7 @@ import openai
 import pytest
 
 from gatewayz.dataplane.paths import full_path, is_data_plane
-from tests.gateway import LiveGateway
+from tests.fakes.gateway import LiveGateway
 from tests.polling import eventually
 from tests.unit.dataplane.conftest import Raw, chat
 

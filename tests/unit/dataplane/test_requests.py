@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.gateway import LiveGateway
+from tests.fakes.gateway import LiveGateway
 from tests.polling import eventually
 from tests.raw_http import read_reply
 from tests.unit.dataplane.conftest import BODY_TIMEOUT_S, MAX_BODY_BYTES, Raw, chat, connect

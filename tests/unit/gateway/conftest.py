@@ -27,9 +27,9 @@ from gatewayz.routing.policy import RoutingPolicy
 from gatewayz.routing.strategies import CostOf, no_price
 from gatewayz.telemetry.setup import Telemetry, open_telemetry
 from gatewayz.wires.base import CallerWire
-from gatewayz.wires.passage import CALLER_WIRES
-from tests.unit.telemetry.sinks import HttpSink, attributes
-from tests.upstream import FakeLLM
+from gatewayz.wires.translate import CALLER_WIRES
+from tests.fakes.otlp import HttpSink, attributes
+from tests.fakes.provider.server import FakeLLM
 
 KEY = KeyIdentity("kid1", "first key")
 CHAT = CALLER_WIRES["openai_chat"]

@@ -9,14 +9,14 @@ import orjson
 import pytest
 
 from gatewayz.attempts.record import AttemptRecord
-from gatewayz.attempts.relay import begin_stream
+from gatewayz.attempts.stream import begin_stream
 from gatewayz.gateway import Gateway
 from gatewayz.records import Attempt, Cost, HttpRequest, Usage
 from gatewayz.routing.candidates import Candidate
 from gatewayz.routing.policy import RoutingPolicy
-from gatewayz.wires.chat_wire import ChatProvider
+from gatewayz.wires.openai_chat.wire import ChatProvider
+from tests.fakes.otlp import attributes
 from tests.unit.gateway.conftest import CHAT, HELLO, Rig
-from tests.unit.telemetry.sinks import attributes
 
 
 class Defective:

@@ -11,9 +11,9 @@ import pytest
 
 from gatewayz.errors import GatewayError, InvalidRequest, ProviderAuthFailed, ProviderBadRequest, ProviderRateLimited
 from gatewayz.records import HttpRequest, RequestEnd
-from gatewayz.wires.embeddings import EmbeddingsCaller
+from gatewayz.wires.embeddings.openai import EmbeddingsCaller
+from tests.fakes.otlp import attributes
 from tests.unit.gateway.conftest import KEY, Result, Rig, Rigs
-from tests.unit.telemetry.sinks import attributes
 from tests.unit.wires.gemini.answers import BLOCKED, THINKING, TOOLS, answer, candidate, event, joined, text, whole
 from tests.unit.wires.gemini.recorder import Recorder, recording
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.fakes.otlp import attributes
 from tests.polling import until
 from tests.unit.gateway.conftest import Rig, Rigs
-from tests.unit.telemetry.sinks import attributes
 
 
 def first_attempt(rig: Rig) -> dict[str, Any]:

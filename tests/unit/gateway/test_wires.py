@@ -8,8 +8,8 @@ import orjson
 import pytest
 
 from gatewayz.wires.base import CallerWire, Wire
-from gatewayz.wires.embeddings import EmbeddingsCaller
-from gatewayz.wires.passage import CALLER_WIRES
+from gatewayz.wires.embeddings.openai import EmbeddingsCaller
+from gatewayz.wires.translate import CALLER_WIRES
 from tests.unit.gateway.conftest import Rig, Rigs
 
 HELLO = [{"role": "user", "content": "Hello"}]

@@ -19,12 +19,12 @@ from gatewayz.errors import (
     ProviderMalformedResponse,
     ProviderStreamCut,
 )
-from gatewayz.providers.demo import DemoUpstream
-from gatewayz.providers.demo_answer import Refusal, compose, read_request
-from gatewayz.providers.demo_schema import instance_of
-from gatewayz.providers.demo_tokens import count_tokens, tokens_of
+from gatewayz.providers.demo.answer import Refusal, compose, read_request
+from gatewayz.providers.demo.json_schema import instance_of
+from gatewayz.providers.demo.tokens import count_tokens, tokens_of
+from gatewayz.providers.demo.upstream import DemoUpstream
 from gatewayz.upstream import Timeouts, UpstreamRequest
-from gatewayz.wires.chat_fold import ChatFold
+from gatewayz.wires.openai_chat.fold import ChatFold
 from gatewayz.wires.sse import EventSplitter, data_of
 
 PATIENT = Timeouts(connect_s=1, first_byte_s=5, idle_s=5, total_s=10)

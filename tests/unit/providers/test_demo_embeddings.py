@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from gatewayz.providers.demo_embeddings import (
+from gatewayz.providers.demo.embeddings import (
     DIMENSIONS,
     MAX_CHARACTERS,
     MAX_DIMENSIONS,

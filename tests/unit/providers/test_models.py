@@ -13,7 +13,7 @@ import pytest
 from gatewayz.config import load_settings
 from gatewayz.providers.base import MAX_LISTED, Providers
 from gatewayz.providers.catalog import load_providers
-from gatewayz.providers.models import MAX_RETRY_S, REFRESH_S, RETRY_S, ModelLists, models_request, read_models
+from gatewayz.providers.model_lists import MAX_RETRY_S, REFRESH_S, RETRY_S, ModelLists, models_request, read_models
 from tests.polling import until
 
 

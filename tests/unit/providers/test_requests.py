@@ -11,10 +11,10 @@ from gatewayz.config import load_settings
 from gatewayz.errors import ProviderBadRequest
 from gatewayz.providers.base import Provider, returned_headers
 from gatewayz.providers.catalog import load_providers
-from gatewayz.wires.chat import error_body
-from gatewayz.wires.provider_errors import provider_error
+from gatewayz.wires.openai_chat.request import error_body
+from gatewayz.wires.refusals.by_status import provider_error
+from tests.fakes.provider.server import FakeLLM
 from tests.unit.providers.requests import chat
-from tests.upstream import FakeLLM
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from gatewayz.routing.budget import RetryBudget
 from gatewayz.routing.policy import RetryPolicy
+from gatewayz.routing.retry_budget import RetryBudget
 
 
 class Clock:

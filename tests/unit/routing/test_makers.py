@@ -10,7 +10,7 @@ from gatewayz.config import load_settings
 from gatewayz.providers.catalog import load_providers
 from gatewayz.records import Call
 from gatewayz.routing.candidates import Candidate
-from gatewayz.routing.makers import MAX_ID_CHARACTERS, MAX_REMEMBERED, Makers
+from gatewayz.routing.response_affinity import MAX_ID_CHARACTERS, MAX_REMEMBERED, Makers
 
 
 @pytest.fixture

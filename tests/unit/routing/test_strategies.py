@@ -10,7 +10,7 @@ from gatewayz.providers.base import Providers
 from gatewayz.providers.catalog import load_providers
 from gatewayz.routing.candidates import Candidate
 from gatewayz.routing.policy import RoutingPolicy
-from gatewayz.routing.routes import Routes
+from gatewayz.routing.route_states import Routes
 from gatewayz.routing.strategies import Strategies
 
 NAMES = ("openai", "groq", "together", "mistral")

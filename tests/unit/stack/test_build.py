@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from gatewayz.stack import build as building
-from gatewayz.stack.build import Builder, BuildPlan, BuildStep, describe, estimated_seconds, failure, jobs_for
 from gatewayz.stack.errors import StackError
 from gatewayz.stack.lock import FileLock
 from gatewayz.stack.process import run_tool
-from gatewayz.stack.spec import BuildSpec, read_spec
-from gatewayz.stack.toolchain import find_go, find_installers, install_go, new_enough, wheel_directory
-from gatewayz.stack.workspace import Workspace
+from gatewayz.stack.programs import build as building
+from gatewayz.stack.programs.build import Builder, BuildPlan, BuildStep, describe, estimated_seconds, failure, jobs_for
+from gatewayz.stack.programs.spec import BuildSpec, read_spec
+from gatewayz.stack.programs.toolchain import find_go, find_installers, install_go, new_enough, wheel_directory
+from gatewayz.stack.programs.workspace import Workspace
 from tests.unit.stack.miniature import Miniature
 
 needs_go = pytest.mark.skipif(shutil.which("go") is None and not os.environ.get("CI"), reason="Go is not installed")

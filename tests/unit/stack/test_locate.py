@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gatewayz.stack.locate import Found, cache_entry, locate, needed_collector_parts
-from gatewayz.stack.spec import read_spec
+from gatewayz.stack.programs.locate import Found, cache_entry, locate, needed_collector_parts
+from gatewayz.stack.programs.spec import read_spec
 from tests.unit.stack.miniature import FOLDERS, Miniature
 
 Folder = str

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gatewayz.stack.errors import StackError
-from gatewayz.stack.locate import Found
+from gatewayz.stack.programs.locate import Found
 from gatewayz.stack.provided import find_provided, read_provided
 from tests.unit.stack.miniature import Miniature
 

@@ -17,10 +17,10 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
-from gatewayz.accounts.tables import metadata
+from gatewayz.accounts.keys.tables import metadata
 from gatewayz.errors import ConfigurationError
 from gatewayz.storage.database import Database, OnQuery, StorageUnavailable
-from tests.postgres import PostgresServer
+from tests.fakes.postgres import PostgresServer
 
 
 @asynccontextmanager

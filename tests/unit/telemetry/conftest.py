@@ -14,7 +14,7 @@ from gatewayz.config import Settings
 from gatewayz.records import Attempt, HttpRequest, KeyIdentity, Outcome, RequestEnd, Usage
 from gatewayz.telemetry.logs import request_id
 from gatewayz.telemetry.setup import Telemetry, open_telemetry
-from tests.unit.telemetry.sinks import GrpcSink, HttpSink
+from tests.fakes.otlp import GrpcSink, HttpSink
 
 KEY = KeyIdentity("kid1", "first key", "customer-7")
 OK = Outcome(200, "gpt-4o", Usage(11, 22, source="provider"), None, "chatcmpl-1", "gpt-4o", ("stop",))

@@ -31,7 +31,7 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from gatewayz.telemetry.encode import Attributes, LogEncoder, LogItem, SpanEncoder, any_value, varint
+from gatewayz.telemetry.delivery.encode import Attributes, LogEncoder, LogItem, SpanEncoder, any_value, varint
 
 RESOURCE = Resource({"service.name": "gatewayz-api", "process.pid": 7, "list": ["a", "b"]}, "https://example.com/1")
 

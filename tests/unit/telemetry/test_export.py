@@ -12,14 +12,14 @@ import pytest
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from gatewayz.telemetry import otlp
-from gatewayz.telemetry.encode import LogEncoder, LogItem
-from gatewayz.telemetry.export import Exporter
-from gatewayz.telemetry.queues import Account
-from gatewayz.telemetry.transport import Answer, open_transport, retry_after
+from gatewayz.telemetry.delivery import destination
+from gatewayz.telemetry.delivery.encode import LogEncoder, LogItem
+from gatewayz.telemetry.delivery.exporter import Exporter
+from gatewayz.telemetry.delivery.queue import Account
+from gatewayz.telemetry.delivery.transport import Answer, open_transport, retry_after
+from tests.fakes.otlp import Behaviour, GrpcSink, HttpSink
 from tests.polling import eventually
 from tests.unit.telemetry.conftest import Opener, one_request
-from tests.unit.telemetry.sinks import Behaviour, GrpcSink, HttpSink
 
 Maker = Callable[..., Exporter[LogItem]]
 
@@ -32,7 +32,7 @@ def exporter() -> Iterator[Maker]:
     def make(
         sink: GrpcSink | HttpSink, capacity_bytes: int = 50_000_000, timeout_s: float = 5, **more: str
     ) -> Exporter[LogItem]:
-        to = otlp.destination("logs", {**sink.environment, **more})
+        to = destination.destination("logs", {**sink.environment, **more})
         assert to is not None
         encoder = LogEncoder(Resource({"service.name": "x"}), InstrumentationScope("s"))
         made = Exporter(

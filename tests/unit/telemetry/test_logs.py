@@ -14,12 +14,12 @@ import pytest
 
 from gatewayz.records import Outcome, RequestEnd, Usage
 from gatewayz.telemetry import names
+from gatewayz.telemetry.delivery.stdout import LineWriter
 from gatewayz.telemetry.logs import Clock, JsonHandler, Lines, exception_fields
 from gatewayz.telemetry.redact import redact
-from gatewayz.telemetry.stdout import LineWriter
+from tests.fakes.otlp import GrpcSink, attributes
 from tests.polling import eventually
 from tests.unit.telemetry.conftest import KEY, Opener, Stdout, attempt, http_request, one_request
-from tests.unit.telemetry.sinks import GrpcSink, attributes
 
 SECRET = "gz_" + "abc1" + "_" + "s" * 40
 
@@ -203,7 +203,13 @@ def test_what_libraries_say_about_delivery_never_enters_the_queue_it_is_about(
     opened: Opener, sink: GrpcSink, stdout: Stdout
 ) -> None:
     telemetry = opened(sink.environment)
-    for name in ("opentelemetry.sdk", "grpc._channel", "urllib3.connectionpool", "gatewayz.telemetry.export", "mine"):
+    for name in (
+        "opentelemetry.sdk",
+        "grpc._channel",
+        "urllib3.connectionpool",
+        "gatewayz.telemetry.delivery.exporter",
+        "mine",
+    ):
         logging.getLogger(name).warning("hello")
     telemetry.close(5)
     assert [attributes(record.attributes)["logger"] for record in sink.received.records] == ["mine"]

@@ -12,8 +12,8 @@ from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricR
 from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, View
 from opentelemetry.trace import SpanContext, TraceFlags
 
-from gatewayz.telemetry import measures
-from gatewayz.telemetry.measures import CounterMeasure, HistogramMeasure
+from gatewayz.telemetry import light_instruments
+from gatewayz.telemetry.light_instruments import CounterMeasure, HistogramMeasure
 from gatewayz.telemetry.names import Instrument
 
 INSTRUMENT = Instrument("x", "histogram", "s", "meaning", ("a", "b"), (0.1, 1.0, 10.0))
@@ -66,9 +66,9 @@ def test_each_bucket_keeps_the_last_span_that_fell_into_it_for_a_while() -> None
     assert [(e.value, e.trace_id, e.span_id) for e in point.exemplars] == [(0.6, 0xABC, 0xDEF), (5, 1, 2)]
     # Exported again, so that a slower reader sees it; not for ever.
     recorded = point.exemplars[0].time_unix_nano
-    (again,) = histogram_points(own, recorded + measures.EXEMPLAR_LIFE_NS - 10**9)
+    (again,) = histogram_points(own, recorded + light_instruments.EXEMPLAR_LIFE_NS - 10**9)
     assert len(again.exemplars) >= 1
-    (late,) = histogram_points(own, recorded + 2 * measures.EXEMPLAR_LIFE_NS)
+    (late,) = histogram_points(own, recorded + 2 * light_instruments.EXEMPLAR_LIFE_NS)
     assert late.exemplars == []
 
 
@@ -80,14 +80,14 @@ def test_exemplars_can_be_switched_off() -> None:
 
 def test_too_many_attribute_sets_are_counted_as_overflow_and_the_sum_stays_right() -> None:
     own = HistogramMeasure(INSTRUMENT)
-    for number in range(measures.MAX_SERIES + 500):
+    for number in range(light_instruments.MAX_SERIES + 500):
         own.record(1, (str(number), None), None)
     own.record(1, ("0", None), None)
     points = histogram_points(own)
-    assert len(points) == measures.MAX_SERIES + 1
+    assert len(points) == light_instruments.MAX_SERIES + 1
     (overflow,) = [point for point in points if point.attributes == {"otel.metric.overflow": True}]
     assert overflow.count == 500
-    assert sum(point.count for point in points) == measures.MAX_SERIES + 501
+    assert sum(point.count for point in points) == light_instruments.MAX_SERIES + 501
 
 
 def test_a_counter_adds_up_across_threads() -> None:

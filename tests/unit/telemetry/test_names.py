@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gatewayz.telemetry import names
-from gatewayz.telemetry.reference import markdown
+from tools.telemetry_reference import markdown
 
 ROOT = Path(__file__).parents[3]
 

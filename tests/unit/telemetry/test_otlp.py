@@ -8,7 +8,7 @@ import pytest
 
 from gatewayz.config import Settings
 from gatewayz.errors import ConfigurationError
-from gatewayz.telemetry.otlp import destination
+from gatewayz.telemetry.delivery.destination import destination
 from gatewayz.telemetry.setup import open_telemetry
 
 E = "OTEL_EXPORTER_OTLP_"

@@ -27,8 +27,8 @@ from gatewayz.records import (
 )
 from gatewayz.telemetry import names
 from gatewayz.telemetry.setup import Telemetry
+from tests.fakes.otlp import GrpcSink, attributes
 from tests.unit.telemetry.conftest import DONE, KEY, OK, Opener, Stdout, attempt, http_request, one_request
-from tests.unit.telemetry.sinks import GrpcSink, attributes
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 

@@ -12,7 +12,7 @@ import uvloop
 
 from gatewayz.config import load_settings
 from gatewayz.upstream import AiohttpUpstream, Timeouts, UpstreamRequest
-from tests.upstream import FakeLLM
+from tests.fakes.provider.server import FakeLLM
 
 PATIENT = Timeouts(connect_s=5, first_byte_s=5, idle_s=5, total_s=10)
 HEADERS = (("content-type", "application/json"), ("authorization", "Bearer sk-test"), ("accept-encoding", "identity"))

@@ -26,9 +26,9 @@ from gatewayz.errors import (
     Unavailable,
 )
 from gatewayz.upstream import AiohttpUpstream, UpstreamRequest, UpstreamResponse
+from tests.fakes.provider.server import FakeLLM
 from tests.polling import until
 from tests.unit.upstream.conftest import HEADERS, PATIENT, ask, request_for
-from tests.upstream import FakeLLM
 
 DEADLINE_S = 5
 

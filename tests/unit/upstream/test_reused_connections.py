@@ -12,8 +12,8 @@ import pytest
 from gatewayz.errors import ProviderConnectionFailed
 from gatewayz.upstream import AiohttpUpstream, UpstreamRequest
 from gatewayz.upstream.client import STALE_S
+from tests.fakes.provider.server import FakeLLM
 from tests.unit.upstream.conftest import HEADERS, PATIENT, ask, request_for
-from tests.upstream import FakeLLM
 
 
 class TestStaleConnections:

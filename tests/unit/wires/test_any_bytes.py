@@ -13,15 +13,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gatewayz.errors import GatewayError
+from gatewayz.wires.anthropic_messages.count_tokens import CountFold
+from gatewayz.wires.anthropic_messages.fold import MessagesFold
 from gatewayz.wires.base import Fold, Shape, Translation, Wire
-from gatewayz.wires.chat_fold import ChatFold
-from gatewayz.wires.embeddings import EmbeddingsFold
-from gatewayz.wires.gemini_embeddings import GeminiEmbeddingsFold
-from gatewayz.wires.gemini_fold import GeminiFold
-from gatewayz.wires.messages_count import CountFold
-from gatewayz.wires.messages_fold import MessagesFold
-from gatewayz.wires.passage import CALLER_WIRES, PROVIDER_WIRES, translation
-from gatewayz.wires.responses_fold import ResponsesFold
+from gatewayz.wires.embeddings.gemini import GeminiEmbeddingsFold
+from gatewayz.wires.embeddings.openai import EmbeddingsFold
+from gatewayz.wires.gemini.fold import GeminiFold
+from gatewayz.wires.openai_chat.fold import ChatFold
+from gatewayz.wires.openai_responses.fold import ResponsesFold
+from gatewayz.wires.translate import CALLER_WIRES, PROVIDER_WIRES, translation
 from tests.unit.wires.test_wrong_types import RICH
 
 FOLDS: tuple[Callable[[], Fold], ...] = (

@@ -9,7 +9,7 @@ import pytest
 
 from gatewayz.errors import InvalidRequest
 from gatewayz.wires.base import Wire
-from gatewayz.wires.passage import CALLER_WIRES, PROVIDER_WIRES, request_body
+from gatewayz.wires.translate import CALLER_WIRES, PROVIDER_WIRES, request_body
 
 HELLO: Any = [{"role": "user", "content": "hi"}]
 AUDIO: Any = {"type": "input_audio", "input_audio": {"data": "AA==", "format": "wav"}}

@@ -18,7 +18,7 @@ from gatewayz.errors import (
     ProviderServerError,
 )
 from gatewayz.records import Usage
-from gatewayz.wires.chat_fold import ChatFold
+from gatewayz.wires.openai_chat.fold import ChatFold
 from gatewayz.wires.sse import event_of
 
 USAGE = {"prompt_tokens": 10, "completion_tokens": 4, "total_tokens": 14}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gatewayz.errors import InvalidRequest
 from gatewayz.records import Call
-from gatewayz.wires.chat import chat_to_upstream, parse_chat_request
+from gatewayz.wires.openai_chat.request import chat_to_upstream, parse_chat_request
 
 MESSAGES = [{"role": "user", "content": "hi"}]
 MINIMAL: dict[str, Any] = {"model": "gpt-4o", "messages": MESSAGES}

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from gatewayz.errors import InvalidRequest
-from gatewayz.wires.depth import check_depth
+from gatewayz.wires.json_depth import check_depth
 
 LIMIT = 64
 

@@ -15,8 +15,8 @@ from gatewayz.errors import (
     ProviderRateLimited,
     ProviderServerError,
 )
-from gatewayz.wires.gemini_errors import gemini_error_in_band
-from gatewayz.wires.in_band_errors import error_in_band
+from gatewayz.wires.gemini.errors import gemini_error_in_band
+from gatewayz.wires.refusals.in_band import error_in_band
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import pytest
 from gatewayz.errors import GatewayError, InvalidRequest, Overloaded, ProviderMalformedResponse
 from gatewayz.records import Call
 from gatewayz.wires.base import Shape, Translation, Wire
-from gatewayz.wires.passage import CALLER_WIRES, PROVIDER_WIRES, request_body, translation, wire_for
 from gatewayz.wires.sse import EventSplitter, data_of, event_of
+from gatewayz.wires.translate import CALLER_WIRES, PROVIDER_WIRES, request_body, translation, wire_for
 
 CALLERS: list[Wire] = ["openai_chat", "openai_completions", "openai_responses", "anthropic_messages"]
 PROVIDERS: list[Wire] = ["openai_chat", "openai_responses", "anthropic_messages", "gemini"]

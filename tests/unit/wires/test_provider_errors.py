@@ -21,10 +21,10 @@ from gatewayz.errors import (
     ProviderRateLimited,
     ProviderServerError,
 )
-from gatewayz.wires import messages_errors
-from gatewayz.wires.chat import error_body, error_event
-from gatewayz.wires.provider_errors import parse_retry_after, provider_error
-from gatewayz.wires.refusal_reason import MAX_ERROR_BYTES, MAX_REASON, presentable
+from gatewayz.wires.anthropic_messages import errors
+from gatewayz.wires.openai_chat.request import error_body, error_event
+from gatewayz.wires.refusals.by_status import parse_retry_after, provider_error
+from gatewayz.wires.refusals.reason import MAX_ERROR_BYTES, MAX_REASON, presentable
 from gatewayz.wires.sse import data_of
 
 NOW_S = 1_760_000_000.0
@@ -192,7 +192,7 @@ def test_the_reason_is_found_in_every_customary_shape(body: object, expected: di
     error = provider_error(400, {}, orjson.dumps(body), now_s=NOW_S)
     assert orjson.loads(error_body(error))["error"] == {"type": None, "param": None, "code": None, **expected}
     # A caller of Messages reads the same reason.
-    assert orjson.loads(messages_errors.error_body(error))["error"]["message"] == expected["message"]
+    assert orjson.loads(errors.error_body(error))["error"]["message"] == expected["message"]
 
 
 def test_a_reason_in_any_shape_is_cut_and_free_of_keys() -> None:

@@ -9,11 +9,11 @@ from typing import Any
 import orjson
 import pytest
 
+from gatewayz.wires.anthropic_messages.fold import MessagesFold
 from gatewayz.wires.base import Fold
-from gatewayz.wires.chat_fold import ChatFold
-from gatewayz.wires.gemini_fold import GeminiFold
-from gatewayz.wires.messages_fold import MessagesFold
-from gatewayz.wires.responses_fold import ResponsesFold
+from gatewayz.wires.gemini.fold import GeminiFold
+from gatewayz.wires.openai_chat.fold import ChatFold
+from gatewayz.wires.openai_responses.fold import ResponsesFold
 from gatewayz.wires.sse import event_of
 from gatewayz.wires.token_estimate import LARGE_BYTES, output_tokens, request_tokens
 from tests.unit.wires.token_samples import CHINESE, ENGLISH, PYTHON, SAMPLES, Sample

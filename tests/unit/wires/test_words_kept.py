@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from gatewayz.wires.passage import CALLER_WIRES, PROVIDER_WIRES, request_body
+from gatewayz.wires.translate import CALLER_WIRES, PROVIDER_WIRES, request_body
 
 HELLO: Any = [{"role": "user", "content": "hi"}]
 MESSAGES: Any = {"messages": HELLO, "max_tokens": 9}

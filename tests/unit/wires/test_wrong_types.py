@@ -11,8 +11,8 @@ import pytest
 
 from gatewayz.errors import InvalidRequest, ProviderError
 from gatewayz.wires.base import Shape, Wire
-from gatewayz.wires.passage import CALLER_WIRES, PROVIDER_WIRES, request_body, translation
 from gatewayz.wires.sse import event_of
+from gatewayz.wires.translate import CALLER_WIRES, PROVIDER_WIRES, request_body, translation
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
 PIXEL = "data:image/png;base64,iVBORw0KGgo="

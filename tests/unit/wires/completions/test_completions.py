@@ -15,8 +15,8 @@ from openai.types import Completion
 from gatewayz.errors import InvalidRequest, ProviderError, ProviderStreamCut
 from gatewayz.records import Call, Usage
 from gatewayz.wires.base import Shape
-from gatewayz.wires.chat_fold import ChatFold
-from gatewayz.wires.completions import CompletionsCaller, CompletionsProvider
+from gatewayz.wires.openai_chat.fold import ChatFold
+from gatewayz.wires.openai_completions.wire import CompletionsCaller, CompletionsProvider
 from gatewayz.wires.sse import event_of
 from tests.unit.wires.responses.played import (
     USAGE,

@@ -16,9 +16,14 @@ from openai.types import CreateEmbeddingResponse
 from gatewayz.errors import InvalidRequest, ProviderBadRequest, ProviderMalformedResponse, ProviderRateLimited
 from gatewayz.records import Call, Usage
 from gatewayz.wires.base import CallerWire, Fold, Shape
-from gatewayz.wires.embeddings import EmbeddingsCaller, EmbeddingsWire, OpenAIEmbeddings, parse_embeddings_request
-from gatewayz.wires.embeddings_wires import EMBEDDINGS_WIRES
-from gatewayz.wires.gemini_embeddings import GeminiEmbeddings
+from gatewayz.wires.embeddings.gemini import GeminiEmbeddings
+from gatewayz.wires.embeddings.openai import (
+    EmbeddingsCaller,
+    EmbeddingsWire,
+    OpenAIEmbeddings,
+    parse_embeddings_request,
+)
+from gatewayz.wires.embeddings.registry import EMBEDDINGS_WIRES
 
 OPENAI: EmbeddingsWire = OpenAIEmbeddings()
 GEMINI: EmbeddingsWire = GeminiEmbeddings()

@@ -14,7 +14,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from gatewayz.errors import ProviderError, ProviderMalformedResponse, ProviderOverloaded, ProviderRateLimited
 from gatewayz.records import Usage
 from gatewayz.wires.base import Fold, Shape, Translation
-from gatewayz.wires.gemini import GeminiWire
+from gatewayz.wires.gemini.wire import GeminiWire
 from gatewayz.wires.sse import EventSplitter, data_of, event_of
 from tests.unit.wires.gemini.answers import (
     BLOCKED,

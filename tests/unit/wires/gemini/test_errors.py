@@ -18,7 +18,7 @@ from gatewayz.errors import (
     ProviderRateLimited,
     ProviderServerError,
 )
-from gatewayz.wires.gemini import GeminiWire
+from gatewayz.wires.gemini.wire import GeminiWire
 
 
 def status(code: int, name: str, message: str = "No.", details: list[Any] | None = None) -> bytes:

@@ -14,9 +14,9 @@ from google import genai
 from google.genai import types
 
 from gatewayz.records import Call
-from gatewayz.wires.embeddings import parse_embeddings_request
-from gatewayz.wires.gemini import KEY_HEADER, GeminiWire
-from gatewayz.wires.gemini_embeddings import GeminiEmbeddings
+from gatewayz.wires.embeddings.gemini import GeminiEmbeddings
+from gatewayz.wires.embeddings.openai import parse_embeddings_request
+from gatewayz.wires.gemini.wire import KEY_HEADER, GeminiWire
 from tests.unit.wires.gemini.answers import PLAIN, SHAPE, STREAMS, Json, event, joined, whole
 from tests.unit.wires.gemini.recorder import Recorder, recording
 from tests.unit.wires.gemini.requests import CASES, PNG, SIGNATURE, WEATHER

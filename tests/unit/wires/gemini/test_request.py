@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from gatewayz.errors import InvalidRequest, ProviderMalformedResponse
 from gatewayz.wires.base import ProviderWire
-from gatewayz.wires.chat import parse_chat_request
-from gatewayz.wires.gemini import GeminiWire
-from gatewayz.wires.gemini_chat import GeminiToChat
-from gatewayz.wires.gemini_contents import UNSIGNED
+from gatewayz.wires.gemini.answer_to_chat import GeminiToChat
+from gatewayz.wires.gemini.contents_from_chat import UNSIGNED
+from gatewayz.wires.gemini.wire import GeminiWire
+from gatewayz.wires.openai_chat.request import parse_chat_request
 from tests.unit.wires.gemini.answers import SHAPE, TOOLS, joined, whole
 from tests.unit.wires.gemini.requests import ASKED, CASES, SIGNATURE, USER, WEATHER_TOOL, Json
 

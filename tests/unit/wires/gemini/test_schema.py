@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gatewayz.errors import InvalidRequest
-from gatewayz.wires.gemini_schema import MAX_DEPTH, json_schema_to_gemini
+from gatewayz.wires.gemini.json_schema import MAX_DEPTH, json_schema_to_gemini
 
 
 def rewritten(schema: Any) -> dict[str, Any]:

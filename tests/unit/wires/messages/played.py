@@ -15,8 +15,8 @@ from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from gatewayz.records import Call
+from gatewayz.wires.anthropic_messages.wire import MessagesCaller
 from gatewayz.wires.base import Shape, Translation
-from gatewayz.wires.messages import MessagesCaller
 from gatewayz.wires.sse import DONE, EventSplitter, data_of, event_of
 
 ASKED: dict[str, Any] = {

@@ -10,8 +10,8 @@ import pytest
 
 from gatewayz.errors import ProviderMalformedResponse
 from gatewayz.records import Usage
-from gatewayz.wires.messages import MessagesCaller
-from gatewayz.wires.messages_answer_from_chat import ChatToMessages, messages_usage
+from gatewayz.wires.anthropic_messages.answer_from_chat import ChatToMessages, messages_usage
+from gatewayz.wires.anthropic_messages.wire import MessagesCaller
 from gatewayz.wires.sse import event_of
 from tests.unit.wires.messages.played import as_message, call, chunk, kinds, shape, translated
 

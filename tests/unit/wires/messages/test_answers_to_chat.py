@@ -10,8 +10,8 @@ from openai.types.chat import ChatCompletion
 
 from gatewayz.errors import ProviderMalformedResponse, ProviderOverloaded, ProviderServerError
 from gatewayz.records import Usage
-from gatewayz.wires.messages_answer_to_chat import MessagesToChat
-from gatewayz.wires.messages_fold import MessagesFold
+from gatewayz.wires.anthropic_messages.answer_to_chat import MessagesToChat
+from gatewayz.wires.anthropic_messages.fold import MessagesFold
 from gatewayz.wires.sse import DONE, EventSplitter, data_of
 from tests.unit.wires.messages.played import as_completion, named_event, shape, translated
 

@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from gatewayz.wires.messages import MessagesProvider
-from gatewayz.wires.messages_schema import narrowed
+from gatewayz.wires.anthropic_messages.json_schema import narrowed
+from gatewayz.wires.anthropic_messages.wire import MessagesProvider
 
 PROVIDER = MessagesProvider()
 USER = {"role": "user", "content": "hi"}

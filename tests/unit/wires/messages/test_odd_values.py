@@ -10,13 +10,13 @@ import orjson
 import pytest
 
 from gatewayz.errors import InvalidRequest, ProviderError
+from gatewayz.wires.anthropic_messages.answer_from_chat import ChatToMessages
+from gatewayz.wires.anthropic_messages.answer_to_chat import MessagesToChat
+from gatewayz.wires.anthropic_messages.count_tokens import TOKEN_COUNT, TokenCount
+from gatewayz.wires.anthropic_messages.fold import MessagesFold
+from gatewayz.wires.anthropic_messages.request import messages_to_upstream
+from gatewayz.wires.anthropic_messages.wire import MessagesCaller, MessagesProvider
 from gatewayz.wires.base import Translation
-from gatewayz.wires.messages import MessagesCaller, MessagesProvider
-from gatewayz.wires.messages_answer_from_chat import ChatToMessages
-from gatewayz.wires.messages_answer_to_chat import MessagesToChat
-from gatewayz.wires.messages_count import TOKEN_COUNT, TokenCount
-from gatewayz.wires.messages_fold import MessagesFold
-from gatewayz.wires.messages_request import messages_to_upstream
 from gatewayz.wires.sse import EventSplitter, event_of
 from tests.unit.wires.messages.played import call, chunk, named_event, shape
 

@@ -10,9 +10,9 @@ import pytest
 
 from gatewayz import errors
 from gatewayz.errors import GatewayError, InvalidRequest
-from gatewayz.wires.messages import MessagesCaller, MessagesProvider
-from gatewayz.wires.messages_count import TOKEN_COUNT, CountFold, count_reply, estimate_input_tokens
-from gatewayz.wires.messages_errors import error_body
+from gatewayz.wires.anthropic_messages.count_tokens import TOKEN_COUNT, CountFold, count_reply, estimate_input_tokens
+from gatewayz.wires.anthropic_messages.errors import error_body
+from gatewayz.wires.anthropic_messages.wire import MessagesCaller, MessagesProvider
 from tests.unit.wires.messages.played import ASKED, Play, anthropic_client, call
 
 CALLER, PROVIDER = MessagesCaller(), MessagesProvider()

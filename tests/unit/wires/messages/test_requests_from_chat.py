@@ -11,7 +11,7 @@ from anthropic.types import message_create_params
 from pydantic import TypeAdapter
 
 from gatewayz.errors import InvalidRequest
-from gatewayz.wires.messages import MessagesProvider
+from gatewayz.wires.anthropic_messages.wire import MessagesProvider
 
 PROVIDER = MessagesProvider()
 USER = {"role": "user", "content": "hi"}

@@ -12,9 +12,9 @@ from openai.types.chat import completion_create_params
 from pydantic import TypeAdapter
 
 from gatewayz.errors import InvalidRequest
+from gatewayz.wires.anthropic_messages.wire import MessagesCaller, MessagesProvider
 from gatewayz.wires.base import Wire
-from gatewayz.wires.messages import MessagesCaller, MessagesProvider
-from gatewayz.wires.passage import PROVIDER_WIRES
+from gatewayz.wires.translate import PROVIDER_WIRES
 from tests.unit.wires.messages.played import ASKED, call
 
 USER = {"role": "user", "content": "hi"}

@@ -15,8 +15,8 @@ from pydantic import BaseModel, TypeAdapter
 from gatewayz.errors import Overloaded, ProviderStreamCut
 from gatewayz.records import Call
 from gatewayz.wires.base import Shape
-from gatewayz.wires.responses import ResponsesCaller
-from gatewayz.wires.responses_answer_from_chat import ChatToResponses
+from gatewayz.wires.openai_responses.answer_from_chat import ChatToResponses
+from gatewayz.wires.openai_responses.wire import ResponsesCaller
 from tests.unit.wires.responses.played import (
     USAGE,
     call_delta,

@@ -21,10 +21,10 @@ from gatewayz.errors import (
 )
 from gatewayz.records import Usage
 from gatewayz.wires.base import Shape
-from gatewayz.wires.responses import ResponsesCaller
-from gatewayz.wires.responses_answer_from_chat import ChatToResponses
-from gatewayz.wires.responses_answer_to_chat import ResponsesToChat
-from gatewayz.wires.responses_fold import ResponsesFold
+from gatewayz.wires.openai_responses.answer_from_chat import ChatToResponses
+from gatewayz.wires.openai_responses.answer_to_chat import ResponsesToChat
+from gatewayz.wires.openai_responses.fold import ResponsesFold
+from gatewayz.wires.openai_responses.wire import ResponsesCaller
 from gatewayz.wires.sse import EventSplitter, event_of
 from tests.unit.wires.responses.played import (
     call_delta,

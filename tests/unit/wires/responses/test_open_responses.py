@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, Stri
 
 from gatewayz.records import Call
 from gatewayz.wires.base import Shape
-from gatewayz.wires.responses import ResponsesCaller
-from gatewayz.wires.responses_answer_from_chat import ChatToResponses
+from gatewayz.wires.openai_responses.answer_from_chat import ChatToResponses
+from gatewayz.wires.openai_responses.wire import ResponsesCaller
 from tests.unit.wires.responses.played import USAGE, call_delta, call_of, chat_reply, chat_stream, told, translated
 
 BEGAN_S = 1_700_000_000

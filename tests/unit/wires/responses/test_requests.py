@@ -16,8 +16,8 @@ from pydantic import TypeAdapter
 
 from gatewayz.errors import InvalidRequest
 from gatewayz.records import Call
-from gatewayz.wires.responses import ResponsesCaller, ResponsesProvider
-from gatewayz.wires.responses_request_from_chat import chat_request_to_responses
+from gatewayz.wires.openai_responses.request_from_chat import chat_request_to_responses
+from gatewayz.wires.openai_responses.wire import ResponsesCaller, ResponsesProvider
 
 CALLER = ResponsesCaller()
 PROVIDER = ResponsesProvider()

@@ -7,9 +7,9 @@ from typing import Any
 import orjson
 import pytest
 
-from gatewayz.wires.chat_wire import ChatProvider
-from gatewayz.wires.messages import MessagesProvider
-from gatewayz.wires.responses import ResponsesCaller, ResponsesProvider
+from gatewayz.wires.anthropic_messages.wire import MessagesProvider
+from gatewayz.wires.openai_chat.wire import ChatProvider
+from gatewayz.wires.openai_responses.wire import ResponsesCaller, ResponsesProvider
 
 PICTURE: dict[str, Any] = {"type": "input_image", "image_url": "data:image/png;base64,iVBORw0KGgo=", "detail": "auto"}
 SHOWN: dict[str, Any] = {"type": "image_url", "image_url": {"url": PICTURE["image_url"]}}

@@ -12,8 +12,8 @@ from pydantic import TypeAdapter
 from gatewayz.errors import InvalidRequest
 from gatewayz.records import Call
 from gatewayz.wires.base import Shape
-from gatewayz.wires.responses import ResponsesCaller
-from gatewayz.wires.responses_answer_from_chat import ChatToResponses
+from gatewayz.wires.openai_responses.answer_from_chat import ChatToResponses
+from gatewayz.wires.openai_responses.wire import ResponsesCaller
 from tests.unit.wires.responses.played import call_delta, call_of, chat_reply, chat_stream, told, translated
 
 EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)

@@ -1,0 +1,60 @@
+"""What the command line does with keys: open the database, do one thing, close it. Printing is the command line's job.
+
+Every function raises ConfigurationError or GatewayError, whose text is a sentence for people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from gatewayz.accounts.keys.keys import Keys
+from gatewayz.accounts.keys.records import KeyRecord
+from gatewayz.config import Settings
+from gatewayz.errors import ConfigurationError
+from gatewayz.records import KeyIdentity
+from gatewayz.storage.database import Database, StorageUnavailable
+
+_PATIENCE_S = 5.0  # someone sits in front of the terminal
+
+
+async def create_key(
+    settings: Settings, name: str, *, customer_id: str | None = None, expires_in_s: float | None = None
+) -> tuple[KeyIdentity, str]:
+    """A new key and, this once, its credential."""
+    async with _keys(settings) as keys:
+        return await keys.create(name, customer_id=customer_id, expires_in_s=expires_in_s)
+
+
+async def list_keys(settings: Settings) -> tuple[KeyRecord, ...]:
+    """Every key ever made, oldest first."""
+    async with _keys(settings) as keys:
+        return await keys.list()
+
+
+async def revoke_key(settings: Settings, key_id: str) -> KeyRecord:
+    """The key as it is after its revocation. A running gateway refuses it within ``key_cache_s``."""
+    async with _keys(settings) as keys:
+        return await keys.revoke(key_id)
+
+
+async def ensure_first_key(settings: Settings, patience_s: float = 30) -> str | None:
+    """The credential of a first key, if the database held none. For a start of the gateway: waits for the database."""
+    async with _keys(settings, patience_s) as keys:
+        return await keys.ensure_first()
+
+
+@asynccontextmanager
+async def _keys(settings: Settings, patience_s: float = _PATIENCE_S) -> AsyncGenerator[Keys]:
+    database = await Database.open(settings.database)
+    try:
+        await database.migrate(patience_s)
+        keys = await Keys.open(database, settings)
+        try:
+            yield keys
+        finally:
+            await keys.close()
+    except StorageUnavailable as error:
+        raise ConfigurationError(f"The database {database.address} does not answer ({error.reason}).") from None
+    finally:
+        await database.close()

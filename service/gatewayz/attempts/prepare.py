@@ -1,0 +1,122 @@
+"""How one call is said to one provider: on which wire, under which path, in which words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import lru_cache
+from typing import Protocol
+
+from gatewayz.configfile.schema import ReasoningBack
+from gatewayz.errors import GatewayError, InvalidRequest, ProviderError
+from gatewayz.providers.base import Provider
+from gatewayz.providers.forwarded_headers import forwarded_headers
+from gatewayz.records import Call, Record
+from gatewayz.wires.anthropic_messages.count_tokens import TOKEN_COUNT
+from gatewayz.wires.base import CallerWire, Fold, ProviderWire, Shape, Translation, Wire
+from gatewayz.wires.embeddings.registry import EMBEDDINGS_WIRES
+from gatewayz.wires.openai_chat.wire import ChatProvider
+from gatewayz.wires.refusals.by_status import names_nothing, no_such_endpoint
+from gatewayz.wires.translate import HUB, PROVIDER_WIRES, request_body, translation, wire_for
+
+Headers = Collection[tuple[bytes, bytes]]
+
+
+class Heard(Protocol):
+    """What an attempt needs of a provider's wire once the request is out."""
+
+    @property
+    def name(self) -> str: ...
+
+    def fold(self) -> Fold: ...
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> ProviderError: ...
+
+
+class Speech(Record, frozen=True):
+    """One call in a provider's words, fit for several attempts."""
+
+    wire: Heard
+    path: str
+    body: bytes
+    translation: Callable[[Shape], Translation | None] | None = None
+    """Makes one for each attempt; None where caller and provider speak the same wire."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """The caller's, as far as they go on."""
+    instead_of: tuple[Wire, str | None] | None = None
+    """The wire whose endpoint the provider has just said that it lacks, for this model or (None) for any: true if
+    this speech is understood."""
+
+
+def speech_for(call: Call, caller: CallerWire, provider: Provider, model: str, headers: Headers = ()) -> Speech:
+    """``headers`` are the caller's. Raises InvalidRequest, naming the member, when the provider's wire has no word for it."""
+    if call.operation == "embeddings":
+        return _embeddings(call, provider, model, headers)
+    if call.operation == "count_tokens":
+        return _token_count(call, provider, model, headers)
+    name = wire_for(caller.name, provider.wires, call)
+    if provider.lacks(name, model):
+        name = provider.wire
+    wire = _wire(name, provider)
+    body = request_body(call, caller, wire, model, usage_option=provider.usage_option)
+    path = wire.path(model, call.stream)
+    if caller.name == wire.name:
+        return Speech(wire, path, body, None, forwarded_headers(headers, caller.name))
+    return Speech(wire, path, body, lambda shape: translation(call, caller, wire, shape))
+
+
+def speech_instead(
+    speech: Speech, error: GatewayError, call: Call, caller: CallerWire, provider: Provider, model: str
+) -> Speech | None:
+    """The call on the provider's first wire, after the provider has said that it lacks the endpoint of another; None where it
+    said something else, or where that wire has no words for the call either.
+
+    An address that was set in the environment may lead to a server that speaks only chat, and one's own server may be older
+    than the endpoint.
+    """
+    if call.operation not in ("chat", "text_completion"):
+        return None
+    spoken = wire_for(caller.name, provider.wires, call)
+    if speech.wire.name != spoken or spoken == provider.wire or not no_such_endpoint(error):
+        return None
+    wire = _wire(provider.wire, provider)
+    try:
+        body = request_body(call, caller, wire, model, usage_option=provider.usage_option)
+    except InvalidRequest:
+        return None
+    # An error object may be about this model after all; a page never is.
+    lacking = (spoken, None if names_nothing(error) else model)
+    path = wire.path(model, call.stream)
+    return Speech(wire, path, body, lambda shape: translation(call, caller, wire, shape), (), lacking)
+
+
+def _embeddings(call: Call, provider: Provider, model: str, headers: Headers) -> Speech:
+    """Embeddings have wires of their own, which go with those for chat."""
+    found = next((EMBEDDINGS_WIRES[name] for name in provider.wires if name in EMBEDDINGS_WIRES), None)
+    if found is None or not provider.embeddings:
+        raise InvalidRequest(f"The provider {provider.name} has no embeddings here.", param="model")
+    wire = found
+    body, path = wire.request(call, model), wire.path(model)
+    if wire.name == "openai_embeddings":
+        return Speech(wire, path, body, None, forwarded_headers(headers, "openai_chat"))
+    return Speech(wire, path, body, lambda shape: wire.answer(call, shape))
+
+
+def _token_count(call: Call, provider: Provider, model: str, headers: Headers) -> Speech:
+    if TOKEN_COUNT.name not in provider.wires:
+        raise InvalidRequest(
+            f"{provider.name} has no endpoint that counts tokens.", code="not_countable", param="model"
+        )
+    forwarded = forwarded_headers(headers, TOKEN_COUNT.name)
+    return Speech(TOKEN_COUNT, TOKEN_COUNT.path, TOKEN_COUNT.request(call, model), None, forwarded)
+
+
+def _wire(name: Wire, provider: Provider) -> ProviderWire:
+    if name == HUB:
+        return _chat(provider.max_tokens_name == "max_tokens", provider.usage_option, provider.reasoning_back)
+    return PROVIDER_WIRES[name]
+
+
+@lru_cache(maxsize=12)
+def _chat(older_limit: bool, usage_option: bool, reasoning_back: ReasoningBack | None) -> ChatProvider:
+    """The dialects of the chat wire."""
+    return ChatProvider("max_tokens" if older_limit else "max_completion_tokens", usage_option, reasoning_back)

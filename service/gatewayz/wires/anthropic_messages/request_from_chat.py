@@ -1,0 +1,160 @@
+"""A chat request as a request on Anthropic's wire.
+
+Not carried over, because it changes nothing in the answer: where it is stored and cached, how fast it comes, the names of
+participants, how finely an image is looked at. Nor what a model can only be asked to try (``seed``), and settings of sampling
+that the model at hand refuses. What else would change the answer and has no equal is refused by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from gatewayz.wires.anthropic_messages.json_schema import narrowed
+from gatewayz.wires.anthropic_messages.model_limits import Traits, sampling_of, thinking_of, traits_of
+from gatewayz.wires.anthropic_messages.tools_from_chat import add_tools
+from gatewayz.wires.anthropic_messages.turns_from_chat import turns_of
+from gatewayz.wires.json_values import (
+    Object,
+    list_at,
+    list_of,
+    no_equal,
+    object_at,
+    object_of,
+    text_at,
+    wrong_type,
+)
+from gatewayz.wires.openai_chat import reasoning_effort
+
+_SAMPLING = ("temperature", "top_p", "top_k")
+# fmt: off
+_TRANSLATED = frozenset((
+    *_SAMPLING, *reasoning_effort.MEMBERS, "model", "messages", "max_tokens", "max_completion_tokens", "stop", "stream", "user",
+    "safety_identifier", "tools", "tool_choice", "parallel_tool_calls", "response_format",
+))
+_HINTS = frozenset((
+    "stream_options", "store", "metadata", "service_tier", "prediction", "prompt_cache_key", "prompt_cache_retention",
+    "prompt_cache_options", "seed",
+))
+# fmt: on
+# Members with no equal, and the values with which they say nothing.
+_NEUTRAL: Mapping[str, tuple[Any, ...]] = {
+    "n": (1,),
+    "logprobs": (False,),
+    "top_logprobs": (0,),
+    "frequency_penalty": (0,),
+    "presence_penalty": (0,),
+    "logit_bias": ({},),
+    "modalities": (["text"],),
+    "verbosity": ("medium",),
+    "functions": ([],),
+}
+_JSON_ONLY = "Answer with one valid JSON object and nothing else."
+_SCHEMA_ONLY = "Answer with nothing but JSON that is valid against this JSON schema: "
+_ROOM_TO_ANSWER = 4_096
+"""Tokens beside a budget of the caller's, where it set no limit."""
+
+
+def chat_to_messages(chat: Mapping[str, Any], model: str, *, stream: bool) -> Object:
+    """The Messages request. Raises InvalidRequest naming the member that has no equal there, or is not what it should be.
+
+    ``max_tokens``, which Anthropic requires, is the model's customary most where the caller set none. JSON mode without a
+    schema becomes a sentence of the system prompt, and so do a schema and a forced call that the model cannot be kept to: there
+    is no other way to ask for them.
+    """
+    for name, value in chat.items():
+        if name in _TRANSLATED or name in _HINTS or value is None or value in _NEUTRAL.get(name, ()):
+            continue
+        raise no_equal(name, "Anthropic's API has no equal")
+    traits = traits_of(model)
+    asked = reasoning_effort.thinking_asked(chat)
+    system, messages = turns_of(list_at(chat.get("messages"), "messages"))
+    config: Object = {}
+    if (sentence := _add_format(chat, config, traits)) is not None:
+        system.append({"type": "text", "text": sentence})
+    max_tokens = _max_tokens(chat, traits, asked)
+    request: Object = {"model": model, "max_tokens": max_tokens, "messages": messages}
+    if (sentence := add_tools(chat, request, strict=traits.schemas, forced=traits.forced_calls)) is not None:
+        system.append({"type": "text", "text": sentence})
+    if system:
+        lone = len(system) == 1 and len(system[0]) == 2  # a text and nothing else, no mark for the cache
+        request["system"] = system[0]["text"] if lone else system
+    if stream:
+        request["stream"] = True
+    if stop := _stop_sequences(chat.get("stop")):
+        request["stop_sequences"] = stop
+    if user := chat.get("safety_identifier") or chat.get("user"):
+        request["metadata"] = {"user_id": text_at(user, "user")}
+    if asked is not None:
+        free = object_of(request.get("tool_choice")).get("type") not in ("any", "tool")
+        thinking, word = thinking_of(asked, model, max_tokens, free=free, signed=_may_think(messages))
+        if thinking is not None:
+            request["thinking"] = thinking
+        if word is not None:
+            config["effort"] = word
+    thinks = object_of(request.get("thinking")).get("type") in ("enabled", "adaptive")
+    request.update(sampling_of(_sampling(chat), model, thinks=thinks))
+    if config:
+        request["output_config"] = config
+    return request
+
+
+def _add_format(chat: Mapping[str, Any], config: Object, traits: Traits) -> str | None:
+    """Set the schema of the answer; returns what the system prompt has to say where there is no other way."""
+    match (form := object_at(chat.get("response_format") or {"type": "text"}, "response_format")).get("type"):
+        case "text":
+            return None
+        case "json_object":
+            return _JSON_ONLY
+        case "json_schema":
+            named = object_at(form.get("json_schema"), "response_format.json_schema")
+            schema = object_at(named.get("schema"), "response_format.json_schema.schema")
+            sayable = narrowed(schema) if traits.schemas else None
+            if sayable is None:
+                return _SCHEMA_ONLY + orjson.dumps(schema).decode()
+            config["format"] = {"type": "json_schema", "schema": sayable}
+            return None
+        case _:
+            raise wrong_type("response_format.type", "'text', 'json_object' or 'json_schema'")
+
+
+def _max_tokens(chat: Mapping[str, Any], traits: Traits, asked: reasoning_effort.Asked | None) -> int:
+    max_tokens = chat.get("max_completion_tokens")
+    if max_tokens is None:
+        max_tokens = chat.get("max_tokens")
+    if max_tokens is None:
+        budget = (asked.budget or 0) if asked is not None and traits.thinks == "within a budget" else 0
+        return max(traits.default_max_tokens, budget + _ROOM_TO_ANSWER)
+    if not isinstance(max_tokens, int):
+        raise wrong_type("max_completion_tokens", "an integer")
+    return max_tokens
+
+
+def _stop_sequences(stop: Any) -> list[Any]:
+    """Without those of white space alone, which Anthropic refuses."""
+    if not stop:
+        return []
+    sequences = [stop] if isinstance(stop, str) else list_at(stop, "stop")
+    return [sequence for sequence in sequences if text_at(sequence, "stop").strip()]
+
+
+def _sampling(chat: Mapping[str, Any]) -> Object:
+    given = {name: chat[name] for name in _SAMPLING if chat.get(name) is not None}
+    for name, value in given.items():
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise wrong_type(name, "a number")
+    return given
+
+
+def _may_think(messages: list[Object]) -> bool:
+    """False in the midst of tool calls that were made without thinking, or whose thinking the caller has not kept: there the
+    older models refuse to think."""
+    if messages[-1]["role"] == "assistant":
+        return False
+    last = [object_of(block) for block in list_of(messages[-1]["content"])]
+    if len(messages) < 2 or not any(block.get("type") == "tool_result" for block in last):
+        return True
+    calls = [object_of(block) for block in list_of(messages[-2]["content"])]
+    return bool(calls) and calls[0].get("type") in ("thinking", "redacted_thinking")

@@ -1,0 +1,56 @@
+"""Thinking that its maker signed or sealed, between Anthropic's blocks and a chat's ``reasoning_details`` (the form that
+OpenRouter made customary): a model goes on from it only if it comes back as it was, and refuses what is another's.
+
+Pure: no I/O, no clock.
+"""
+
+from __future__ import annotations
+
+from gatewayz.wires.json_values import Object, text_of
+from gatewayz.wires.openai_chat.reasoning_details import openai_items
+
+_FORMAT = "anthropic-claude-v1"
+_OPENAI_FORMAT = "openai-responses-v1"
+
+
+def signed_detail(text: str, signature: str, index: int) -> Object:
+    """A block of thinking, as a chat's detail."""
+    return {"type": "reasoning.text", "text": text, "signature": signature, "format": _FORMAT, "index": index}
+
+
+def encrypted_detail(data: str, index: int) -> Object:
+    """A block of thinking that Anthropic does not show, as a chat's detail."""
+    return {"type": "reasoning.encrypted", "data": data, "format": _FORMAT, "index": index}
+
+
+def block_of(detail: Object) -> list[Object]:
+    """A chat's detail as the block that Anthropic made; none where the detail is another's."""
+    if detail.get("format") != _FORMAT:
+        return []
+    if detail.get("type") == "reasoning.text" and (signature := text_of(detail.get("signature"))):
+        return [{"type": "thinking", "thinking": text_of(detail.get("text")), "signature": signature}]
+    if detail.get("type") == "reasoning.encrypted" and (data := text_of(detail.get("data"))):
+        return [{"type": "redacted_thinking", "data": data}]
+    return []
+
+
+def is_foreign(block: Object) -> bool:
+    """Whether a block of thinking was made from another provider's answer: it has no signature, or another's seal."""
+    match block.get("type"):
+        case "thinking":
+            return not block.get("signature")
+        case "redacted_thinking":
+            return bool(openai_items([block]))
+        case _:
+            return False
+
+
+def details_of(block: Object) -> list[Object]:
+    """A caller's block as a chat's detail, whoever made it; none where it is unsigned, since nobody wants that back."""
+    if block.get("type") == "thinking":
+        signature = text_of(block.get("signature"))
+        return [signed_detail(text_of(block.get("thinking")), signature, 0)] if signature else []
+    data = text_of(block.get("data"))
+    if openai_items([block]):
+        return [{"type": "reasoning.encrypted", "data": data, "format": _OPENAI_FORMAT}]
+    return [encrypted_detail(data, 0)] if data else []

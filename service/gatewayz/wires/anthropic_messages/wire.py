@@ -1,0 +1,80 @@
+"""Anthropic's Messages API as a wire: of callers who speak it, and of providers who do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from gatewayz.errors import GatewayError, InvalidRequest, ProviderAuthFailed, ProviderError
+from gatewayz.records import Call, Operation
+from gatewayz.wires.anthropic_messages.answer_from_chat import ChatToMessages
+from gatewayz.wires.anthropic_messages.answer_to_chat import MessagesToChat
+from gatewayz.wires.anthropic_messages.errors import error_body, error_event
+from gatewayz.wires.anthropic_messages.fold import MessagesFold
+from gatewayz.wires.anthropic_messages.request import messages_to_upstream, parse_messages_request
+from gatewayz.wires.anthropic_messages.request_from_chat import chat_to_messages
+from gatewayz.wires.anthropic_messages.request_to_chat import messages_to_chat
+from gatewayz.wires.base import Fold, Shape, Translation, Wire
+from gatewayz.wires.refusals.by_status import provider_error, sent_at_s
+
+_TOO_DEEP = "The body is nested too deeply."
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesCaller:
+    """A caller of POST /v1/messages."""
+
+    name: Wire = "anthropic_messages"
+    operation: Operation = "chat"
+
+    def parse(self, body: bytes) -> Call:
+        return parse_messages_request(body)
+
+    def as_chat(self, call: Call) -> dict[str, Any]:
+        try:
+            return messages_to_chat(orjson.loads(call.body))
+        except RecursionError:
+            raise InvalidRequest(_TOO_DEEP, code="invalid_json") from None
+
+    def from_chat(self, call: Call, shape: Shape) -> Translation:
+        return ChatToMessages(call, shape)
+
+    def error_body(self, error: GatewayError) -> bytes:
+        return error_body(error)
+
+    def error_event(self, error: GatewayError) -> bytes:
+        return error_event(error)
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesProvider:
+    """A provider of ``{base_url}/messages``."""
+
+    name: Wire = "anthropic_messages"
+
+    def path(self, model: str, stream: bool) -> str:
+        return "/messages"
+
+    def request(self, call: Call, model: str, *, usage_option: bool) -> bytes:
+        return messages_to_upstream(call, model)
+
+    def from_chat(self, chat: Mapping[str, Any], model: str, *, stream: bool) -> bytes:
+        try:
+            return orjson.dumps(chat_to_messages(chat, model, stream=stream))
+        except (RecursionError, orjson.JSONEncodeError):
+            raise InvalidRequest(_TOO_DEEP, code="invalid_json") from None
+
+    def to_chat(self, shape: Shape) -> Translation:
+        return MessagesToChat(shape)
+
+    def fold(self) -> Fold:
+        return MessagesFold()
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> ProviderError:
+        if status == 400 and b"credit balance is too low" in body:
+            # Their word for it is invalid_request_error, but it is our account that is meant, not the request.
+            return ProviderAuthFailed("The gateway's account with the provider is out of credit.", upstream_status=400)
+        return provider_error(status, headers, body, now_s=sent_at_s(headers), secrets=secrets)

@@ -1,0 +1,189 @@
+"""OpenAI's embeddings: what a request asks for, what it becomes upstream, and what the answer amounts to.
+
+Embeddings have a hub of their own, which is this wire. No I/O.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, Protocol
+
+import msgspec
+import orjson
+from msgspec import Meta, Raw, Struct
+
+from gatewayz.errors import GatewayError, InvalidRequest, ProviderError, ProviderMalformedResponse
+from gatewayz.records import Call, Operation, Usage
+from gatewayz.wires.base import Shape, Translation, Wire
+from gatewayz.wires.body import MAX_MODEL_CHARACTERS, join_members, read_body
+from gatewayz.wires.fold import UNREADABLE, Fold, token_count
+from gatewayz.wires.openai_chat.request import error_body, error_event
+from gatewayz.wires.refusals.by_status import provider_error
+from gatewayz.wires.refusals.in_band import error_in_band
+
+EmbeddingsWireName = Literal["openai_embeddings", "gemini_embeddings"]
+
+
+class EmbeddingsWire(Protocol):
+    """The side of embeddings that faces a provider."""
+
+    @property
+    def name(self) -> EmbeddingsWireName: ...
+
+    def path(self, model: str) -> str:
+        """What to append to the provider's base address."""
+        ...
+
+    def request(self, call: Call, model: str) -> bytes:
+        """The body. Raises InvalidRequest naming the member that has no equal here."""
+        ...
+
+    def answer(self, call: Call, shape: Shape) -> Translation:
+        """This wire's answers as OpenAI's; only ``reply`` is ever called, for embeddings do not stream."""
+        ...
+
+    def fold(self) -> Fold: ...
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> ProviderError: ...
+
+
+class EmbeddingsRequest(Struct):
+    """The members that are understood; the others pass through to a provider of this wire."""
+
+    model: Annotated[str, Meta(min_length=1, max_length=MAX_MODEL_CHARACTERS)]
+    input: str | list[str | int | list[int]]
+    encoding_format: Literal["float", "base64"] | None = None
+    dimensions: Annotated[int, Meta(ge=1, le=2**31)] | None = None
+    user: str | None = None
+
+
+_PEEK = msgspec.json.Decoder(EmbeddingsRequest)
+
+
+def parse_embeddings_request(body: bytes, total_timeout_s: float | None = None) -> Call:
+    """What the caller asks for. Raises InvalidRequest naming the member at fault."""
+    request, fields = read_body(body, _PEEK)
+    if not request.input:
+        raise InvalidRequest("Invalid value for 'input': it is empty.", code="invalid_value", param="input")
+    return Call(
+        operation="embeddings",
+        model=request.model,
+        stream=False,
+        fields=fields,
+        body=body,
+        total_timeout_s=total_timeout_s,
+    )
+
+
+def read_embeddings_request(call: Call) -> EmbeddingsRequest:
+    """The understood members of a call that has been parsed."""
+    return _PEEK.decode(call.body)
+
+
+class EmbeddingsCaller:
+    """A caller of POST /v1/embeddings, whose errors are worded as chat's."""
+
+    __slots__ = ()
+
+    name: Wire = "openai_chat"
+    operation: Operation = "embeddings"
+
+    def parse(self, body: bytes) -> Call:
+        return parse_embeddings_request(body)
+
+    def as_chat(self, call: Call) -> dict[str, Any]:
+        raise InvalidRequest("Embeddings cannot be asked for in a chat.", code="unsupported_endpoint")
+
+    def from_chat(self, call: Call, shape: Shape) -> Translation:
+        return _Unchanged()
+
+    def error_body(self, error: GatewayError) -> bytes:
+        return error_body(error)
+
+    def error_event(self, error: GatewayError) -> bytes:
+        return error_event(error)
+
+
+class OpenAIEmbeddings:
+    """A provider of this very wire: bytes forwarded, the model's name replaced."""
+
+    __slots__ = ()
+
+    name: EmbeddingsWireName = "openai_embeddings"
+
+    def path(self, model: str) -> str:
+        return "/embeddings"
+
+    def request(self, call: Call, model: str) -> bytes:
+        if model == call.model:
+            return call.body
+        return join_members({**call.fields, "model": orjson.dumps(model)})
+
+    def answer(self, call: Call, shape: Shape) -> Translation:
+        return _Unchanged()
+
+    def fold(self) -> EmbeddingsFold:
+        return EmbeddingsFold()
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> ProviderError:
+        return provider_error(status, headers, body, now_s=time.time(), secrets=secrets)
+
+
+class _Unchanged:
+    """An answer that is already in the caller's wire."""
+
+    __slots__ = ()
+
+    def reply(self, body: bytes) -> bytes:
+        return body
+
+    def event(self, event: bytes) -> bytes:
+        return event
+
+    def end(self) -> bytes:
+        return b""
+
+
+class _Usage(Struct):
+    prompt_tokens: int | None = None
+    total_tokens: int | None = None
+
+
+class _Reply(Struct):
+    data: list[Raw] | None = None
+    model: str | None = None
+    id: str | None = None
+    usage: _Usage | None = None
+    error: Raw = Raw()
+
+
+_REPLY = msgspec.json.Decoder(_Reply)
+_NO_ERROR = (b"", b"null", b'""', b"{}")
+
+
+class EmbeddingsFold(Fold):
+    """Observes an answer of OpenAI's wire."""
+
+    __slots__ = ()
+
+    def reply(self, body: bytes) -> None:
+        """Raises ProviderMalformedResponse when it is not an answer, ProviderError when it is an error under status 200."""
+        try:
+            reply = _REPLY.decode(body)
+        except UNREADABLE:
+            raise ProviderMalformedResponse("The provider's answer is not the JSON it should be.") from None
+        if (error := bytes(reply.error)) not in _NO_ERROR:
+            raise error_in_band(error)
+        if reply.data is None:
+            raise ProviderMalformedResponse("The provider's answer has no embeddings.")
+        self.response_id = reply.id
+        self.response_model = reply.model
+        if reply.usage is not None and (tokens := _tokens(reply.usage)) is not None:
+            self.usage = Usage(input_tokens=token_count(tokens), source="provider")
+        self.done = True
+
+
+def _tokens(usage: _Usage) -> int | None:
+    """An embedding has no output: some providers give one of the two numbers only."""
+    return usage.total_tokens if usage.prompt_tokens is None else usage.prompt_tokens

@@ -1,0 +1,19 @@
+"""Which embeddings go with which wire: a provider that speaks one for chat speaks the same vendor's for embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gatewayz.wires.base import Wire
+from gatewayz.wires.embeddings.gemini import GeminiEmbeddings
+from gatewayz.wires.embeddings.openai import EmbeddingsWire, OpenAIEmbeddings
+
+_OPENAI = OpenAIEmbeddings()
+
+EMBEDDINGS_WIRES: Mapping[Wire, EmbeddingsWire] = {
+    "openai_chat": _OPENAI,
+    "openai_completions": _OPENAI,
+    "openai_responses": _OPENAI,
+    "gemini": GeminiEmbeddings(),
+}
+"""Anthropic, which is not here, has none."""

@@ -1,0 +1,137 @@
+"""What Gemini's refusals mean: google.rpc.Status objects, to the tree in errors.py."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import orjson
+from msgspec import Raw, Struct
+
+from gatewayz.errors import (
+    ProviderAuthFailed,
+    ProviderBadRequest,
+    ProviderError,
+    ProviderOverloaded,
+    ProviderRateLimited,
+    ProviderServerError,
+)
+from gatewayz.wires.fold import UNREADABLE
+from gatewayz.wires.refusals.by_status import MAX_RETRY_AFTER_S, provider_error, sent_at_s
+from gatewayz.wires.refusals.reason import MAX_ERROR_BYTES
+
+_KEY = re.compile(rb"AIza[A-Za-z0-9_\-]{20,}")
+_DELAY = re.compile(r"(\d+(?:\.\d+)?)s")
+
+
+class _Detail(Struct, rename="camel"):
+    reason: str | None = None
+    retry_delay: str | None = None
+
+
+class _Status(Struct):
+    message: str = ""
+    status: str = ""
+    code: int | str | None = None
+    details: Raw = Raw()
+
+
+class _Body(Struct):
+    error: _Status
+
+
+_STATUS = msgspec.json.Decoder(_Status)
+_BODY = msgspec.json.Decoder(_Body)
+_BODIES = msgspec.json.Decoder(list[_Body])
+_DETAILS = msgspec.json.Decoder(list[_Detail])
+
+
+def gemini_error(status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str] = ()) -> ProviderError:
+    """The error for an answer whose status is not 2xx; what the caller may see of it is in OpenAI's shape.
+
+    ``headers`` have lower-case names. A Retry-After date is measured against the answer's own Date: there is no clock here.
+    """
+    refusal = _refusal(body)
+    if refusal is None:
+        return provider_error(status, headers, b"", now_s=sent_at_s(headers), secrets=secrets)
+    details = _details(refusal)
+    if status == 400 and _says(details, "API_KEY_INVALID", "API_KEY_EXPIRED"):
+        # Gemini answers a bad key with 400, as if the request were at fault; 401 is what makes another key be tried.
+        return ProviderAuthFailed("The provider refused the gateway's credentials.", upstream_status=401)
+    if status == 400 and refusal.status == "FAILED_PRECONDITION":
+        # Gemini is not served where the gateway stands, or its project has no billing.
+        return ProviderAuthFailed("The provider does not serve the gateway's account.", upstream_status=status)
+    if status == 499:
+        return ProviderServerError("The provider gave up on the request.", upstream_status=status)
+    shown = orjson.dumps(
+        {
+            "error": {
+                "message": refusal.message,
+                "type": "invalid_request_error",
+                "param": None,
+                "code": refusal.status.lower() or None,
+            }
+        }
+    )
+    error = provider_error(status, headers, _KEY.sub(b"[redacted]", shown), now_s=sent_at_s(headers), secrets=secrets)
+    if error.retry_after_s is None and isinstance(
+        error, ProviderRateLimited | ProviderOverloaded | ProviderServerError
+    ):
+        error.retry_after_s = _retry_delay_s(details)
+    return error
+
+
+def gemini_error_in_band(error: bytes) -> ProviderError:
+    """The error that came inside a 200. Its text is not repeated, for providers quote keys and prompts in it."""
+    try:
+        status = _STATUS.decode(error)
+    except UNREADABLE:
+        return ProviderServerError("The provider reported an error in its answer.", upstream_status=200)
+    match status.status or str(status.code):
+        case "RESOURCE_EXHAUSTED" | "429":
+            return ProviderRateLimited(
+                "The provider's rate limit was reached.",
+                upstream_status=200,
+                retry_after_s=_retry_delay_s(_details(status)),
+            )
+        case "UNAVAILABLE" | "503":
+            return ProviderOverloaded("The provider is overloaded.", upstream_status=200)
+        case "UNAUTHENTICATED" | "PERMISSION_DENIED" | "401" | "403":
+            return ProviderAuthFailed("The provider refused the gateway's credentials.", upstream_status=200)
+        case "INVALID_ARGUMENT" | "OUT_OF_RANGE" | "NOT_FOUND" | "400" | "404":
+            return ProviderBadRequest("The provider refused the request.", upstream_status=400)
+        case _:
+            return ProviderServerError("The provider reported an error in its answer.", upstream_status=200)
+
+
+def _refusal(body: bytes) -> _Status | None:
+    """Gemini wraps the errors of its streaming method into a list."""
+    if len(body) > MAX_ERROR_BYTES:
+        return None
+    try:
+        if body.lstrip()[:1] == b"[":
+            bodies = _BODIES.decode(body)
+            return bodies[0].error if bodies else None
+        return _BODY.decode(body).error
+    except UNREADABLE:
+        return None
+
+
+def _details(status: _Status) -> list[_Detail]:
+    try:
+        return _DETAILS.decode(bytes(status.details))
+    except UNREADABLE:
+        return []
+
+
+def _says(details: list[_Detail], *reasons: str) -> bool:
+    return any(detail.reason in reasons for detail in details)
+
+
+def _retry_delay_s(details: list[_Detail]) -> float | None:
+    """google.rpc.RetryInfo: when to come back, which Gemini says in the body and not in a header."""
+    for detail in details:
+        if detail.retry_delay and (delay := _DELAY.fullmatch(detail.retry_delay)) is not None:
+            return min(float(delay.group(1)), MAX_RETRY_AFTER_S)
+    return None

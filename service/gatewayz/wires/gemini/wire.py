@@ -1,0 +1,60 @@
+"""Gemini's generateContent as a provider wire."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from gatewayz.errors import ProviderError
+from gatewayz.records import Call
+from gatewayz.wires.base import Shape, Wire
+from gatewayz.wires.gemini.answer_to_chat import GeminiToChat
+from gatewayz.wires.gemini.errors import gemini_error
+from gatewayz.wires.gemini.fold import GeminiFold
+from gatewayz.wires.gemini.request_from_chat import chat_to_gemini
+
+KEY_HEADER = "x-goog-api-key"
+"""Where a key goes; Gemini takes no ``Authorization: Bearer`` for one."""
+
+_COLLECTIONS = ("models/", "tunedModels/")
+
+
+class GeminiWire:
+    """Speaks with ``{base}/models/{model}:generateContent``, where the base address ends in the API's version."""
+
+    __slots__ = ()
+
+    name: Wire = "gemini"
+
+    def path(self, model: str, stream: bool) -> str:
+        """``alt=sse``: without it a stream is one long JSON array."""
+        method = ":streamGenerateContent?alt=sse" if stream else ":generateContent"
+        return f"/{model_path(model)}{method}"
+
+    def request(self, call: Call, model: str, *, usage_option: bool) -> bytes:
+        """The body as it came: the model's name is in the path, and usage comes unasked."""
+        return call.body
+
+    def from_chat(self, chat: Mapping[str, Any], model: str, *, stream: bool) -> bytes:
+        return chat_to_gemini(chat, model)
+
+    def to_chat(self, shape: Shape) -> GeminiToChat:
+        return GeminiToChat(shape)
+
+    def fold(self) -> GeminiFold:
+        return GeminiFold()
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> ProviderError:
+        return gemini_error(status, headers, body, secrets)
+
+
+def model_path(model: str) -> str:
+    """``models/gemini-2.5-flash``. A caller chooses the name, so whatever might lead elsewhere is quoted."""
+    collection, _, own = model_name(model).partition("/")
+    return f"{collection}/{quote(own, safe='')}"
+
+
+def model_name(model: str) -> str:
+    """The model with its collection, as Gemini names it in a body: a tuned model of one's own is called with it already."""
+    return model if model.startswith(_COLLECTIONS) else "models/" + model

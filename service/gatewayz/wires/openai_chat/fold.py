@@ -1,0 +1,202 @@
+"""What a chat completion amounts to, whether it comes whole or in events: identity, finish reasons, usage, errors.
+
+Pure: no I/O, no clock. Answers are observed, never rebuilt: the bytes that a caller gets are the provider's.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Raw, Struct
+
+from gatewayz.errors import ProviderMalformedResponse
+from gatewayz.records import Usage
+from gatewayz.wires.fold import (
+    ABSENT,
+    EMPTY,
+    SAMPLED_EVENTS,
+    UNREADABLE,
+    EventKind,
+    StreamFold,
+    json_of,
+    token_count,
+)
+from gatewayz.wires.refusals.in_band import error_in_band
+from gatewayz.wires.token_estimate import raw_size
+
+
+class _PromptDetails(Struct):
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+
+
+class _CompletionDetails(Struct):
+    reasoning_tokens: int | None = None
+
+
+class _Usage(Struct):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    prompt_tokens_details: _PromptDetails | None = None
+    completion_tokens_details: _CompletionDetails | None = None
+    prompt_cache_hit_tokens: int | None = None  # DeepSeek's word for cached_tokens
+
+
+class _Groq(Struct):
+    usage: Raw = ABSENT
+    error: Raw = ABSENT
+
+
+class _Delta(Struct):
+    """Raw, because some providers stream lists where others stream text; what matters is whether something is there, and how
+    much."""
+
+    content: Raw = ABSENT
+    tool_calls: Raw = ABSENT
+    reasoning_content: Raw = ABSENT
+    reasoning: Raw = ABSENT
+    refusal: Raw = ABSENT
+    function_call: Raw = ABSENT
+    audio: Raw = ABSENT
+
+
+class _ChunkChoice(Struct):
+    delta: _Delta | None = None
+    text: Raw = ABSENT  # where the older completions have it
+    finish_reason: str | None = None
+
+
+class _Chunk(Struct):
+    id: str | None = None
+    model: str | None = None
+    choices: list[_ChunkChoice] | None = None
+    usage: Raw = ABSENT
+    error: Raw = ABSENT
+    x_groq: _Groq | None = None
+
+
+class _ReplyChoice(Struct):
+    finish_reason: str | None = None
+    message: Raw = ABSENT
+    text: Raw = ABSENT  # instead of a message, in the older completions
+
+
+class _Reply(Struct):
+    id: str | None = None
+    model: str | None = None
+    choices: list[_ReplyChoice] | None = None
+    usage: Raw = ABSENT
+    error: Raw = ABSENT
+
+
+_CHUNK = msgspec.json.Decoder(_Chunk)
+_REPLY = msgspec.json.Decoder(_Reply)
+_USAGE = msgspec.json.Decoder(_Usage)
+
+LONG_CALL_BYTES = 256
+"""A piece of a streamed call is shorter; a whole call, or several, is read for what it says."""
+
+
+class ChatFold(StreamFold[_Chunk, _Reply]):
+    """An answer of OpenAI's chat, or of its older completions: they differ in where the text is, and in nothing else."""
+
+    __slots__ = ()
+
+    _read_event = _CHUNK.decode
+    _read_reply = _REPLY.decode
+    _said_in = "choices"
+
+    @property
+    def complete(self) -> bool:
+        """The stream said that it was over; not every provider sends ``[DONE]``, but each gives a reason for stopping."""
+        return self.done or bool(self.finish_reasons)
+
+    def _last_word(self) -> EventKind:
+        self.done = True
+        return "done"
+
+    def _take_reply(self, whole: _Reply) -> None:
+        if error := json_of(whole.error):
+            raise error_in_band(error)
+        if not whole.choices:
+            raise ProviderMalformedResponse("The provider's answer has no choices.")
+        for choice in whole.choices:
+            if choice.message is ABSENT and choice.text is ABSENT:
+                raise ProviderMalformedResponse("The provider's answer has a choice without a message.")
+        self.response_id = whole.id
+        self.response_model = whole.model
+        self.finish_reasons = tuple([choice.finish_reason for choice in whole.choices if choice.finish_reason])
+        self._count(bytes(whole.usage))
+
+    def _take(self, said: _Chunk) -> EventKind:
+        if self.response_id is None:
+            self.response_id = said.id
+            self.response_model = said.model
+        usage = said.usage
+        if said.error is not ABSENT or said.x_groq is not None:
+            groq = said.x_groq or _Groq()
+            error = json_of(said.error) or json_of(groq.error)
+            if error:
+                self.error = error_in_band(error)
+                return "error"
+            usage = groq.usage if usage is ABSENT else usage
+        has_usage = usage is not ABSENT and self._count(bytes(usage))
+        if not said.choices:
+            return "usage" if has_usage else "other"
+        kind: EventKind = "other"
+        for choice in said.choices:
+            if choice.finish_reason:
+                self.finish_reasons = (*self.finish_reasons, choice.finish_reason)
+            delta = choice.delta
+            text = choice.text if delta is None else delta.content
+            if text is not ABSENT and (raw := bytes(text)) not in EMPTY:
+                kind = "content"
+                self.content_bytes += len(raw)
+                if self.content_events < SAMPLED_EVENTS:
+                    self._sample(len(raw), raw)
+            elif delta is not None and self._takes_something_else(delta):
+                kind = "content"
+        return kind
+
+    def _takes_something_else(self, delta: _Delta) -> bool:
+        if calls := json_of(delta.tool_calls):
+            self.content_bytes += _arguments_size(calls)
+            return True
+        for member in (delta.reasoning_content, delta.reasoning, delta.refusal, delta.function_call, delta.audio):
+            if raw := json_of(member):
+                self.content_bytes += len(raw)
+                if self.content_events < SAMPLED_EVENTS:
+                    self._sample(len(raw), raw)
+                return True  # who says it twice, under two names, has thought it once
+        return False
+
+    def _count(self, raw: bytes) -> bool:
+        """Take the provider's usage, if that is what it is; a later one replaces an earlier one."""
+        if raw in EMPTY:
+            return False
+        try:
+            usage = _USAGE.decode(raw)
+        except UNREADABLE:
+            return False
+        if usage.prompt_tokens is None and usage.completion_tokens is None:
+            return False
+        prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
+        cached = (prompt.cached_tokens if prompt else None) or usage.prompt_cache_hit_tokens
+        self.usage = Usage(
+            input_tokens=token_count(usage.prompt_tokens),
+            output_tokens=token_count(usage.completion_tokens),
+            cache_read_tokens=token_count(cached),
+            cache_write_tokens=token_count(prompt.cache_write_tokens if prompt else None),
+            reasoning_tokens=token_count(completion.reasoning_tokens if completion else None),
+            source="provider",
+        )
+        return True
+
+
+def _arguments_size(calls: bytes) -> int:
+    """Bytes of a tool call's name and arguments, in a chunk. In short ones the arguments' escapes are left in: they weigh what
+    JSON weighs more than text."""
+    place = calls.rfind(b'"arguments":')
+    if place >= 0 and len(calls) < LONG_CALL_BYTES:
+        return max(0, len(calls) - place - len(b'"arguments":""}}]'))
+    return raw_size(calls)[0]

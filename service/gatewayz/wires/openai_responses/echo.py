@@ -1,0 +1,81 @@
+"""What a response repeats of its request, in the form in which OpenAI repeats it: each member there, none half said.
+
+Open Responses (openresponses.org) requires every one of these members of every response, and of an echoed tool that it says of
+each of its own members at least that it is null. Pure: no I/O, no clock.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from gatewayz.records import Call
+from gatewayz.wires.json_values import Object, list_of, object_of
+from gatewayz.wires.openai_responses.tools import kept_tools
+
+_ECHOED: tuple[tuple[str, Any], ...] = (
+    ("background", False),
+    ("frequency_penalty", 0.0),
+    ("instructions", None),
+    ("max_output_tokens", None),
+    ("max_tool_calls", None),
+    ("metadata", {}),
+    ("parallel_tool_calls", True),
+    ("presence_penalty", 0.0),
+    ("previous_response_id", None),
+    ("prompt_cache_key", None),
+    ("reasoning", {"effort": None, "summary": None}),
+    ("safety_identifier", None),
+    ("temperature", 1.0),
+    ("text", {"format": {"type": "text"}}),
+    ("tool_choice", "auto"),
+    ("tools", []),
+    ("top_logprobs", 0),
+    ("top_p", 1.0),
+    ("truncation", "disabled"),
+    ("user", None),
+)
+"""What is repeated, and what is said where the request was silent."""
+
+_FUNCTION: Object = {"description": None, "parameters": None, "strict": None}
+_SCHEMA: Object = {"description": None, "schema": None, "strict": False}
+_LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
+
+
+def echo(call: Call) -> Object:
+    """The members, as JSON values or ready-made JSON."""
+    echoed: Object = {}
+    for name, silence in _ECHOED:
+        raw = call.fields.get(name)
+        if raw in (None, b"null"):
+            echoed[name] = silence
+        elif name in _FILLED:
+            echoed[name] = orjson.Fragment(orjson.dumps(_FILLED[name](orjson.loads(raw))))
+        else:
+            # Line ends are white space in JSON, but would end a line of an event.
+            echoed[name] = orjson.Fragment(raw.translate(_LINE_ENDS))
+    return echoed
+
+
+def _tools(tools: Any) -> Any:
+    kept = kept_tools([object_of(tool) for tool in list_of(tools)])
+    return [{**_FUNCTION, **tool} if tool.get("type") == "function" else tool for tool in kept]
+
+
+def _reasoning(reasoning: Any) -> Any:
+    return {"effort": None, "summary": None, **object_of(reasoning)}
+
+
+def _text(text: Any) -> Any:
+    said = object_of(text)
+    form = object_of(said.get("format")) or {"type": "text"}
+    return {**said, "format": {**_SCHEMA, **form} if form.get("type") == "json_schema" else form}
+
+
+def _choice(choice: Any) -> Any:
+    chosen = object_of(choice)
+    return {"mode": "auto", **chosen} if chosen.get("type") == "allowed_tools" else choice
+
+
+_FILLED = {"reasoning": _reasoning, "text": _text, "tool_choice": _choice, "tools": _tools}

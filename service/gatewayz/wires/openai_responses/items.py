@@ -1,0 +1,254 @@
+"""The items of a Responses answer as they grow: each says its own events, in the order in which OpenAI says them.
+
+Pure: no I/O, no clock.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import orjson
+
+from gatewayz.wires.json_values import Object, copied, object_of, text_of
+from gatewayz.wires.openai_chat.reasoning_details import seal_details
+from gatewayz.wires.openai_responses.tools import Tool, unwrapped_input
+
+Status = Literal["in_progress", "completed", "incomplete"]
+Events = list[bytes]
+
+
+class Emitter:
+    """Writes events and numbers them. A muted one writes nothing: for an answer that is given whole."""
+
+    __slots__ = ("_muted", "_next")
+
+    def __init__(self, *, muted: bool = False) -> None:
+        self._next = 0
+        self._muted = muted
+
+    def __call__(self, kind: str, members: Object) -> bytes:
+        if self._muted:
+            return b""
+        data = orjson.dumps({"type": kind, "sequence_number": self._next, **members})
+        self._next += 1
+        return b"event: " + kind.encode() + b"\ndata: " + data + b"\n\n"
+
+
+class Item:
+    """What all items have in common: where they are, and that they begin and end."""
+
+    __slots__ = ("_emit", "_place", "ended", "id", "index", "status")
+
+    def __init__(self, emit: Emitter, item_id: str, index: int) -> None:
+        self._emit = emit
+        self.id = item_id
+        self.index = index
+        self.status: Status = "in_progress"
+        self.ended = False
+        self._place: Object = {"item_id": item_id, "output_index": index}
+
+    def value(self) -> Object:
+        """The item as far as it is known."""
+        raise NotImplementedError
+
+    def begin(self) -> Events:
+        return [self._emit("response.output_item.added", {"output_index": self.index, "item": self.value()})]
+
+    def end(self, status: Status) -> Events:
+        """Does nothing the second time."""
+        if self.ended:
+            return []
+        self.ended = True
+        self.status = status
+        return [
+            *self._end_content(),
+            self._emit("response.output_item.done", {"output_index": self.index, "item": self.value()}),
+        ]
+
+    def _end_content(self) -> Events:
+        return []
+
+
+class ReasoningItem(Item):
+    """Reasoning that a provider shows: one summary, since chat does not say where another begins."""
+
+    __slots__ = ("_details", "_texts")
+
+    def __init__(self, emit: Emitter, item_id: str, index: int) -> None:
+        super().__init__(emit, item_id, index)
+        self._texts: list[str] = []
+        self._details: list[Object] = []
+        self._place = {**self._place, "summary_index": 0}
+
+    def value(self) -> Object:
+        value: Object = {"id": self.id, "type": "reasoning", "summary": [self._part()] if self._texts else []}
+        if (sealed := seal_details(self._details)) is not None:
+            value["encrypted_content"] = sealed
+        return value
+
+    def seal(self, detail: Object) -> None:
+        """Keep what the provider wants back with the next turn. Where it signs a text that it gave in parts, the signature is of
+        all of it."""
+        if detail.get("signature") and not detail.get("text"):
+            detail = {**detail, "text": "".join(self._texts)}
+        self._details.append(detail)
+
+    def add(self, text: str) -> Events:
+        events: Events = []
+        if not self._texts:
+            part = {"type": "summary_text", "text": ""}
+            events.append(self._emit("response.reasoning_summary_part.added", {**self._place, "part": part}))
+        self._texts.append(text)
+        events.append(self._emit("response.reasoning_summary_text.delta", {**self._place, "delta": text}))
+        return events
+
+    def _part(self) -> Object:
+        return {"type": "summary_text", "text": "".join(self._texts)}
+
+    def _end_content(self) -> Events:
+        if not self._texts:
+            return []
+        part = self._part()
+        return [
+            self._emit("response.reasoning_summary_text.done", {**self._place, "text": part["text"]}),
+            self._emit("response.reasoning_summary_part.done", {**self._place, "part": part}),
+        ]
+
+
+class MessageItem(Item):
+    """What is said to the user: parts of text and of refusal, of which the last is still growing."""
+
+    __slots__ = ("_annotations", "_ended_parts", "_kind", "_logprobs", "_texts")
+
+    def __init__(self, emit: Emitter, item_id: str, index: int) -> None:
+        super().__init__(emit, item_id, index)
+        self._ended_parts: list[Object] = []
+        self._kind: Literal["output_text", "refusal"] | None = None
+        self._texts: list[str] = []
+        self._annotations: list[Object] = []
+        self._logprobs: list[Any] = []
+
+    def value(self) -> Object:
+        parts = self._ended_parts if self._kind is None else [*self._ended_parts, self._part()]
+        return {"id": self.id, "type": "message", "status": self.status, "role": "assistant", "content": parts}
+
+    def add_text(self, text: str, logprobs: list[Any]) -> Events:
+        events = self._switch("output_text")
+        self._texts.append(text)
+        self._logprobs += logprobs
+        delta = {**self._part_place(), "delta": text, "logprobs": logprobs}
+        events.append(self._emit("response.output_text.delta", delta))
+        return events
+
+    def add_refusal(self, refusal: str) -> Events:
+        events = self._switch("refusal")
+        self._texts.append(refusal)
+        events.append(self._emit("response.refusal.delta", {**self._part_place(), "delta": refusal}))
+        return events
+
+    def add_annotation(self, annotation: Object) -> Events:
+        events = self._switch("output_text")
+        place = {**self._part_place(), "annotation_index": len(self._annotations)}
+        self._annotations.append(annotation)
+        events.append(self._emit("response.output_text.annotation.added", {**place, "annotation": annotation}))
+        return events
+
+    def _switch(self, kind: Literal["output_text", "refusal"]) -> Events:
+        if self._kind == kind:
+            return []
+        events = self._end_content()
+        self._kind = kind
+        events.append(self._emit("response.content_part.added", {**self._part_place(), "part": self._part()}))
+        return events
+
+    def _part_place(self) -> Object:
+        return {**self._place, "content_index": len(self._ended_parts)}
+
+    def _part(self) -> Object:
+        text = "".join(self._texts)
+        if self._kind == "refusal":
+            return {"type": "refusal", "refusal": text}
+        return {"type": "output_text", "text": text, "annotations": self._annotations, "logprobs": self._logprobs}
+
+    def _end_content(self) -> Events:
+        if self._kind is None:
+            return []
+        place, part = self._part_place(), self._part()
+        if self._kind == "refusal":
+            done = self._emit("response.refusal.done", {**place, "refusal": part["refusal"]})
+        else:
+            text = {"text": part["text"], "logprobs": part["logprobs"]}
+            done = self._emit("response.output_text.done", {**place, **text})
+        self._ended_parts.append(part)
+        self._kind, self._texts, self._annotations, self._logprobs = None, [], [], []
+        return [done, self._emit("response.content_part.done", {**place, "part": part})]
+
+
+class CallItem(Item):
+    """A call of one of the caller's tools: of a function, whose arguments are JSON, or of a custom tool, which takes text.
+
+    In chat a custom tool is a function with one string, ``tool`` says which: its input is given when it is there as a whole.
+    """
+
+    __slots__ = ("_arguments", "_extra", "_wrapped", "call_id", "custom", "name", "namespace")
+
+    def __init__(self, emit: Emitter, item_id: str, index: int, call: Object, call_id: str, tool: Tool | None) -> None:
+        super().__init__(emit, item_id, index)
+        self.call_id = call_id
+        self._wrapped = tool is not None and tool.custom and "custom" not in call
+        self.custom = self._wrapped or call.get("type") == "custom" or "custom" in call
+        self.name = text_of(called(call).get("name")) if tool is None else tool.name
+        self.namespace: Object = {} if tool is None or tool.namespace is None else {"namespace": tool.namespace}
+        self._arguments: list[str] = []
+        # Gemini's signature of a call, which it wants back with the call's output.
+        self._extra = copied(call, ("extra_content",))
+
+    def value(self) -> Object:
+        kind, member = ("custom_tool_call", "input") if self.custom else ("function_call", "arguments")
+        return {
+            "id": self.id,
+            "type": kind,
+            "status": self.status,
+            "call_id": self.call_id,
+            **self.namespace,
+            "name": self.name,
+            member: "" if self._wrapped and not self.ended else self._said(),
+            **self._extra,
+        }
+
+    def add(self, call: Object) -> Events:
+        """More of the same call."""
+        self._extra = {**self._extra, **copied(call, ("extra_content",))}
+        more = called(call)
+        arguments = text_of(more.get("input" if self.custom and not self._wrapped else "arguments"))
+        if not arguments:
+            return []
+        self._arguments.append(arguments)
+        return [] if self._wrapped else self._delta(arguments)
+
+    def _said(self) -> str:
+        said = "".join(self._arguments)
+        return unwrapped_input(said) if self._wrapped else said
+
+    def _delta(self, said: str) -> Events:
+        kind = "response.custom_tool_call_input.delta" if self.custom else "response.function_call_arguments.delta"
+        return [self._emit(kind, {**self._place, "delta": said})]
+
+    def _end_content(self) -> Events:
+        said = self._said()
+        if self.custom:
+            late = self._delta(said) if self._wrapped and said else []
+            return [*late, self._emit("response.custom_tool_call_input.done", {**self._place, "input": said})]
+        late: Events = []
+        if not said.strip() and self.status == "completed":
+            # A function without parameters: callers read its arguments as JSON, which nothing is not.
+            self._arguments.append("{}")
+            said = self._said()
+            late = self._delta("{}")
+        done = {**self._place, "name": self.name, "arguments": said}
+        return [*late, self._emit("response.function_call_arguments.done", done)]
+
+
+def called(call: Object) -> Object:
+    """The function or custom tool of a chat call, or of a part of one."""
+    return object_of(call.get("function") or call.get("custom"))
