@@ -26,8 +26,8 @@ from gatewayz.stack.ports import Ports, check_ports
 from gatewayz.stack.process import run_tool
 from gatewayz.stack.programs.build import Builder, BuildStep, describe
 from gatewayz.stack.programs.locate import Found, locate
+from gatewayz.stack.programs.provided import find_provided, read_provided
 from gatewayz.stack.programs.spec import BuildSpec, read_spec
-from gatewayz.stack.provided import find_provided, read_provided
 from gatewayz.stack.site import Site
 from gatewayz.stack.state import ComponentState, StateFile, holder_of_state
 from gatewayz.stack.view import Progress, Row, SilentView, State, View

@@ -9,7 +9,7 @@ import pytest
 
 from gatewayz.stack.errors import StackError
 from gatewayz.stack.programs.locate import Found
-from gatewayz.stack.provided import find_provided, read_provided
+from gatewayz.stack.programs.provided import find_provided, read_provided
 from tests.unit.stack.miniature import Miniature
 
 

@@ -9,8 +9,8 @@ import pytest
 from gatewayz.stack.components import COMPONENTS
 from gatewayz.stack.errors import StackError
 from gatewayz.stack.files import component_files
+from gatewayz.stack.programs.provided import read_provided
 from gatewayz.stack.programs.spec import read_spec
-from gatewayz.stack.provided import read_provided
 from tests.unit.stack.miniature import Miniature
 
 
