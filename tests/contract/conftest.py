@@ -8,6 +8,7 @@ import openai
 import pytest
 import pytest_asyncio
 
+from tests.fakes.clients import async_openai_client, openai_client
 from tests.fakes.gateway import LiveGateway, running_gateway
 from tests.fakes.provider.server import FakeLLM
 
@@ -40,11 +41,11 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, upstream: FakeLLM) -> Gene
 
 @pytest.fixture
 def client(gateway: LiveGateway) -> Generator[openai.OpenAI]:
-    with openai.OpenAI(base_url=gateway.openai_url, api_key=gateway.api_key, max_retries=0) as one:
+    with openai_client(gateway) as one:
         yield one
 
 
 @pytest_asyncio.fixture
 async def async_client(gateway: LiveGateway) -> AsyncGenerator[openai.AsyncOpenAI]:
-    async with openai.AsyncOpenAI(base_url=gateway.openai_url, api_key=gateway.api_key, max_retries=0) as one:
+    async with async_openai_client(gateway) as one:
         yield one

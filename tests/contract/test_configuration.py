@@ -11,6 +11,7 @@ from pathlib import Path
 import openai
 import pytest
 
+from tests.fakes.clients import openai_client
 from tests.fakes.gateway import LiveGateway, running_gateway
 from tests.fakes.provider.server import FakeLLM, Received
 from tests.polling import eventually
@@ -47,7 +48,7 @@ def configured(tmp_path_factory: pytest.TempPathFactory, file: Path) -> Generato
 
 @pytest.fixture
 def sdk(configured: LiveGateway) -> Generator[openai.OpenAI]:
-    with openai.OpenAI(base_url=configured.openai_url, api_key=configured.api_key, max_retries=0) as one:
+    with openai_client(configured) as one:
         yield one
 
 
@@ -162,7 +163,7 @@ def test_with_several_workers_each_reads_the_file_and_one_that_dies_is_replaced_
         eventually(lambda: len(live.records("gateway ready")) == 3)
         assert len(live.records(rejected)) == 3
         for _ in range(6):
-            with openai.OpenAI(base_url=live.openai_url, api_key=live.api_key, max_retries=2) as client:
+            with openai_client(live, max_retries=2) as client:
                 assert ask(client, "mine")
 
 

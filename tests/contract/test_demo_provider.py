@@ -8,11 +8,11 @@ import re
 import urllib.request
 from collections.abc import Iterable
 
-import anthropic
 import openai
 import pytest
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam, ChatCompletionToolParam
 
+from tests.fakes.clients import anthropic_client, openai_client
 from tests.fakes.gateway import LiveGateway
 from tests.polling import eventually
 
@@ -129,7 +129,7 @@ def test_models_are_listed_and_retrieved(client: openai.OpenAI) -> None:
 
 
 def test_anthropics_client_reads_the_same_list(gateway: LiveGateway) -> None:
-    with anthropic.Anthropic(base_url=gateway.url, api_key=gateway.api_key, max_retries=0) as client:
+    with anthropic_client(gateway) as client:
         models = {model.id: model for model in client.models.list(limit=1000)}
         one = client.models.retrieve("demo/fast")
     assert one.to_dict() == models["demo/fast"].to_dict()
@@ -158,7 +158,7 @@ def test_a_callers_trace_is_continued(client: openai.OpenAI) -> None:
 
 def test_a_wrong_key_is_an_authentication_error(gateway: LiveGateway) -> None:
     with (
-        openai.OpenAI(base_url=gateway.openai_url, api_key="gz_wrong", max_retries=0) as stranger,
+        openai_client(gateway, api_key="gz_wrong") as stranger,
         pytest.raises(openai.AuthenticationError) as caught,
     ):
         stranger.chat.completions.create(model="demo/fast", messages=HELLO)

@@ -10,6 +10,7 @@ import orjson
 import pytest
 from openai.types.chat import ChatCompletionMessage
 
+from tests.fakes.clients import openai_client
 from tests.fakes.gateway import LiveGateway, running_gateway
 from tests.unit.wires.gemini.answers import LOGPROBS, THINKING, TOOLS, answer, candidate, event, joined, text, whole
 from tests.unit.wires.gemini.recorder import Recorder, recording
@@ -34,7 +35,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, server: Recorder) -> Gener
 @pytest.fixture
 def client(gateway: LiveGateway, server: Recorder) -> Iterator[openai.OpenAI]:
     server.status = 200
-    with openai.OpenAI(base_url=gateway.openai_url, api_key=gateway.api_key, max_retries=0) as made:
+    with openai_client(gateway) as made:
         yield made
 
 

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from tests.contract.hostile import BODY_TIMEOUT_S, MAX_BODY_BYTES, Rig, chat, ends, rig
+from tests.fakes.clients import get, http_client
 from tests.polling import eventually
 from tests.raw_http import read_reply
 
@@ -198,18 +199,20 @@ def test_c9_sixty_four_levels_and_any_text_pass(hostile: Rig) -> None:
     assert hostile.fake.requests[-1].body.count(b"[") > 500
 
 
+BOMB = gzip.compress(b"\0" * 50_000_000)
+
+
 @pytest.mark.parametrize("coding", ["gzip", "br", "zstd", "deflate", "gzip, gzip"])
 @pytest.mark.parametrize("path", ENDPOINTS)
 def test_c12_a_compressed_body_is_refused_unread(hostile: Rig, path: str, coding: str) -> None:
-    bomb = gzip.compress(b"\0" * 50_000_000)
-    refused(hostile, hostile.post(bomb, path, content_encoding=coding), 415, "caller_invalid_request")
+    refused(hostile, hostile.post(BOMB, path, content_encoding=coding), 415, "caller_invalid_request")
 
 
 def test_c13_invented_models_are_refused_and_make_no_series(hostile: Rig) -> None:
     hostile.post(chat("invented-0"))
 
     def series() -> int:
-        text = httpx.get(f"{hostile.gateway.url}/metrics", trust_env=False).text
+        text = get(f"{hostile.gateway.url}/metrics").text
         return sum(not line.startswith("#") for line in text.splitlines())
 
     before = series()
@@ -219,7 +222,7 @@ def test_c13_invented_models_are_refused_and_make_no_series(hostile: Rig) -> Non
     asked = len(hostile.fake.requests)
 
     def ask(start: int) -> set[int]:
-        with httpx.Client(trust_env=False, timeout=60) as client:
+        with http_client(timeout=60) as client:
             return {
                 client.post(url, content=chat(names[n % len(names)].replace("{}", str(n))), headers=headers).status_code
                 for n in range(start, start + 500)
@@ -229,7 +232,7 @@ def test_c13_invented_models_are_refused_and_make_no_series(hostile: Rig) -> Non
         assert set().union(*pool.map(ask, range(0, 3000, 500))) == {404}
     assert len(hostile.fake.requests) == asked
     assert series() <= before + 20  # the first ones of this status; none by name
-    assert "invented-7" not in httpx.get(f"{hostile.gateway.url}/metrics", trust_env=False).text
+    assert "invented-7" not in get(f"{hostile.gateway.url}/metrics").text
     hostile.is_well()
 
 

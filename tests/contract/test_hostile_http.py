@@ -7,10 +7,10 @@ import resource
 import time
 from collections.abc import Generator
 
-import httpx
 import pytest
 
 from tests.contract.hostile import HEADER_TIMEOUT_S, Rig, chat, ends, rig
+from tests.fakes.clients import get, http_client
 from tests.raw_http import read_reply
 
 LONG = "x" * 40_000
@@ -272,7 +272,7 @@ def test_c5_line_feeds_between_requests_are_no_sign_of_life(hostile: Rig) -> Non
 
 
 def test_a_connection_between_requests_is_the_keep_alives(hostile: Rig) -> None:
-    with httpx.Client(trust_env=False) as client:
+    with http_client() as client:
         assert client.get(f"{hostile.gateway.url}/health/live").status_code == 200
         time.sleep(HEADER_TIMEOUT_S * 1.5)  # what is tested is that nothing happens
         assert client.get(f"{hostile.gateway.url}/health/live").status_code == 200
@@ -309,5 +309,5 @@ def test_the_control_plane_has_the_same_door(hostile: Rig) -> None:
     refused(hostile, b"GET /health HTTP/1.1\r\nHost: a/b\r\n\r\n")
     long = b"GET /health HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 65_536 + b"\r\n\r\n"
     refused(hostile, long, status=431, reason="headers_too_large")
-    assert httpx.get(f"{hostile.gateway.url}/openapi.json", trust_env=False).status_code == 200
-    assert httpx.get(f"{hostile.gateway.url}/health", trust_env=False).status_code == 200
+    assert get(f"{hostile.gateway.url}/openapi.json").status_code == 200
+    assert get(f"{hostile.gateway.url}/health").status_code == 200

@@ -19,6 +19,7 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from gatewayz.wires.token_estimate import request_tokens
+from tests.fakes.clients import post
 from tests.fakes.gateway import LiveGateway, running_gateway
 from tests.fakes.otlp import HttpSink, attributes
 from tests.fakes.provider.server import FakeLLM
@@ -38,12 +39,10 @@ class Stage:
     fake: FakeLLM
 
     def post(self, model: str, **members: Any) -> httpx.Response:
-        return httpx.post(
+        return post(
             f"{self.gateway.openai_url}/chat/completions",
             json={"model": model, "messages": HELLO, **members},
             headers={"authorization": f"Bearer {self.gateway.api_key}"},
-            trust_env=False,
-            timeout=30,
         )
 
     @contextmanager

@@ -13,6 +13,7 @@ import orjson
 import pytest
 from openai.types.chat import ChatCompletionChunk
 
+from tests.fakes.clients import anthropic_client, openai_client
 from tests.fakes.gateway import LiveGateway, running_gateway
 
 MODEL = "claude-sonnet-5"
@@ -127,13 +128,13 @@ def live(tmp_path_factory: pytest.TempPathFactory, theirs: Theirs) -> Generator[
 
 @pytest.fixture
 def claude(live: LiveGateway) -> Generator[anthropic.Anthropic]:
-    with anthropic.Anthropic(base_url=live.url, api_key=live.api_key, max_retries=0) as client:
+    with anthropic_client(live) as client:
         yield client
 
 
 @pytest.fixture
 def chat(live: LiveGateway) -> Generator[openai.OpenAI]:
-    with openai.OpenAI(base_url=live.openai_url, api_key=live.api_key, max_retries=0) as client:
+    with openai_client(live) as client:
         yield client
 
 
@@ -152,9 +153,7 @@ def test_between_the_same_wires_the_bytes_are_theirs(claude: anthropic.Anthropic
     assert request_id.startswith("req_")
     assert theirs.requests[-1] == {"model": MODEL, "max_tokens": 9, "messages": HELLO, "top_k": 5, "news": [1]}
     assert theirs.headers[-1]["x-api-key"] == "sk-ant-theirs"
-    assert (
-        theirs.headers[-1]["anthropic-version"] == anthropic.Anthropic(api_key="x").default_headers["anthropic-version"]
-    )
+    assert theirs.headers[-1]["anthropic-version"] == claude.default_headers["anthropic-version"]
     with claude.messages.with_streaming_response.create(model=MODEL, max_tokens=9, messages=HELLO, stream=True) as raw:
         assert b"".join(raw.iter_bytes()) == b"".join(STREAM)
 
@@ -276,7 +275,7 @@ def test_tokens_are_counted_by_who_can(claude: anthropic.Anthropic, theirs: Thei
 
 def test_a_stranger_is_turned_away_in_anthropics_words(live: LiveGateway) -> None:
     with (
-        anthropic.Anthropic(base_url=live.url, api_key="gz_stranger", max_retries=0) as client,
+        anthropic_client(live, api_key="gz_stranger") as client,
         pytest.raises(anthropic.AuthenticationError) as refused,
     ):
         client.messages.create(model=MODEL, max_tokens=9, messages=HELLO)

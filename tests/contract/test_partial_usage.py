@@ -16,6 +16,7 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from gatewayz.wires.token_estimate import request_tokens
+from tests.fakes.clients import post
 from tests.fakes.gateway import LiveGateway, running_gateway
 from tests.fakes.otlp import HttpSink, attributes
 from tests.polling import eventually
@@ -182,12 +183,10 @@ class Stage:
 
     def ask(self, caller: Wire, model: str, *, stream: bool) -> httpx.Response:
         path, asked = CALLS[caller]
-        return httpx.post(
+        return post(
             f"{self.gateway.openai_url}{path}",
             json={"model": model, **asked, "stream": stream},
             headers={"authorization": f"Bearer {self.gateway.api_key}"},
-            trust_env=False,
-            timeout=30,
         )
 
     def attempt(self, answer: httpx.Response) -> dict[str, Any]:

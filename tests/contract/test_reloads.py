@@ -15,6 +15,7 @@ from pathlib import Path
 import openai
 import pytest
 
+from tests.fakes.clients import openai_client
 from tests.fakes.gateway import LiveGateway, running_gateway
 from tests.fakes.provider.server import FakeLLM, Received
 from tests.polling import eventually
@@ -97,7 +98,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, upstream: FakeLLM, base: s
     }
     with (
         running_gateway(directory / "data", environment) as live,
-        openai.OpenAI(base_url=live.openai_url, api_key=live.api_key, max_retries=0) as client,
+        openai_client(live) as client,
     ):
         yield Rig(live, file, upstream, client)
 

@@ -12,6 +12,7 @@ import openai
 import orjson
 import pytest
 
+from tests.fakes.clients import openai_client
 from tests.fakes.gateway import LiveGateway, running_gateway
 
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
@@ -157,7 +158,7 @@ def live(tmp_path_factory: pytest.TempPathFactory, theirs: Theirs) -> Generator[
 
 @pytest.fixture
 def client(live: LiveGateway) -> Generator[openai.OpenAI]:
-    with openai.OpenAI(base_url=live.openai_url, api_key=live.api_key, max_retries=0) as one:
+    with openai_client(live) as one:
         yield one
 
 

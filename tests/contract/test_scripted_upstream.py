@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-import httpx
 import openai
 import pytest
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 
 from tests.contract.conftest import PROVIDER_KEY
+from tests.fakes.clients import post
 from tests.fakes.gateway import LiveGateway
 from tests.fakes.provider.server import FakeLLM
 from tests.polling import eventually, until
@@ -180,12 +180,10 @@ def test_a_stream_with_an_error_in_it_raises(client: openai.OpenAI, script: str)
 
 @pytest.mark.parametrize("script", ["cut-after-3", "stall-after-3"])
 def test_a_stream_that_breaks_never_looks_finished(gateway: LiveGateway, script: str) -> None:
-    answer = httpx.post(
+    answer = post(
         f"{gateway.openai_url}/chat/completions",
         json={"model": f"openai/{script}", "messages": HELLO, "stream": True},
         headers={"authorization": f"Bearer {gateway.api_key}"},
-        trust_env=False,
-        timeout=30,
     )
 
     events = answer.text.strip().split("\n\n")
