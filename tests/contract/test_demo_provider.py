@@ -12,6 +12,7 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam, ChatCompletionToolParam
 
+from tests.contract.conftest import IMPATIENT, IN_A_HURRY
 from tests.fakes.clients import anthropic_client, openai_client
 from tests.fakes.gateway import LiveGateway
 from tests.polling import eventually
@@ -195,14 +196,14 @@ def test_a_provider_that_fails_is_the_matching_error(
     client: openai.OpenAI, model: str, error: type[openai.APIStatusError], code: str, stream: bool
 ) -> None:
     with pytest.raises(error) as caught:
-        client.chat.completions.create(model=model, messages=HELLO, stream=stream)
+        client.chat.completions.create(model=model, messages=HELLO, stream=stream, extra_headers=IN_A_HURRY)
 
     assert caught.value.code == code
 
 
 def test_a_rate_limit_says_when_to_come_back(client: openai.OpenAI) -> None:
     with pytest.raises(openai.RateLimitError) as caught:
-        client.chat.completions.create(model="demo/rate-limited", messages=HELLO)
+        client.chat.completions.create(model="demo/rate-limited", messages=HELLO, extra_headers=IN_A_HURRY)
 
     assert int(caught.value.response.headers["retry-after"]) > 0
 
@@ -222,7 +223,7 @@ def test_a_stream_that_breaks_raises_in_the_clients_loop_and_never_finishes(clie
 
 def test_a_provider_that_never_begins_is_given_up(client: openai.OpenAI) -> None:
     with pytest.raises(openai.InternalServerError) as caught:
-        client.chat.completions.create(model="demo/hang", messages=HELLO, stream=True)
+        client.chat.completions.create(model="demo/hang", messages=HELLO, stream=True, extra_headers=IMPATIENT)
 
     assert caught.value.status_code == 504
     assert caught.value.code == "provider_first_chunk_timeout"
@@ -311,7 +312,7 @@ def test_what_embeds_is_in_the_list_of_models_and_what_does_not_says_who_does(cl
         client.embeddings.create(model="demo/embed", input=["a", ""])
     assert caught.value.param == "input"
     with pytest.raises(openai.RateLimitError):
-        client.embeddings.create(model="demo/rate-limited", input="Hello")
+        client.embeddings.create(model="demo/rate-limited", input="Hello", extra_headers=IN_A_HURRY)
 
 
 def test_the_tokens_of_an_embedding_are_recorded_and_cost_nothing(client: openai.OpenAI, gateway: LiveGateway) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.campaigns import sizes
 from tests.contract.hostile import BODY_TIMEOUT_S, MAX_BODY_BYTES, Rig, chat, ends, rig
 from tests.fakes.clients import get, http_client
 from tests.polling import eventually
@@ -208,7 +209,8 @@ def test_c12_a_compressed_body_is_refused_unread(hostile: Rig, path: str, coding
     refused(hostile, hostile.post(BOMB, path, content_encoding=coding), 415, "caller_invalid_request")
 
 
-def test_c13_invented_models_are_refused_and_make_no_series(hostile: Rig) -> None:
+@pytest.mark.parametrize("count", sizes(300, 3000))
+def test_c13_invented_models_are_refused_and_make_no_series(hostile: Rig, count: int) -> None:
     hostile.post(chat("invented-0"))
 
     def series() -> int:
@@ -225,11 +227,11 @@ def test_c13_invented_models_are_refused_and_make_no_series(hostile: Rig) -> Non
         with http_client(timeout=60) as client:
             return {
                 client.post(url, content=chat(names[n % len(names)].replace("{}", str(n))), headers=headers).status_code
-                for n in range(start, start + 500)
+                for n in range(start, start + count // 6)
             }
 
     with ThreadPoolExecutor(4) as pool:
-        assert set().union(*pool.map(ask, range(0, 3000, 500))) == {404}
+        assert set().union(*pool.map(ask, range(0, count, count // 6))) == {404}
     assert len(hostile.fake.requests) == asked
     assert series() <= before + 20  # the first ones of this status; none by name
     assert "invented-7" not in get(f"{hostile.gateway.url}/metrics").text

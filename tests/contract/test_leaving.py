@@ -29,7 +29,7 @@ HELLO = [{"role": "user", "content": "Hello"}]
 PACE_MS = 20
 GONE_S = 1.0
 """In which the gateway has to be rid of a stream whose caller has left."""
-LEFT_CALL_S = 3.0
+LEFT_CALL_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +189,7 @@ def test_c2_a_caller_who_leaves_with_the_last_byte_was_served(stage: Stage, stre
 
 
 def test_c3_an_answer_that_nobody_waits_for_is_charged_as_its_provider_does(stage: Stage) -> None:
-    aborted, model = stage.fake.aborted, "slow-first-1.2s"
+    aborted, model = stage.fake.aborted, "slow-first-0.6s"
     with stage.caller(f"openai/{model}"):
         eventually(lambda: stage.asked(model))
     left_ns = time.time_ns()
@@ -197,7 +197,7 @@ def test_c3_an_answer_that_nobody_waits_for_is_charged_as_its_provider_does(stag
     server, attempt = stage.server(model), stage.attempt(model)
     left(server)
     assert (server.end_time_unix_nano - left_ns) / 1e9 <= GONE_S
-    assert attempt.end_time_unix_nano - attempt.start_time_unix_nano >= 1.1e9
+    assert attempt.end_time_unix_nano - attempt.start_time_unix_nano >= 0.5e9
     assert attempt.end_time_unix_nano > server.end_time_unix_nano
     assert attempt.trace_id == server.trace_id
     assert attempt.parent_span_id == server.span_id
@@ -228,7 +228,7 @@ def test_c3_the_wait_for_an_answer_that_nobody_reads_has_an_end(stage: Stage) ->
 
 
 def test_c3_only_so_many_answers_are_awaited_for_nobody(stage: Stage) -> None:
-    model, aborted = "slow-first-2.2s", stage.fake.aborted
+    model, aborted = "slow-first-1.0s", stage.fake.aborted
     with ExitStack() as stack:
         for _ in range(5):
             stack.enter_context(stage.caller(f"openai/{model}"))
@@ -241,7 +241,7 @@ def test_c3_only_so_many_answers_are_awaited_for_nobody(stage: Stage) -> None:
 
 
 def test_c3_no_other_attempt_follows_for_a_caller_who_has_left(stage: Stage) -> None:
-    stage.fake.behave = lambda received: "late-500-1.2s" if received.model == "ok-77-tokens" else None
+    stage.fake.behave = lambda received: "late-500-0.6s" if received.model == "ok-77-tokens" else None
     try:
         with stage.caller("openai/ok-77-tokens", models=["openai/ok-78-tokens"]):
             eventually(lambda: stage.asked("ok-77-tokens"))

@@ -12,6 +12,7 @@ import openai
 import orjson
 import pytest
 
+from tests.contract.conftest import IN_A_HURRY
 from tests.fakes.clients import openai_client
 from tests.fakes.gateway import LiveGateway, running_gateway
 
@@ -301,7 +302,7 @@ class TestAProviderOfChat:
     @pytest.mark.parametrize(("model", "status"), [("demo/error", 502), ("demo/rate-limited", 429)])
     def test_an_error_comes_with_its_status(self, client: openai.OpenAI, model: str, status: int) -> None:
         with pytest.raises(openai.APIStatusError) as failed:
-            client.responses.create(model=model, input="Hello")
+            client.responses.create(model=model, input="Hello", extra_headers=IN_A_HURRY)
         assert failed.value.status_code == status
 
     def test_a_body_that_is_none_is_refused(self, client: openai.OpenAI) -> None:

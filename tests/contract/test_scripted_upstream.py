@@ -8,7 +8,7 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 
-from tests.contract.conftest import PROVIDER_KEY
+from tests.contract.conftest import IMPATIENT, IN_A_HURRY, PROVIDER_KEY
 from tests.fakes.clients import post
 from tests.fakes.gateway import LiveGateway
 from tests.fakes.provider.server import FakeLLM
@@ -137,7 +137,12 @@ def test_the_providers_failure_is_the_matching_error(
     client: openai.OpenAI, script: str, error: type[openai.APIStatusError], status: int, code: str, stream: bool
 ) -> None:
     with pytest.raises(error) as caught:
-        client.chat.completions.create(model=f"openai/{script}", messages=HELLO, stream=stream)
+        client.chat.completions.create(
+            model=f"openai/{script}",
+            messages=HELLO,
+            stream=stream,
+            extra_headers=IMPATIENT if script == "hang" else None,
+        )
 
     assert caught.value.status_code == status
     assert caught.value.code == code
@@ -151,7 +156,7 @@ def test_a_bad_request_carries_the_providers_own_words(client: openai.OpenAI) ->
 
 def test_a_rate_limit_says_when_to_come_back(client: openai.OpenAI) -> None:
     with pytest.raises(openai.RateLimitError) as caught:
-        client.chat.completions.create(model="openai/429-retry-after-2", messages=HELLO)
+        client.chat.completions.create(model="openai/429-retry-after-2", messages=HELLO, extra_headers=IN_A_HURRY)
 
     assert caught.value.response.headers["retry-after"] == "2"
 

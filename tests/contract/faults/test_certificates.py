@@ -16,6 +16,8 @@ from tests.fakes.provider.server import FakeLLM
 
 BOTH = pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
 
+NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+"""Made in a moment, which RSA's are not."""
 AUTHORITY = """
 [ca]
 default_ca = ours
@@ -44,7 +46,7 @@ class Authority:
     def found(self) -> Authority:
         (self.directory / "openssl.cnf").write_text(AUTHORITY)
         (self.directory / "index.txt").touch()
-        self._openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "authority.key", "-out",
+        self._openssl("req", "-x509", *NEW_KEY, "-keyout", "authority.key", "-out",
                       "authority.pem", "-days", "1", "-subj", "/CN=Tests")  # fmt: skip
         return self
 
@@ -54,9 +56,7 @@ class Authority:
         """A server's side of TLS; ``own``: signed by itself."""
         key, certificate = f"{name}.key", f"{name}.pem"
         subject = [
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
+            *NEW_KEY,
             "-keyout",
             key,
             "-subj",

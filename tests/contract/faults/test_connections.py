@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.campaigns import sizes
 from tests.contract.faults.stage import (
     CONNECT_S,
     FIRST_BYTE_S,
@@ -175,11 +176,12 @@ def test_u21_a_redirect_is_not_followed(stage: Stage, status: int, stream: bool)
         assert trap.connections == 0
 
 
+@pytest.mark.parametrize("rounds", sizes(4, 40))
 def test_u19_connections_that_are_dropped_as_they_are_used_cost_nobody_anything(
-    tmp_path_factory: pytest.TempPathFactory,
+    tmp_path_factory: pytest.TempPathFactory, rounds: int
 ) -> None:
-    """The provider drops connections after 0.2 s of rest; a thousand calls come after 0.19 to 0.21 s, fifty at a time."""
-    idle_s, lanes, rounds = 0.2, 50, 20
+    """The provider drops connections after 0.2 s of rest; calls come after 0.19 to 0.21 s, fifty at a time."""
+    idle_s, lanes = 0.2, 50
     patient = {"GATEWAYZ_FIRST_BYTE_TIMEOUT_S": "30", "GATEWAYZ_FIRST_CHUNK_TIMEOUT_S": "30"}
     with staged(tmp_path_factory.mktemp("idle"), **patient) as stage:
         fake = stage.fakes["openai"]
