@@ -113,7 +113,7 @@ BETAS = {
 }
 
 
-def test_a_caller_of_messages_has_his_betas_and_version_sent_on(rig: Rig) -> None:
+def test_anthropic_beta_and_version_of_a_messages_caller_are_forwarded(rig: Rig) -> None:
     status, _, _ = rig.post("/v1/messages", {"model": "claude/m", **MESSAGE}, BETAS)
     assert status == 200
     headers = rig.claude.last.headers
@@ -122,7 +122,7 @@ def test_a_caller_of_messages_has_his_betas_and_version_sent_on(rig: Rig) -> Non
     assert headers["x-api-key"] == "claude-key"
 
 
-def test_without_a_word_about_it_the_version_is_the_usual_one(rig: Rig) -> None:
+def test_anthropic_version_defaults_to_the_usual_one(rig: Rig) -> None:
     rig.post("/v1/messages", {"model": "claude/m", **MESSAGE}, {})
     headers = rig.claude.last.headers
     assert (headers["anthropic-version"], headers["anthropic-beta"]) == ("2023-06-01", "operators-beta-1")
@@ -131,7 +131,7 @@ def test_without_a_word_about_it_the_version_is_the_usual_one(rig: Rig) -> None:
     assert (headers["anthropic-version"], headers["anthropic-beta"]) == ("2023-06-01", "operators-beta-1")
 
 
-def test_nothing_else_of_a_caller_goes_on(rig: Rig) -> None:
+def test_no_other_header_of_a_caller_is_forwarded(rig: Rig) -> None:
     for path, body in (
         ("/v1/messages", {"model": "claude/m", **MESSAGE}),
         ("/v1/messages/count_tokens", {"model": "claude/m", "messages": MESSAGE["messages"]}),
@@ -156,7 +156,7 @@ def test_nothing_else_of_a_caller_goes_on(rig: Rig) -> None:
         assert "203.0.113.9" not in told
 
 
-def test_a_beta_of_openai_goes_to_those_who_are_asked_in_the_callers_own_wire(rig: Rig) -> None:
+def test_openai_beta_is_forwarded_only_on_the_same_wire(rig: Rig) -> None:
     beta = {"openai-beta": "assistants=v2"}
     rig.post("/v1/chat/completions", {"model": "chatty/m", "messages": MESSAGE["messages"]}, beta)
     assert rig.chatty.last.headers["openai-beta"] == "assistants=v2"
@@ -167,7 +167,7 @@ def test_a_beta_of_openai_goes_to_those_who_are_asked_in_the_callers_own_wire(ri
     assert "openai-beta" not in rig.claude.last.headers
 
 
-def test_a_fallback_gets_what_its_own_wire_allows(rig: Rig) -> None:
+def test_fallback_gets_the_headers_that_its_own_wire_allows(rig: Rig) -> None:
     rig.claude.scripts.status = 529
     body = {"model": "claude/m", "models": ["second/m", "chatty/m"], **MESSAGE}
     status, headers, _ = rig.post("/v1/messages", body, BETAS)
@@ -185,14 +185,14 @@ def test_a_fallback_gets_what_its_own_wire_allows(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("value", ["x" * 2049, "a b", "a;b", "é", "a,,b", ",", "a/b", "{}"])
-def test_a_beta_that_cannot_be_one_is_refused_by_name_and_not_sent(rig: Rig, value: str) -> None:
+def test_malformed_beta_header_is_refused_by_name_and_not_sent(rig: Rig, value: str) -> None:
     status, _, body = rig.post("/v1/messages", {"model": "claude/m", **MESSAGE}, {"anthropic-beta": value})
     assert status == 400
     assert "anthropic-beta" in body["error"]["message"]
     assert rig.claude.requests == []
 
 
-def test_the_sdks_tell_nothing_about_themselves_and_their_betas_arrive(rig: Rig) -> None:
+def test_sdk_betas_are_forwarded_and_its_telemetry_headers_are_not(rig: Rig) -> None:
     with anthropic_client(rig.gateway) as client:
         answer = client.beta.messages.create(
             model="claude/m", max_tokens=5, messages=[{"role": "user", "content": "Hello"}], betas=["one-1", "two-2"]
@@ -208,7 +208,7 @@ def test_the_sdks_tell_nothing_about_themselves_and_their_betas_arrive(rig: Rig)
 
 
 @pytest.mark.parametrize("status", [200, 429, 400])
-def test_what_comes_back_is_what_a_caller_can_use(rig: Rig, status: int) -> None:
+def test_only_useful_headers_of_a_provider_are_returned(rig: Rig, status: int) -> None:
     rig.claude.scripts.status = status
     seen, headers, _ = rig.post("/v1/messages", {"model": "claude/m", **MESSAGE}, {})
     assert seen == status

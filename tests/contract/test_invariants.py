@@ -83,7 +83,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory, file: Path) -> Generator[Sta
 
 
 @pytest.mark.parametrize("calls", sizes(500, 5_000))
-def test_what_was_taken_is_given_back_and_what_happened_is_told_once(stage: Stage, file: Path, calls: int) -> None:
+def test_every_place_is_given_back_and_every_call_recorded_once(stage: Stage, file: Path, calls: int) -> None:
     print(f"GATEWAYZ_TEST_SEED={SEED}")
     draw = random.Random(SEED)  # noqa: S311 - a test's plan is no secret
     for _ in range(20):

@@ -1,5 +1,5 @@
-"""Streams that a provider does not bring to their end (facts/reliability.md U8, U9, U14), and providers that do not count: on
-every provider wire, for callers of the same wire and of another, the attempt is charged for what has come."""
+"""Streams that a provider breaks off, leaves hanging or ends in an error, and providers that do not count: on every provider
+wire, for callers of the same wire and of another, the attempt is charged for what has come."""
 
 from __future__ import annotations
 
@@ -255,7 +255,9 @@ ERRORS = {
 @pytest.mark.parametrize("caller", ["chat", "responses", "messages"])
 @pytest.mark.parametrize("wire", ["chat", "responses", "messages", "gemini"])
 @pytest.mark.parametrize("ending", ["cut", "stall", "error", "whole"])
-def test_a_stream_is_charged_for_what_has_come(stage: Stage, caller: Wire, wire: Wire, ending: Ending) -> None:
+def test_stream_without_usage_is_charged_for_what_was_streamed(
+    stage: Stage, caller: Wire, wire: Wire, ending: Ending
+) -> None:
     stage.script.wire, stage.script.ending = wire, ending
     told = stage.attempt(stage.ask(caller, f"p_{wire}/m", stream=True))
 
@@ -270,7 +272,7 @@ def test_a_stream_is_charged_for_what_has_come(stage: Stage, caller: Wire, wire:
 
 @pytest.mark.parametrize("caller", ["chat", "responses", "messages"])
 @pytest.mark.parametrize("wire", ["chat", "responses", "messages", "gemini"])
-def test_a_whole_answer_without_usage_is_charged_by_estimate(stage: Stage, caller: Wire, wire: Wire) -> None:
+def test_whole_answer_without_usage_is_charged_by_estimate(stage: Stage, caller: Wire, wire: Wire) -> None:
     stage.script.wire, stage.script.ending = wire, "unary"
     told = stage.attempt(stage.ask(caller, f"p_{wire}/m", stream=False))
 

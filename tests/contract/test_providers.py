@@ -117,7 +117,7 @@ def rig(running: Rig) -> Rig:
 
 
 class TestOneEntryIsAProvider:
-    def test_a_name_an_address_and_a_key_are_enough_for_every_endpoint(self, rig: Rig) -> None:
+    def test_name_address_and_key_are_enough_for_every_endpoint(self, rig: Rig) -> None:
         chat = rig.openai.chat.completions.create(model="plain/m", messages=HELLO, max_tokens=5)
         text = rig.openai.completions.create(model="plain/m", prompt="Hello")
         response = rig.openai.responses.create(model="plain/m", input="Hello", max_output_tokens=5)
@@ -133,7 +133,7 @@ class TestOneEntryIsAProvider:
         assert {one.headers["authorization"] for one in rig.servers["plain"].requests} == {"Bearer plain-key"}
         assert [one.json.get("max_tokens") for one in rig.servers["plain"].requests] == [5, 16, 5, 5]
 
-    def test_an_odd_one_has_every_quirk_that_it_asks_for(self, rig: Rig) -> None:
+    def test_every_quirk_of_a_provider_takes_effect(self, rig: Rig) -> None:
         odd = rig.servers["odd"]
         rig.openai.responses.create(model="odd-1", input="Hello", max_output_tokens=5)
         sent = odd.last
@@ -148,7 +148,7 @@ class TestOneEntryIsAProvider:
         rig.openai.chat.completions.create(model="odd/x", messages=HELLO)
         assert [one.headers["x-api-key"] for one in odd.requests] == ["odd-1", "odd-2", "odd-3", "odd-1"]
 
-    def test_a_wire_that_lives_elsewhere_is_met_there(self, rig: Rig) -> None:
+    def test_wire_with_an_address_of_its_own_is_called_there(self, rig: Rig) -> None:
         message = rig.anthropic.messages.create(model="odd/x", messages=HELLO, max_tokens=5)
         assert message.content[0].type == "text"
         assert message.content[0].text == "elsewhere says hello"
@@ -176,18 +176,18 @@ class TestReasoningGoesBack:
         )
         return rig.servers[provider].last.json["messages"][1]
 
-    def test_a_provider_that_refuses_what_it_does_not_know_gets_none(self, rig: Rig) -> None:
+    def test_reasoning_is_not_sent_back_unless_configured(self, rig: Rig) -> None:
         for signature in ("", "sig"):
             turn = self.sent(rig, "plain", {"type": "thinking", "thinking": "Hm.", "signature": signature})
             assert set(turn) == {"role", "content", "tool_calls"}
 
-    def test_details_keep_what_was_signed(self, rig: Rig) -> None:
+    def test_reasoning_details_keep_signatures(self, rig: Rig) -> None:
         turn = self.sent(rig, "router", {"type": "thinking", "thinking": "Hm.", "signature": "sig"})
         assert (turn["reasoning_details"][0]["text"], turn["reasoning_details"][0]["signature"]) == ("Hm.", "sig")
         turn = self.sent(rig, "router", {"type": "thinking", "thinking": "Hm.", "signature": ""})
         assert turn["reasoning"] == "Hm."
 
-    def test_content_is_the_plain_thought(self, rig: Rig) -> None:
+    def test_reasoning_content_is_the_plain_thought(self, rig: Rig) -> None:
         items: list[Any] = [
             USER_TURN,
             {"type": "reasoning", "id": "rs", "summary": [{"type": "summary_text", "text": "Hm."}]},
@@ -201,14 +201,14 @@ class TestReasoningGoesBack:
 
 
 class TestAnAddressThatSpeaksOnlyChat:
-    def test_the_call_goes_through_chat_and_the_next_one_at_once(self, rig: Rig) -> None:
+    def test_call_falls_back_to_chat_and_the_next_one_goes_there_at_once(self, rig: Rig) -> None:
         for _ in range(3):
             assert (
                 rig.openai.responses.create(model="openai/only-chat", input="Hello").output_text == "openai says hello"
             )
         assert rig.paths("openai") == [RESPONSES, CHAT, CHAT, CHAT]
 
-    def test_one_that_says_so_with_a_page_is_not_asked_again_for_any_model(self, rig: Rig) -> None:
+    def test_missing_endpoint_is_remembered_for_every_model(self, rig: Rig) -> None:
         for model in ("vllm/a", "vllm/b"):
             rig.anthropic.messages.create(model=model, messages=HELLO, max_tokens=5)
         assert rig.paths("vllm") == [MESSAGES, CHAT, CHAT]
@@ -217,12 +217,12 @@ class TestAnAddressThatSpeaksOnlyChat:
         # An estimate, since nobody there counts.
         assert rig.anthropic.messages.count_tokens(model="vllm/a", messages=HELLO).input_tokens > 0
 
-    def test_what_chat_cannot_say_is_answered_with_what_the_provider_said(self, rig: Rig) -> None:
+    def test_call_that_chat_cannot_express_gets_the_providers_error(self, rig: Rig) -> None:
         with pytest.raises(openai.NotFoundError, match="Not Found"):
             rig.openai.responses.create(model="openai/other", input="Hello", previous_response_id="resp_1")
         assert rig.paths("openai") == [RESPONSES]
 
-    def test_a_model_that_is_not_there_is_not_asked_for_twice(self, rig: Rig) -> None:
+    def test_unknown_model_is_not_asked_for_twice(self, rig: Rig) -> None:
         scripts = rig.servers["openai"].scripts
         before = scripts.missing
         scripts.missing = (404, b'{"error":{"message":"The model x does not exist","code":"model_not_found"}}')
@@ -235,7 +235,7 @@ class TestAnAddressThatSpeaksOnlyChat:
 
 
 class TestResponsesAndState:
-    def test_a_call_goes_on_at_the_provider_that_keeps_the_response(self, rig: Rig) -> None:
+    def test_previous_response_id_routes_to_the_provider_that_stored_it(self, rig: Rig) -> None:
         first = rig.openai.responses.create(model="stored-too", input="Hello", store=True)
         assert first.output_text == "keeper says hello"
         second = rig.openai.responses.create(model="stored", input="And?", previous_response_id=first.id)
@@ -249,7 +249,7 @@ class TestResponsesAndState:
             rig.openai.responses.create(model="stored", input="And?", previous_response_id=second.id)
         assert rig.paths("router") == []
 
-    def test_a_response_that_nobody_remembers_goes_to_the_first(self, rig: Rig) -> None:
+    def test_unknown_previous_response_id_goes_to_the_first_candidate(self, rig: Rig) -> None:
         rig.openai.responses.create(model="stored", input="And?", previous_response_id="resp_of_another_day")
         assert rig.paths("router") == [RESPONSES]
 
@@ -261,7 +261,7 @@ class TestResponsesAndState:
             ({"background": True}, "while the caller waits"),
         ],
     )
-    def test_where_nothing_is_stored_the_member_is_refused_by_name(
+    def test_member_that_needs_stored_state_is_refused_by_name(
         self, rig: Rig, members: dict[str, Any], hint: str
     ) -> None:
         with pytest.raises(openai.BadRequestError) as caught:
@@ -270,7 +270,7 @@ class TestResponsesAndState:
         assert hint in str(caught.value)
         assert rig.paths("plain") == []
 
-    def test_what_is_stored_nowhere_is_said_to_be_so(self, rig: Rig) -> None:
+    def test_stored_responses_endpoints_say_that_nothing_is_stored(self, rig: Rig) -> None:
         asked = (
             lambda: rig.openai.responses.retrieve("resp_1"),
             lambda: rig.openai.responses.delete("resp_1"),

@@ -27,7 +27,7 @@ from tests.fakes.provider.wires import ANTHROPIC, CHAT, GEMINI, FakeWire
 from tests.polling import eventually
 
 HELLO = [{"role": "user", "content": "Hello"}]
-SUBSTITUTE = ["groq/ok-7-tokens"]
+FALLBACK = ["groq/ok-7-tokens"]
 WIRES: Mapping[str, FakeWire] = {
     "openai": CHAT,
     "groq": CHAT,
@@ -172,7 +172,7 @@ class Stage:
         caller: Caller = "chat",
         **members: Any,
     ) -> Reply:
-        """``models``: substitutes. Raises httpx.TimeoutException once the caller's own patience is at an end."""
+        """``models``: fallbacks. Raises httpx.TimeoutException once the caller's own patience is at an end."""
         self.first = model.partition("/")[0]
         began = time.monotonic()
         body: dict[str, Any] = {"model": model, "messages": HELLO, "stream": stream, **members}

@@ -130,12 +130,12 @@ def _as_google_asks(theirs: Theirs, texts: str | list[str]) -> Json:
 
 
 @pytest.mark.parametrize("model", ["openai/text-embedding-3-small", "gemini/gemini-embedding-001"])
-def test_a_refusal_of_embeddings(client: openai.OpenAI, model: str) -> None:
+def test_refused_embeddings(client: openai.OpenAI, model: str) -> None:
     with pytest.raises(openai.BadRequestError, match="too dull"):
         client.embeddings.create(model=model, input="refuse")
 
 
-def test_a_count_of_tokens_is_asked_as_it_came(live: LiveGateway, theirs: Theirs) -> None:
+def test_count_tokens_is_forwarded_unchanged_or_estimated(live: LiveGateway, theirs: Theirs) -> None:
     tools: Any = [{"name": tool.name, "input_schema": tool.schema} for tool in TOOLS]
     with anthropic_client(live) as client:
         counted = client.messages.count_tokens(model="claude-sonnet-5", messages=HELLO, system="Be brief.", tools=tools)
