@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-import httpx
 import openai
 import pytest
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 
-from tests.contract.conftest import PROVIDER_KEY
+from tests.contract.conftest import IMPATIENT, IN_A_HURRY, PROVIDER_KEY
+from tests.fakes.clients import post
 from tests.fakes.gateway import LiveGateway
 from tests.fakes.provider.server import FakeLLM
 from tests.polling import eventually, until
@@ -20,7 +20,7 @@ SOON_S = 5.0
 """For what is promised within a second: the promise, and room for a machine that is busy with other things."""
 
 
-def test_an_answer_passes_through(client: openai.OpenAI, upstream: FakeLLM) -> None:
+def test_answer_passes_through(client: openai.OpenAI, upstream: FakeLLM) -> None:
     answer = client.chat.completions.create(model="openai/ok-7-tokens", messages=HELLO)
 
     assert answer.id == "chatcmpl-fake"
@@ -29,7 +29,7 @@ def test_an_answer_passes_through(client: openai.OpenAI, upstream: FakeLLM) -> N
     assert upstream.requests[-1].model == "ok-7-tokens"
 
 
-def test_members_nobody_knows_pass_through_as_they_were_written(client: openai.OpenAI, upstream: FakeLLM) -> None:
+def test_unknown_members_pass_through_as_they_were_written(client: openai.OpenAI, upstream: FakeLLM) -> None:
     client.chat.completions.create(
         model="openai/ok",
         messages=HELLO,
@@ -42,7 +42,7 @@ def test_members_nobody_knows_pass_through_as_they_were_written(client: openai.O
     assert b"1.0" in received.body
 
 
-def test_the_provider_sees_its_own_key_and_nothing_of_the_caller(
+def test_provider_gets_its_own_key_and_no_header_of_the_caller(
     client: openai.OpenAI, gateway: LiveGateway, upstream: FakeLLM
 ) -> None:
     client.chat.completions.create(
@@ -62,7 +62,7 @@ def test_the_provider_sees_its_own_key_and_nothing_of_the_caller(
     assert not {"cookie", "x-forwarded-for", "traceparent", "baggage", "x-stainless-lang"} & set(headers)
 
 
-def test_the_caller_sees_rate_limits_and_nothing_of_our_account(client: openai.OpenAI) -> None:
+def test_caller_gets_rate_limit_headers_and_nothing_of_our_account(client: openai.OpenAI) -> None:
     headers = client.chat.completions.with_raw_response.create(model="openai/ok", messages=HELLO).headers
 
     assert headers["x-ratelimit-remaining-requests"] == "41"
@@ -70,7 +70,7 @@ def test_the_caller_sees_rate_limits_and_nothing_of_our_account(client: openai.O
 
 
 @pytest.mark.parametrize("script", ["ok-40-tokens", "one-byte-slices", "crlf", "comments", "unicode"])
-def test_a_stream_arrives_whole_however_it_was_cut_into_packets(client: openai.OpenAI, script: str) -> None:
+def test_stream_arrives_whole_however_it_was_cut_into_packets(client: openai.OpenAI, script: str) -> None:
     whole = client.chat.completions.create(model=f"openai/{script}", messages=HELLO)
 
     with client.chat.completions.create(model=f"openai/{script}", messages=HELLO, stream=True) as stream:
@@ -82,7 +82,7 @@ def test_a_stream_arrives_whole_however_it_was_cut_into_packets(client: openai.O
     assert not [chunk for chunk in chunks if chunk.usage]
 
 
-def test_usage_is_asked_of_the_provider_always_and_shown_to_those_who_asked(
+def test_stream_usage_is_always_requested_and_shown_only_to_callers_that_asked(
     client: openai.OpenAI, upstream: FakeLLM
 ) -> None:
     with client.chat.completions.create(model="openai/ok", messages=HELLO, stream=True) as stream:
@@ -100,7 +100,7 @@ def test_usage_is_asked_of_the_provider_always_and_shown_to_those_who_asked(
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_tool_call_arrives_whole(client: openai.OpenAI, stream: bool) -> None:
+def test_tool_call_arrives_whole(client: openai.OpenAI, stream: bool) -> None:
     if stream:
         with client.chat.completions.stream(model="openai/tools", messages=HELLO) as events:
             for _ in events:
@@ -133,31 +133,36 @@ def test_a_tool_call_arrives_whole(client: openai.OpenAI, stream: bool) -> None:
         ("hang", openai.InternalServerError, 504, "provider_first_chunk_timeout"),
     ],
 )
-def test_the_providers_failure_is_the_matching_error(
+def test_provider_failure_is_the_matching_sdk_error(
     client: openai.OpenAI, script: str, error: type[openai.APIStatusError], status: int, code: str, stream: bool
 ) -> None:
     with pytest.raises(error) as caught:
-        client.chat.completions.create(model=f"openai/{script}", messages=HELLO, stream=stream)
+        client.chat.completions.create(
+            model=f"openai/{script}",
+            messages=HELLO,
+            stream=stream,
+            extra_headers=IMPATIENT if script == "hang" else None,
+        )
 
     assert caught.value.status_code == status
     assert caught.value.code == code
     assert caught.value.request_id
 
 
-def test_a_bad_request_carries_the_providers_own_words(client: openai.OpenAI) -> None:
+def test_bad_request_carries_the_providers_message(client: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError, match="maximum context length is 8 tokens"):
         client.chat.completions.create(model="openai/400-context", messages=HELLO)
 
 
-def test_a_rate_limit_says_when_to_come_back(client: openai.OpenAI) -> None:
+def test_rate_limit_carries_retry_after(client: openai.OpenAI) -> None:
     with pytest.raises(openai.RateLimitError) as caught:
-        client.chat.completions.create(model="openai/429-retry-after-2", messages=HELLO)
+        client.chat.completions.create(model="openai/429-retry-after-2", messages=HELLO, extra_headers=IN_A_HURRY)
 
     assert caught.value.response.headers["retry-after"] == "2"
 
 
 @pytest.mark.parametrize("script", ["cut-after-3", "rst-after-3", "stall-after-3"])
-def test_a_stream_that_breaks_raises_in_the_clients_loop(client: openai.OpenAI, script: str) -> None:
+def test_broken_stream_raises_in_the_clients_loop(client: openai.OpenAI, script: str) -> None:
     seen: list[ChatCompletionChunk] = []
     with (
         client.chat.completions.create(model=f"openai/{script}", messages=HELLO, stream=True) as stream,
@@ -169,7 +174,7 @@ def test_a_stream_that_breaks_raises_in_the_clients_loop(client: openai.OpenAI, 
 
 
 @pytest.mark.parametrize("script", ["error-after-3", "bad-event-after-3", "error-first-event"])
-def test_a_stream_with_an_error_in_it_raises(client: openai.OpenAI, script: str) -> None:
+def test_stream_with_an_error_event_raises(client: openai.OpenAI, script: str) -> None:
     # Where: inside the stream, or at once if the error came in the first packet and nothing had been handed on yet.
     with (
         pytest.raises(openai.APIError),
@@ -179,13 +184,11 @@ def test_a_stream_with_an_error_in_it_raises(client: openai.OpenAI, script: str)
 
 
 @pytest.mark.parametrize("script", ["cut-after-3", "stall-after-3"])
-def test_a_stream_that_breaks_never_looks_finished(gateway: LiveGateway, script: str) -> None:
-    answer = httpx.post(
+def test_broken_stream_never_looks_finished(gateway: LiveGateway, script: str) -> None:
+    answer = post(
         f"{gateway.openai_url}/chat/completions",
         json={"model": f"openai/{script}", "messages": HELLO, "stream": True},
         headers={"authorization": f"Bearer {gateway.api_key}"},
-        trust_env=False,
-        timeout=30,
     )
 
     events = answer.text.strip().split("\n\n")
@@ -194,7 +197,7 @@ def test_a_stream_that_breaks_never_looks_finished(gateway: LiveGateway, script:
     assert '"finish_reason":"' not in answer.text
 
 
-def test_a_caller_who_leaves_ends_the_call_to_the_provider(
+def test_disconnect_in_mid_stream_ends_the_call_to_the_provider(
     client: openai.OpenAI, gateway: LiveGateway, upstream: FakeLLM
 ) -> None:
     aborted = upstream.aborted
@@ -208,9 +211,7 @@ def test_a_caller_who_leaves_ends_the_call_to_the_provider(
     assert (record["status"], record["outcome"], record["error_type"]) == (499, "cancelled", "caller_cancelled")
 
 
-def test_a_caller_who_leaves_before_the_answer_ends_the_call_to_the_provider(
-    client: openai.OpenAI, upstream: FakeLLM
-) -> None:
+def test_disconnect_before_the_answer_ends_the_call_to_the_provider(client: openai.OpenAI, upstream: FakeLLM) -> None:
     aborted = upstream.aborted
 
     with pytest.raises(openai.APITimeoutError):
@@ -219,7 +220,7 @@ def test_a_caller_who_leaves_before_the_answer_ends_the_call_to_the_provider(
     eventually(lambda: upstream.aborted == aborted + 1, deadline_s=SOON_S)
 
 
-async def test_the_async_client_that_leaves_ends_the_call_to_the_provider(
+async def test_async_client_that_disconnects_ends_the_call_to_the_provider(
     async_client: openai.AsyncOpenAI, upstream: FakeLLM
 ) -> None:
     aborted = upstream.aborted
@@ -231,7 +232,7 @@ async def test_the_async_client_that_leaves_ends_the_call_to_the_provider(
     await until(lambda: upstream.aborted == aborted + 1, deadline_s=SOON_S)
 
 
-async def test_calls_at_the_same_time_get_their_own_answers(async_client: openai.AsyncOpenAI) -> None:
+async def test_concurrent_calls_get_their_own_answers(async_client: openai.AsyncOpenAI) -> None:
     async def ask(tokens: int) -> int:
         answer = await async_client.chat.completions.create(model=f"openai/ok-{tokens}-tokens", messages=HELLO)
         return answer.usage.completion_tokens if answer.usage else 0
@@ -239,12 +240,12 @@ async def test_calls_at_the_same_time_get_their_own_answers(async_client: openai
     assert await asyncio.gather(*(ask(tokens) for tokens in range(1, 41))) == list(range(1, 41))
 
 
-async def test_the_async_client_is_given_the_providers_words(async_client: openai.AsyncOpenAI) -> None:
+async def test_async_client_gets_the_providers_message(async_client: openai.AsyncOpenAI) -> None:
     with pytest.raises(openai.BadRequestError, match="maximum context length"):
         await async_client.chat.completions.create(model="openai/400-context", messages=HELLO)
 
 
-def test_a_request_ends_in_exactly_one_record_without_secrets(client: openai.OpenAI, gateway: LiveGateway) -> None:
+def test_request_ends_in_exactly_one_log_record_without_secrets(client: openai.OpenAI, gateway: LiveGateway) -> None:
     raw = client.chat.completions.with_raw_response.create(
         model="openai/ok-9-tokens", messages=[{"role": "user", "content": "canary-prompt-4711"}]
     )

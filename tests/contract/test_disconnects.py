@@ -1,4 +1,4 @@
-"""Callers who leave (facts/reliability.md C1–C3): what they leave behind ends in time, and is charged for what it was.
+"""Callers that disconnect: the call that they leave behind ends in time, and is charged for what it was.
 
 Times are the gateway's own, from its spans, as far as they can be: the test's own scheduling says nothing about it.
 """
@@ -19,6 +19,7 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from gatewayz.wires.token_estimate import request_tokens
+from tests.fakes.clients import post
 from tests.fakes.gateway import LiveGateway, running_gateway
 from tests.fakes.otlp import HttpSink, attributes
 from tests.fakes.provider.server import FakeLLM
@@ -28,7 +29,7 @@ HELLO = [{"role": "user", "content": "Hello"}]
 PACE_MS = 20
 GONE_S = 1.0
 """In which the gateway has to be rid of a stream whose caller has left."""
-LEFT_CALL_S = 3.0
+LEFT_CALL_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,10 @@ class Stage:
     fake: FakeLLM
 
     def post(self, model: str, **members: Any) -> httpx.Response:
-        return httpx.post(
+        return post(
             f"{self.gateway.openai_url}/chat/completions",
             json={"model": model, "messages": HELLO, **members},
             headers={"authorization": f"Bearer {self.gateway.api_key}"},
-            trust_env=False,
-            timeout=30,
         )
 
     @contextmanager
@@ -127,7 +126,7 @@ def left(span: Span) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("words", [1, 5, 25])
-def test_c1_a_caller_who_leaves_in_the_middle_pays_for_what_has_come(stage: Stage, words: int) -> None:
+def test_disconnect_in_mid_stream_is_charged_for_what_was_streamed(stage: Stage, words: int) -> None:
     model = f"paced-{3000 + words}-tokens-{PACE_MS}-ms"
     aborted = stage.fake.aborted
     with stage.caller(f"openai/{model}", stream=True) as line:
@@ -152,7 +151,7 @@ def test_c1_a_caller_who_leaves_in_the_middle_pays_for_what_has_come(stage: Stag
     stage.is_well()
 
 
-def test_c1_the_charge_is_within_one_chunk_of_what_was_sent(stage: Stage) -> None:
+def test_charge_after_a_disconnect_is_within_one_chunk_of_what_was_sent(stage: Stage) -> None:
     """The provider stalls behind its 17th word, so that there is no doubt about how much it has sent."""
     with stage.caller("openai/stall-after-17", stream=True) as line:
         read_until(line, lambda seen: b"word16" in seen)
@@ -160,7 +159,7 @@ def test_c1_the_charge_is_within_one_chunk_of_what_was_sent(stage: Stage) -> Non
     stage.is_well()
 
 
-def test_c1_before_the_first_word_only_the_question_is_charged(stage: Stage) -> None:
+def test_disconnect_before_the_first_chunk_is_charged_for_input_only(stage: Stage) -> None:
     aborted = stage.fake.aborted
     with stage.caller("openai/no-first-byte", stream=True):
         eventually(lambda: stage.asked("no-first-byte"))
@@ -177,7 +176,7 @@ def test_c1_before_the_first_word_only_the_question_is_charged(stage: Stage) -> 
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_c2_a_caller_who_leaves_with_the_last_byte_was_served(stage: Stage, stream: bool) -> None:
+def test_disconnect_after_the_last_byte_is_a_served_call(stage: Stage, stream: bool) -> None:
     model = f"ok-{9 + stream}-tokens"
     with stage.caller(f"openai/{model}", stream=stream) as line:
         read_until(line, lambda seen: b"[DONE]" in seen if stream else b'"usage"' in seen)
@@ -189,8 +188,8 @@ def test_c2_a_caller_who_leaves_with_the_last_byte_was_served(stage: Stage, stre
     assert (told["gatewayz.usage.source"], told["gen_ai.usage.output_tokens"]) == ("provider", 9 + stream)
 
 
-def test_c3_an_answer_that_nobody_waits_for_is_charged_as_its_provider_does(stage: Stage) -> None:
-    aborted, model = stage.fake.aborted, "slow-first-1.2s"
+def test_orphaned_call_is_charged_as_its_provider_counts(stage: Stage) -> None:
+    aborted, model = stage.fake.aborted, "slow-first-0.6s"
     with stage.caller(f"openai/{model}"):
         eventually(lambda: stage.asked(model))
     left_ns = time.time_ns()
@@ -198,7 +197,7 @@ def test_c3_an_answer_that_nobody_waits_for_is_charged_as_its_provider_does(stag
     server, attempt = stage.server(model), stage.attempt(model)
     left(server)
     assert (server.end_time_unix_nano - left_ns) / 1e9 <= GONE_S
-    assert attempt.end_time_unix_nano - attempt.start_time_unix_nano >= 1.1e9
+    assert attempt.end_time_unix_nano - attempt.start_time_unix_nano >= 0.5e9
     assert attempt.end_time_unix_nano > server.end_time_unix_nano
     assert attempt.trace_id == server.trace_id
     assert attempt.parent_span_id == server.span_id
@@ -212,7 +211,7 @@ def test_c3_an_answer_that_nobody_waits_for_is_charged_as_its_provider_does(stag
     stage.is_well()
 
 
-def test_c3_the_wait_for_an_answer_that_nobody_reads_has_an_end(stage: Stage) -> None:
+def test_orphaned_call_is_given_up_in_time(stage: Stage) -> None:
     aborted = stage.fake.aborted
     with stage.caller("openai/hang"):
         eventually(lambda: stage.asked("hang"))
@@ -228,8 +227,8 @@ def test_c3_the_wait_for_an_answer_that_nobody_reads_has_an_end(stage: Stage) ->
     stage.is_well()
 
 
-def test_c3_only_so_many_answers_are_awaited_for_nobody(stage: Stage) -> None:
-    model, aborted = "slow-first-2.2s", stage.fake.aborted
+def test_number_of_orphaned_calls_is_bounded(stage: Stage) -> None:
+    model, aborted = "slow-first-1.0s", stage.fake.aborted
     with ExitStack() as stack:
         for _ in range(5):
             stack.enter_context(stage.caller(f"openai/{model}"))
@@ -241,8 +240,8 @@ def test_c3_only_so_many_answers_are_awaited_for_nobody(stage: Stage) -> None:
     stage.is_well()
 
 
-def test_c3_no_other_attempt_follows_for_a_caller_who_has_left(stage: Stage) -> None:
-    stage.fake.behave = lambda received: "late-500-1.2s" if received.model == "ok-77-tokens" else None
+def test_no_attempt_follows_after_a_disconnect(stage: Stage) -> None:
+    stage.fake.behave = lambda received: "late-500-0.6s" if received.model == "ok-77-tokens" else None
     try:
         with stage.caller("openai/ok-77-tokens", models=["openai/ok-78-tokens"]):
             eventually(lambda: stage.asked("ok-77-tokens"))
@@ -255,7 +254,7 @@ def test_c3_no_other_attempt_follows_for_a_caller_who_has_left(stage: Stage) -> 
     stage.is_well()
 
 
-def test_c3_a_gateway_that_stops_charges_what_it_awaited_by_estimate(tmp_path: Any) -> None:
+def test_shutdown_charges_orphaned_calls_by_estimate(tmp_path: Any) -> None:
     with ExitStack() as stack:
         fake = stack.enter_context(FakeLLM.in_thread())
         sink = HttpSink()

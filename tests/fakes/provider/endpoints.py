@@ -1,16 +1,23 @@
-"""A provider on a real socket that speaks as many wires as it is told to, and keeps what arrived: for tests of what is sent
-where, with which headers. It answers well; tests/upstream.py is the one that fails."""
+"""A provider that is well, at every endpoint of every wire of OpenAI's and Anthropic's: for tests of what is sent where, with
+which headers.
+
+    with well_provider("acme", paths=(CHAT,)) as acme:
+        acme.url, acme.last.headers, acme.requests
+"""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import orjson
+
+from tests.fakes.provider.server import FakeLLM, Received
+
+if TYPE_CHECKING:
+    from tests.fakes.provider.exchange import Exchange, Script
 
 CHAT, COMPLETIONS, RESPONSES, MESSAGES = "/chat/completions", "/completions", "/responses", "/messages"
 EMBEDDINGS, COUNT = "/embeddings", "/messages/count_tokens"
@@ -28,40 +35,41 @@ HEADERS = {
     "server": "secret/1.0",
     "cf-ray": "secret",
 }
+"""Of every answer, whatever its status."""
+NOT_FOUND = (404, b'{"error":{"message":"Not Found","type":"invalid_request_error"}}')
 NONE: list[Any] = []
 USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """One request; header names are lower-case."""
-
-    path: str
-    headers: Mapping[str, str]
-    json: Any
-
-
 @dataclass
-class ProviderServer:
-    """``paths``: the endpoints that are there, below ``root``; any other is answered ``missing``."""
+class EndpointScripts:
+    """``paths``: the endpoints that are there, below /v1; any other is answered ``missing``. ``status``: what all answer."""
 
     name: str
-    url: str = ""
-    root: str = "/v1"
     paths: tuple[str, ...] = EVERY_PATH
-    missing: tuple[int, bytes] = (404, b'{"error":{"message":"Not Found","type":"invalid_request_error"}}')
+    missing: tuple[int, bytes] = NOT_FOUND
     status: int = 200
-    arrived: list[Arrived] = field(default_factory=list[Arrived])
+    answered: int = 0
 
-    def answer(self, arrived: Arrived) -> tuple[int, bytes]:
-        self.arrived.append(arrived)
+    def script(self, received: Received, _: str) -> Script:
+        status, body = self._answer(received)
+        head = [f"HTTP/1.1 {status} Scripted", *(f"{name}: {value}" for name, value in HEADERS.items())]
+        head += ["content-type: application/json", f"content-length: {len(body)}", "", ""]
+
+        async def answer(exchange: Exchange) -> None:
+            await exchange.send("\r\n".join(head).encode() + body)
+
+        return answer
+
+    def _answer(self, received: Received) -> tuple[int, bytes]:
+        self.answered += 1
         if self.status != 200:
             error = {"type": "overloaded_error", "message": "Not now."}
             return self.status, orjson.dumps({"type": "error", "error": error})
-        path = arrived.path.removeprefix(self.root)
-        if not arrived.path.startswith(self.root) or path not in self.paths:
+        path = received.path.removeprefix("/v1")
+        if not received.path.startswith("/v1") or path not in self.paths:
             return self.missing
-        return 200, orjson.dumps(self._body(path, arrived.json["model"]))
+        return 200, orjson.dumps(self._body(path, received.model))
 
     def _body(self, path: str, model: str) -> Any:
         said = f"{self.name} says hello"
@@ -86,7 +94,7 @@ class ProviderServer:
                     "input_tokens_details": {"cached_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0},
                 }  # fmt: skip
                 return {
-                    "id": f"resp_{self.name}_{len(self.arrived)}", "object": "response", "created_at": 1, "model": model,
+                    "id": f"resp_{self.name}_{self.answered}", "object": "response", "created_at": 1, "model": model,
                     "status": "completed", "output": [message], "usage": usage, "parallel_tool_calls": True,
                     "tool_choice": "auto", "tools": NONE, "error": None, "incomplete_details": None,
                 }  # fmt: skip
@@ -102,35 +110,39 @@ class ProviderServer:
                 return {"object": "list", "data": data, "model": model, "usage": USAGE}
 
 
+@dataclass
+class WellProvider:
+    """The server and the scripts that it follows; both may be changed and asked while it runs."""
+
+    fake: FakeLLM
+    scripts: EndpointScripts
+
+    @property
+    def url(self) -> str:
+        return self.fake.base_url
+
+    @property
+    def requests(self) -> list[Received]:
+        return self.fake.requests
+
+    @property
+    def last(self) -> Received:
+        return self.fake.last
+
+    @property
+    def paths(self) -> list[str]:
+        """Of every request, below /v1."""
+        return [one.path.removeprefix("/v1") for one in self.fake.requests]
+
+    def forget(self) -> None:
+        """All that was asked, and that it should fail."""
+        self.fake.requests.clear()
+        self.scripts.status = 200
+
+
 @contextmanager
-def provider_server(name: str, **members: Any) -> Generator[ProviderServer]:
+def well_provider(name: str, *, paths: tuple[str, ...] = EVERY_PATH) -> Generator[WellProvider]:
     """One that runs in a thread until the block ends."""
-    fake = ProviderServer(name, **members)
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            headers = {key.lower(): value for key, value in self.headers.items()}
-            status, answer = fake.answer(Arrived(self.path, headers, orjson.loads(body)))
-            self.send_response_only(status)
-            for key, value in {**HEADERS, "content-type": "application/json", "content-length": len(answer)}.items():
-                self.send_header(key, str(value))
-            self.end_headers()
-            self.wfile.write(answer)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Says nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    fake.url = f"http://127.0.0.1:{server.server_address[1]}{fake.root}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield fake
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(10)
+    scripts = EndpointScripts(name, paths)
+    with FakeLLM.in_thread(scripts=scripts.script) as fake:
+        yield WellProvider(fake, scripts)
