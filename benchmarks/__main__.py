@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
-from benchmarks import machine, measure, report, route_rows, soak, soak_report
+from benchmarks import machine, measure, report, route_rows, soak, soak_report, summary
 from benchmarks.processes import BenchmarkFailed, choose_cores
 from benchmarks.profiling import profile
 from benchmarks.records import Plan, Result
@@ -85,6 +85,7 @@ def _measure(options: argparse.Namespace) -> int:
         print("docs/performance.md is left as it was: void rows prove nothing.", file=sys.stderr)
     elif options.write:
         report.write(text)
+        summary.write(summary.markdown(result))
     return 1 if result.voids else 0
 
 
