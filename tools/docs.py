@@ -120,7 +120,9 @@ def _config_file() -> str:
         "### Prices\n\n"
         "An attempt costs what `prices` of its provider's entry say, else what the list of the `genai-prices` package says (its "
         "copy, of the date of the release: nothing is fetched). What is in neither is counted as unpriced "
-        "(`gatewayz.pricing.lookups`), never taken for free.\n"
+        "(`gatewayz.pricing.lookups`), never taken for free. Prices are read as picodollars per token (six decimals of a dollar "
+        "per million tokens), multiplied and added as integers, and the sum is rounded once, half to even, to nano-dollars: "
+        "`gatewayz.cost.nano_usd` on the span and `cost_nano_usd` in the record are that integer, `gatewayz.cost` its sum.\n"
     )
 
 
