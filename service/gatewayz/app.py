@@ -10,7 +10,6 @@ from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mappi
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from types import FrameType
-from typing import Literal
 
 import httpx
 from fastapi import FastAPI
@@ -29,7 +28,7 @@ from gatewayz.configfile.source import ConfigSource
 from gatewayz.configfile.watch import Reloader
 from gatewayz.controlplane.application import create_control_plane
 from gatewayz.controlplane.deps import Services, attach
-from gatewayz.controlplane.health_checks import database_check, redis_check
+from gatewayz.controlplane.health_checks import database_check, providers_check, redis_check
 from gatewayz.controlplane.health_monitor import Check, Dependency, HealthMonitor
 from gatewayz.dataplane.browsers import Browsers
 from gatewayz.dataplane.endpoint import BodyLimits, Endpoint
@@ -142,7 +141,7 @@ class App:
             client = await stack.enter_async_context(_instrumented_client(telemetry))
             checks: dict[Dependency, Check] = {
                 "database": database_check(database),
-                "providers": _providers_check(providers),
+                "providers": providers_check(providers),
             }
             if settings.redis_url is not None:
                 cache = Cache.open(settings.redis_url)
@@ -165,7 +164,7 @@ class App:
                 find_route(gateway), keys, telemetry, body_limits, Browsers(settings.cors_origins)
             )
             self._control_plane = create_control_plane()
-            attach(self._control_plane, Services(settings, health, telemetry.exposition, client))
+            attach(self._control_plane, Services(settings, health, telemetry.exposition, keys.authenticate, client))
             FastAPIInstrumentor.instrument_app(
                 self._control_plane,
                 tracer_provider=telemetry.tracer_provider,
@@ -239,13 +238,6 @@ def _observe_state(telemetry: Telemetry, database: Database, keys: Keys, provide
     telemetry.observe(names.DB_CONNECTIONS.name, connections)
     telemetry.observe(names.API_KEYS.name, active_keys)
     telemetry.observe(names.PROVIDER_AVAILABLE.name, providers.availability)
-
-
-def _providers_check(providers: Providers) -> Check:
-    async def check() -> Literal["healthy", "unhealthy"]:
-        return "healthy" if providers else "unhealthy"
-
-    return check
 
 
 def create_app(settings: Settings, environment: Mapping[str, str], on_ready: Callable[[], None] | None = None) -> App:
