@@ -38,6 +38,7 @@ are what the caller reads, in the clothing of the wire that he speaks. ``message
 
 from __future__ import annotations
 
+from math import ceil
 from typing import ClassVar
 
 from gatewayz.config import ConfigurationError as ConfigurationError
@@ -72,6 +73,11 @@ class GatewayError(Exception):
         """Of a provider's refusal, what the caller may see beside it (rate limits, the provider's id of the request)."""
         if code is not None:
             self.code = code
+
+    def retry_after(self) -> str | None:
+        """The value of a ``Retry-After`` header: whole seconds, rounded up, since a client that comes back a fraction early is
+        refused again. None where there is nothing to say."""
+        return None if self.retry_after_s is None else str(ceil(self.retry_after_s))
 
 
 class CallerError(GatewayError):

@@ -15,7 +15,7 @@ import httpx
 import requests
 from opentelemetry.sdk.trace import TracerProvider
 
-from gatewayz.accounts.keys.temporary import borrow_key
+from gatewayz.accounts.keys.throwaway import throwaway_key
 from gatewayz.config import load_settings
 from gatewayz.doctor import links
 from gatewayz.doctor.hops import Broken, Finding, Unknowable, examine
@@ -145,7 +145,7 @@ class _Checkup:
         if given:
             return given
         settings = load_settings(data_dir=self.options.data_dir)
-        key = lease.enter_context(borrow_key(settings, "gatewayz doctor"))
+        key = lease.enter_context(throwaway_key(settings, "gatewayz doctor"))
         self.report.say("No key given: using one made for this request in the database beside us, and revoked at once.")
         return key
 

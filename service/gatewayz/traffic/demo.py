@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from gatewayz.accounts.keys.temporary import borrow_key
+from gatewayz.accounts.keys.throwaway import throwaway_key
 from gatewayz.config import load_settings
 from gatewayz.errors import ConfigurationError
 from gatewayz.queries.addresses import Addresses, find_addresses
@@ -46,7 +46,9 @@ def run(options: TrafficOptions) -> int:
     addresses = find_addresses({"gateway": options.gateway}, options.environment, options.data_dir)
     given = options.api_key or options.environment.get("GATEWAYZ_API_KEY")
     try:
-        lease = nullcontext(given) if given else borrow_key(load_settings(data_dir=options.data_dir), "gatewayz demo")
+        lease = (
+            nullcontext(given) if given else throwaway_key(load_settings(data_dir=options.data_dir), "gatewayz demo")
+        )
         with lease as api_key:
             if reason := asyncio.run(refusal(addresses.gateway, api_key)):
                 console.print(reason, style="red", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""A key for a moment: for our own tools when they run beside the gateway's database and were given none."""
+"""A throwaway key: for our own tools when they run beside the gateway's database and were given none."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from gatewayz.accounts.keys.commands import create_key, revoke_key
 from gatewayz.config import Settings
 from gatewayz.errors import ConfigurationError, GatewayError
 
-# The key ends by itself if the tool is killed before it can revoke it.
-_LONGEST_USE_S = 3600
+_EXPIRES_IN_S = 3600
+"""The key expires by itself if the tool is killed before it can revoke it."""
 
 
 @contextlib.contextmanager
-def borrow_key(settings: Settings, name: str, *, lasts_s: float = _LONGEST_USE_S) -> Generator[str]:
+def throwaway_key(settings: Settings, name: str, *, expires_in_s: float = _EXPIRES_IN_S) -> Generator[str]:
     """A fresh key, revoked on the way out. Not to be called from within an event loop.
 
     Raises ConfigurationError when there is no database to make it in: none is created, since no gateway would know it.
     """
-    sqlite_file = settings.data_dir / "gatewayz.db"
-    if settings.database_url is None and not sqlite_file.exists():
-        raise ConfigurationError(f"there is no database at {sqlite_file}")
+    file = settings.sqlite_file
+    if file is not None and not file.exists():
+        raise ConfigurationError(f"there is no database at {file}")
     try:
-        identity, key = asyncio.run(create_key(settings, name, expires_in_s=lasts_s))
+        identity, key = asyncio.run(create_key(settings, name, expires_in_s=expires_in_s))
     except GatewayError as error:
         raise ConfigurationError(str(error)) from None
     try:
