@@ -8,16 +8,19 @@ from urllib.parse import quote
 
 import msgspec
 
+from gatewayz.queries.errors import TooLarge
 from gatewayz.queries.otlp_json import SpansDocument, trace_of
 from gatewayz.queries.reader import Part, Reader
 from gatewayz.queries.traces import AttributeValue, FoundTrace, Trace, TraceSearch, require_trace_id
 
-MAX_PAGES = 5
+MAX_PAGES = 6
 """Jaeger lets conditions be met by different spans of a trace; what it found too much is left out, and the next page asked
-for. After so many pages a search ends with what there is."""
+for, twice as large. After so many pages a search ends with what there is."""
 
 MIN_PAGE = 20
-"""Traces per page: each costs kilobytes, each question some milliseconds."""
+MAX_PAGE = 200
+"""Traces per page, unless more are wanted: each costs kilobytes, with captured prompts a hundred of them; each question
+some milliseconds."""
 
 
 class _Found(msgspec.Struct):
@@ -110,9 +113,14 @@ class Jaeger:
         parameters = _parameters(search)
         size = max(MIN_PAGE, search.limit)
         until_us = -(-search.until_ns // 1000)
-        for _ in range(MAX_PAGES):
+        for number in range(MAX_PAGES):
             page = {"end": str(until_us), "limit": str(size)}
-            traces = (await self.reader.json("/api/traces", parameters | page, _Traces)).data or []
+            try:
+                traces = (await self.reader.json("/api/traces", parameters | page, _Traces)).data or []
+            except TooLarge:
+                if number == 0:
+                    raise
+                break  # what the smaller pages had is an answer
             for trace in traces:
                 match = _match(trace, search)
                 if match is not None:
@@ -121,6 +129,7 @@ class Jaeger:
             if len(traces) < size or len(found) >= search.limit or oldest_us >= until_us:
                 break
             until_us = oldest_us
+            size = max(search.limit, min(MAX_PAGE, 2 * size))
         return list(found.values())
 
 

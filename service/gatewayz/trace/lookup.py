@@ -15,6 +15,9 @@ from gatewayz.trace.wanted import Wanted
 
 POLL_S = 0.3
 
+FRESH_S = 5.0
+"""So long after its end a trace's lines may still be on their way."""
+
 AROUND_NS = 300 * 10**9
 """Log lines are looked for so long before and after the spans: a request that goes on leaves lines before its span ends."""
 
@@ -70,15 +73,22 @@ async def _look(traces: Traces, wanted: Wanted, within_s: float, now_ns: int) ->
     return None if trace_id is None else await traces.trace(trace_id)
 
 
-async def find_lines(open_logs: Callable[[], Logs], trace: Trace) -> Lines:
-    """Never raises QueryError: the trace is worth showing without them."""
+async def find_lines(open_logs: Callable[[], Logs], trace: Trace, *, wait_s: float) -> Lines:
+    """Waits for the lines of a trace that has only just ended: they take a second longer than its spans.
+
+    Never raises QueryError: the trace is worth showing without them.
+    """
     store = None
+    until = time.monotonic() + min(wait_s, trace.end_ns / 1e9 + FRESH_S - time.time())
     try:
         logs = open_logs()
         store = logs.part.name
-        lines = await logs.of_trace(
-            trace.trace_id, since_ns=trace.start_ns - AROUND_NS, until_ns=trace.end_ns + AROUND_NS
-        )
+        while True:
+            lines = await logs.of_trace(
+                trace.trace_id, since_ns=trace.start_ns - AROUND_NS, until_ns=trace.end_ns + AROUND_NS
+            )
+            if lines or time.monotonic() >= until:
+                return Lines(store, lines)
+            await asyncio.sleep(POLL_S)
     except QueryError as error:
         return Lines(store, trouble=str(error))
-    return Lines(store, lines)

@@ -76,7 +76,7 @@ async def _look(options: TraceOptions) -> _Seen:
     async with new_client() as client:
         traces = _traces(addresses, client, options.timeout_s)
         trace = await find_trace(traces, wanted, wait_s=options.wait_s, within_s=options.within_s)
-        found = await find_lines(lambda: _logs(addresses, client, options.timeout_s), trace)
+        found = await find_lines(lambda: _logs(addresses, client, options.timeout_s), trace, wait_s=options.wait_s)
     return _Seen(trace, traces.part.name, found)
 
 

@@ -41,6 +41,7 @@ class TraceStore:
 
     traces: Traces
     samples: Samples
+    live: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ async def loki_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[s
 
 @pytest.fixture(scope="session")
 def recorded_tempo(recorded: Recorded, http: httpx.AsyncClient) -> TraceStore:
-    return TraceStore(traces_at(f"tempo+{recorded.url}", http, setting="--traces"), recorded.samples)
+    return TraceStore(traces_at(f"tempo+{recorded.url}", http, setting="--traces"), recorded.samples, live=False)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -135,7 +136,7 @@ async def live_jaeger(native: Stack, http: httpx.AsyncClient, live_samples: Samp
     traces = traces_at(f"jaeger+{native.urls['jaeger']}", http, setting="--traces")
     await send_spans(http, f"http://127.0.0.1:{native.options.ports.jaeger_otlp}", _all_spans(live_samples))
     await _until_traces_are_there(traces, live_samples)
-    return TraceStore(traces, live_samples)
+    return TraceStore(traces, live_samples, live=True)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -143,7 +144,7 @@ async def live_tempo(tempo_urls: tuple[str, str], http: httpx.AsyncClient, live_
     traces = traces_at(f"tempo+{tempo_urls[0]}", http, setting="--traces")
     await send_spans(http, tempo_urls[1], _all_spans(live_samples))
     await _until_traces_are_there(traces, live_samples)
-    return TraceStore(traces, live_samples)
+    return TraceStore(traces, live_samples, live=True)
 
 
 @pytest.fixture(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -175,3 +176,18 @@ async def test_the_tail_shows_each_line_once_and_then_the_new_ones(log_store: Lo
     await lines.aclose()
 
     assert (first.text, second.message) == (samples.records[6].text, "as it happens")
+
+
+NASTY = "\"'`\\*{}()[]|:=!~<>,;#%$\n\t\x00\x1b 😀é_a1-."
+"""What query languages give a meaning to, and what they choke on."""
+
+
+async def test_whatever_stands_in_names_and_values_is_a_value(log_store: LogStore) -> None:
+    if not log_store.endpoint:
+        pytest.skip("only a store that reads queries can judge")
+    rng = random.Random(8)  # noqa: S311 - no secret
+    texts = ["".join(rng.choices(NASTY, k=rng.randint(1, 12))) for _ in range(150)]
+
+    found = await asyncio.gather(*(places(log_store, fields={f"n{text}": text}) for text in texts))
+
+    assert [text for text, hits in zip(texts, found, strict=True) if hits] == []

@@ -40,18 +40,14 @@ Show = Callable[..., Awaitable[Printed]]
 
 @pytest.fixture(
     params=[
-        "recorded",
-        pytest.param("native", marks=pytest.mark.stack),
-        pytest.param("provided", marks=pytest.mark.stack),
-    ]
+        ("recorded_tempo", "recorded_loki"),
+        pytest.param(("live_jaeger", "live_victoria_logs"), marks=pytest.mark.stack),
+        pytest.param(("live_tempo", "live_loki"), marks=pytest.mark.stack),
+    ],
+    ids="+".join,
 )
 def stores(request: pytest.FixtureRequest) -> tuple[TraceStore, LogStore]:
-    names = {
-        "recorded": ("recorded_tempo", "recorded_loki"),
-        "native": ("live_jaeger", "live_victoria_logs"),
-        "provided": ("live_tempo", "live_loki"),
-    }
-    traces, logs = names[request.param]
+    traces, logs = request.param
     return request.getfixturevalue(traces), request.getfixturevalue(logs)
 
 

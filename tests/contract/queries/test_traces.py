@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -197,3 +198,18 @@ async def test_operations_are_the_names_of_a_services_spans(trace_store: TraceSt
 
 async def test_a_service_that_nobody_knows_has_nothing(trace_store: TraceStore) -> None:
     assert await trace_store.traces.operations("nobody") == []
+
+
+NASTY = "\"'`\\*{}()[]|:=!~<>,;#%$\n\t\x00\x1b 😀é_a1-."
+"""What query languages give a meaning to, and what they choke on."""
+
+
+async def test_whatever_stands_in_names_and_values_is_a_value(trace_store: TraceStore) -> None:
+    if not trace_store.live:
+        pytest.skip("only a store that reads queries can judge")
+    rng = random.Random(8)  # noqa: S311 - no secret
+    texts = ["".join(rng.choices(NASTY, k=rng.randint(1, 12))) for _ in range(100)]
+
+    found = [await names(trace_store, attributes={f"n{text}": text}, operation=text) for text in texts]
+
+    assert [text for text, hits in zip(texts, found, strict=True) if hits] == []
