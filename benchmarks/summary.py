@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.records import Result, Row
 from benchmarks.report import DOCUMENT, TARGETS, Target, put_between
-from benchmarks.route_report import TRANSLATION_US
+from benchmarks.routes.report import TRANSLATION_US
 from benchmarks.shapes import Shape
 from benchmarks.subjects import SubjectName
 

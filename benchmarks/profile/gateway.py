@@ -1,4 +1,4 @@
-"""The gateway as one worker under cProfile. Run as ``python -m benchmarks.profiled PORT STATS_FILE cpu|wall``.
+"""The gateway as one worker under cProfile. Run as ``python -m benchmarks.profile.gateway PORT STATS_FILE cpu|wall``.
 
 ``GET /benchmarks/profile/start`` begins, ``GET /benchmarks/profile/stop`` ends and writes: the event loop's thread to
 STATS_FILE, all other threads (the exporters) to STATS_FILE.threads. Both live in front of the application, here and

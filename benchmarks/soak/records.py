@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from benchmarks.load.program import SoakTally
 from benchmarks.records import Machine
-from benchmarks.tool import SoakTally
 
 MEMORY_LIMIT = 0.005
 """Target: memory grows by less than this share in ten minutes."""

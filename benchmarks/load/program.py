@@ -1,4 +1,4 @@
-"""The Go program at the other end (``benchmarks/load``): built on first use, then started as client, upstream or sink."""
+"""The Go program at the other end (this folder): built on first use, then started as client, upstream or sink."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gatewayz.stack.errors import StackError
 from gatewayz.stack.options import user_cache
 from gatewayz.stack.programs.toolchain import Go, find_go, install_go
 
-SOURCE = Path(__file__).parent / "load"
+SOURCE = Path(__file__).parent
 
 
 class ClientResult(msgspec.Struct, frozen=True):

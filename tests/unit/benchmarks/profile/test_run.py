@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import main
-from benchmarks.profiling import place, read_costs
+from benchmarks.profile.run import place, read_costs
 from benchmarks.subjects import ROOT
 
 

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.telemetry_cost``: what telemetry alone costs a request, in µs of CPU.
+"""``python -m benchmarks.profile.telemetry_cost``: what telemetry alone costs a request, in µs of CPU.
 
 Drives the facade as the gateway does (start, one attempt, both ends; streamed or not) at a settable rate, with the exporter
 delivering to an OTLP receiver in another process. CPU is this process's, exporter and writer threads included, less that of

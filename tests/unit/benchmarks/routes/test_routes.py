@@ -11,10 +11,10 @@ from benchmarks import report
 from benchmarks.dialogue import TEXT, WIRES, Wire, events, reply, request_body
 from benchmarks.processes import Cores
 from benchmarks.records import Machine, Plan, Result, Run
-from benchmarks.route_report import missed_by_routes
-from benchmarks.route_rows import measure_routes, route_rows
-from benchmarks.routes import ROUTES, TRANSLATED, as_it_came
-from benchmarks.translations import translation_cost
+from benchmarks.routes.measure import measure_routes, route_rows
+from benchmarks.routes.report import missed_by_routes
+from benchmarks.routes.table import ROUTES, TRANSLATED, as_it_came
+from benchmarks.routes.translations import translation_cost
 from tests.unit.benchmarks.test_report import MACHINE, run
 
 

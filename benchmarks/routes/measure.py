@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from benchmarks.load.program import Server
 from benchmarks.measure import Bench, line, measure_run, warm_up
 from benchmarks.processes import Cores
+from benchmarks.providers import write_scripts
 from benchmarks.records import Plan, RouteRow, Run, fold
-from benchmarks.routes import CONNECTIONS, ROUTES, Breaker, Route, as_it_came
-from benchmarks.scripts import write_scripts
+from benchmarks.routes.table import CONNECTIONS, ROUTES, Breaker, Route, as_it_came
+from benchmarks.routes.translations import translation_cost
 from benchmarks.subjects import Subject, route_environment, start_gateway
-from benchmarks.tool import Server
-from benchmarks.translations import translation_cost
 
 Say = Callable[[str], None]
 

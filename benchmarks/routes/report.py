@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks.records import Result, RouteRow
-from benchmarks.routes import CONNECTIONS, ROUTES, Route
+from benchmarks.routes.table import CONNECTIONS, ROUTES, Route
 
 TRANSLATION_US = 120.0
 """Target: the most that a translation, there and back, may add to a request."""

@@ -1,7 +1,7 @@
 """The gateway with several workers, each of which writes down now and then what is alive in it.
 
-Run as ``python -m benchmarks.watched PORT WORKERS DIRECTORY``. Tasks and objects cannot be counted from outside; everything else
-about the workers is as ``gatewayz serve`` has it.
+Run as ``python -m benchmarks.soak.gateway PORT WORKERS DIRECTORY``. Tasks and objects cannot be counted from outside;
+everything else about the workers is as ``gatewayz serve`` has it.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def create_watched() -> Watched:
 if __name__ == "__main__":
     os.environ["GATEWAYZ_PORT"], os.environ[DIRECTORY] = sys.argv[1], sys.argv[3]
     uvicorn.run(
-        "benchmarks.watched:create_watched",
+        "benchmarks.soak.gateway:create_watched",
         factory=True,
         host="127.0.0.1",
         port=int(sys.argv[1]),

@@ -17,13 +17,13 @@ from pathlib import Path
 import msgspec
 
 from benchmarks import machine
+from benchmarks.load.program import Server, Soaked, build, get, sink_counts, start_soak
 from benchmarks.processes import BenchmarkFailed, Child, choose_cores, free_port, wait_until
-from benchmarks.scripts import write_scripts
-from benchmarks.soak_mix import write_mix
-from benchmarks.soak_records import Sample, SoakResult
+from benchmarks.providers import write_scripts
+from benchmarks.soak.gateway import Inside, read_inside
+from benchmarks.soak.mix import write_mix
+from benchmarks.soak.records import Sample, SoakResult
 from benchmarks.subjects import create_key, route_environment
-from benchmarks.tool import Server, Soaked, build, get, sink_counts, start_soak
-from benchmarks.watched import Inside, read_inside
 
 WORKERS = 2
 KEYS = 5
@@ -73,7 +73,7 @@ def _start(scratch: Path, core: int, upstream: str, sink: str) -> tuple[Child, s
     plan = write_mix(scratch, [create_key(environment) for _ in range(KEYS)])
     (scratch / "inside").mkdir()
     port = free_port()
-    command = [sys.executable, "-m", "benchmarks.watched", str(port), str(WORKERS), str(scratch / "inside")]
+    command = [sys.executable, "-m", "benchmarks.soak.gateway", str(port), str(WORKERS), str(scratch / "inside")]
     child = Child(command, core=core, log=scratch / "gateway.log", environment=environment)
     address = f"127.0.0.1:{port}"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.dialogue import PATHS, Wire, request_body, stream_end
-from benchmarks.scripts import MODELS, provider_name
+from benchmarks.providers import MODELS, provider_name
 from benchmarks.shapes import http_request
 
 WRONG_KEY = "gz_" + "0" * 40

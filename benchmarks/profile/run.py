@@ -15,13 +15,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal, NamedTuple, cast
 
+from benchmarks.load.program import Server, build, get
 from benchmarks.measure import Bench, measure_run, warm_up
 from benchmarks.processes import choose_cores
-from benchmarks.routes import Route
-from benchmarks.scripts import write_scripts
+from benchmarks.providers import write_scripts
+from benchmarks.routes.table import Route
 from benchmarks.shapes import Shape
 from benchmarks.subjects import ROOT, SubjectName, gateway_environment, label, route_environment, start_gateway
-from benchmarks.tool import Server, build, get
 
 WARM_UP_S = 1.0
 

@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from benchmarks.dialogue import CALLER_WIRES, PATHS, Wire, request_body, stream_end
-from benchmarks.scripts import MODELS, provider_name
+from benchmarks.providers import MODELS, provider_name
 
 Kind = Literal["pass-through", "translated", "fallback"]
 KINDS: tuple[Kind, ...] = ("pass-through", "translated", "fallback")

@@ -25,7 +25,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 )
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
-from benchmarks.tool import Server, sink_counts
+from benchmarks.load.program import Server, sink_counts
 
 SPANS = ExportTraceServiceRequest(
     resource_spans=[

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks import soak_report
+from benchmarks.load.program import SoakTally
 from benchmarks.report import DOCUMENT
-from benchmarks.soak import WORKERS, soak
-from benchmarks.soak_mix import KINDS
-from benchmarks.soak_records import Sample, SoakResult
-from benchmarks.tool import SoakTally
+from benchmarks.soak import report as soak_report
+from benchmarks.soak.mix import KINDS
+from benchmarks.soak.records import Sample, SoakResult
+from benchmarks.soak.run import WORKERS, soak
 from tests.unit.benchmarks.test_report import MACHINE
 
 OK = SoakTally("chat", 1000, 1000, "", 1.0, 9.0)

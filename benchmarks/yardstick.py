@@ -1,4 +1,4 @@
-"""The yardstick: the least that an answer from Python under uvicorn can cost. Run as ``python -m benchmarks.bare PORT``.
+"""The yardstick: the least that an answer from Python under uvicorn can cost. Run as ``python -m benchmarks.yardstick PORT``.
 
 A raw ASGI callable, uvloop and httptools; it reads the body and answers bytes made beforehand, as many and as large as
 the gateway's. What the gateway takes beyond this is the gateway's own.

@@ -10,9 +10,9 @@ from typing import cast
 
 import pytest
 
+from benchmarks.load.program import ClientResult, Server, run_client
 from benchmarks.processes import Cores
 from benchmarks.shapes import EVENTS, SHAPES, Shape, chat_body, http_request
-from benchmarks.tool import ClientResult, Server, run_client
 
 Load = Callable[..., Awaitable[ClientResult]]
 

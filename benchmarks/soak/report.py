@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.report import DOCUMENT, machine_line, put_between
-from benchmarks.soak_records import MEMORY_LIMIT, TRUSTWORTHY_MINUTES, SoakResult
+from benchmarks.soak.records import MEMORY_LIMIT, TRUSTWORTHY_MINUTES, SoakResult
 
 BEGIN, END = "<!-- soak: begin -->", "<!-- soak: end -->"
 
