@@ -169,7 +169,7 @@ class App:
             FastAPIInstrumentor.instrument_app(
                 self._control_plane,
                 tracer_provider=telemetry.tracer_provider,
-                meter_provider=NoOpMeterProvider(),  # request series come from spans (docs/architecture.md, decision 1)
+                meter_provider=NoOpMeterProvider(),  # request series come from spans (architecture.md, decision 1)
                 excluded_urls=UNTRACED_PATHS,
                 exclude_spans=["receive", "send"],
             )
