@@ -16,7 +16,7 @@ OUTSIDE = re.compile(r"\.\./shared\b|/work/|\bfacts/|\bissue[ -]\d", re.IGNORECA
 
 PAGE = re.compile(r"(?<![\w./*-])(?:[\w-]+/)*([\w-]+\.md)\b")
 
-SCENARIO = re.compile(r"(?<![\w-])[UCK]\d{1,2}(?![\w.-])|\btest_(?:[uck]\d+_)+")
+SCENARIO = re.compile(r"(?<![\w%-])[UCK]\d{1,2}(?![\w.-])|\btest_(?:[uck]\d+_)+")
 """Numbers that only a page outside explains."""
 
 TEXTS = [
