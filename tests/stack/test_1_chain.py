@@ -97,7 +97,7 @@ async def test_the_familiar_series_has_what_was_counted_and_what_was_estimated(s
 
 
 async def test_an_increase_over_the_run_is_exact(stores: Stores, sent: Sent) -> None:
-    # The first value of a series counts, since Prometheus knows when the series began (collector.md, first value of a series).
+    # The first value of a series counts, since Prometheus knows when the series began.
     async def look() -> None:
         assert await stores.increases(REQUESTS, REQUEST_LABELS, since_s=sent.since_s) == dict(sent.ledger.requests)
 
