@@ -219,7 +219,7 @@ def _configured(settings: Settings, environment: Mapping[str, str], telemetry: T
 
 @asynccontextmanager
 async def _instrumented_client(telemetry: Telemetry) -> AsyncGenerator[httpx.AsyncClient, None]:
-    """The control plane's HTTP client: Collector, Prometheus, Tempo, Loki. Never on the hot path."""
+    """The control plane's HTTP client: Collector, Prometheus and the stores. Never on the hot path."""
     async with httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=5.0) as client:
         HTTPXClientInstrumentor.instrument_client(
             client, tracer_provider=telemetry.tracer_provider, meter_provider=NoOpMeterProvider()
