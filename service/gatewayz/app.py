@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 import threading
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Generator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -39,9 +39,9 @@ from gatewayz.dataplane.routes import find_route
 from gatewayz.errors import ConfigurationError, GatewayError
 from gatewayz.gateway import Gateway
 from gatewayz.pricing.price import CurrentPrices, Prices
-from gatewayz.providers.base import Providers
 from gatewayz.providers.catalog import Opener, shipped_catalog
 from gatewayz.providers.model_lists import ModelLists
+from gatewayz.providers.registry import Providers
 from gatewayz.records import ConnectionEnd
 from gatewayz.routing.policy import policy_of
 from gatewayz.storage.cache import Cache
@@ -172,8 +172,9 @@ class App:
                 excluded_urls=UNTRACED_PATHS,
                 exclude_spans=["receive", "send"],
             )
-            configured.reloader.open()
-            stack.push_async_callback(configured.reloader.close)
+            reloader = configured.reloader(gateway.routes.forget)
+            reloader.open()
+            stack.push_async_callback(reloader.close)
             if settings.list_models:
                 lists = ModelLists(providers)
                 lists.open()
@@ -187,11 +188,12 @@ class App:
 
 @dataclass(frozen=True, slots=True)
 class _Configured:
-    """What the operator decides in his file, always as it is now."""
+    """What the operator's file says, always as it is now."""
 
     providers: Providers
     prices: CurrentPrices
-    reloader: Reloader[tuple[Providers, Prices]]
+    reloader: Callable[[Callable[[Collection[str]], None]], Reloader[tuple[Providers, Prices]]]
+    """Makes what follows the file. What it is given is told which providers are gone or have become others."""
 
 
 def _configured(settings: Settings, environment: Mapping[str, str], telemetry: Telemetry) -> _Configured:
@@ -201,16 +203,20 @@ def _configured(settings: Settings, environment: Mapping[str, str], telemetry: T
     def make(config: ConfigFile) -> tuple[Providers, Prices]:
         return opener.providers(config), Prices(config.providers)
 
-    def apply(after: tuple[Providers, Prices]) -> None:
-        providers.replace(after[0])
-        prices.replace(after[1])
-        source.in_force()
-
     (providers, first_prices), wrong = source.first(make)
     if wrong is not None:
         telemetry.record_reload("rejected")
     prices = CurrentPrices(first_prices)
-    reloader = Reloader(source.path, lambda: make(source.read()), apply, telemetry.record_reload)
+
+    def reloader(on_changed: Callable[[Collection[str]], None]) -> Reloader[tuple[Providers, Prices]]:
+        def apply(after: tuple[Providers, Prices]) -> None:
+            changed = providers.replace(after[0])
+            prices.replace(after[1])
+            source.in_force()
+            on_changed(changed)
+
+        return Reloader(source.path, lambda: make(source.read()), apply, telemetry.record_reload)
+
     return _Configured(providers, prices, reloader)
 
 

@@ -12,10 +12,9 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from functools import partial
 
-from gatewayz.attempts.answer import Answer, answer_headers, refused_headers
+from gatewayz.attempts.answer import Answer
 from gatewayz.attempts.disconnect import Awaited, LeavePolicy, Presence
 from gatewayz.attempts.error_body import read_refusal
 from gatewayz.attempts.prepare import Headers, Speech, speech_for, speech_instead
@@ -33,8 +32,10 @@ from gatewayz.errors import (
     ProviderIdleTimeout,
     ProviderRateLimited,
 )
-from gatewayz.providers.base import Providers
+from gatewayz.providers.base import Payload
 from gatewayz.providers.keypool import Secret
+from gatewayz.providers.registry import Providers
+from gatewayz.providers.returned_headers import answer_headers, refusal_headers
 from gatewayz.records import Attempt, AttemptReason, Call, KeyIdentity, Record
 from gatewayz.routing.breaker import State
 from gatewayz.routing.candidates import Candidate, absent_from
@@ -109,7 +110,6 @@ class Gateway:
         self.providers = providers
         self.policy = policy or RoutingPolicy()
         self.routes = Routes(self.policy, clock)
-        providers.when_gone = self.routes.forget
         self._max_upstream_bytes = max_upstream_bytes
         self._price_of = price_of
         self._awaited = Awaited(leave_policy or LeavePolicy())
@@ -177,7 +177,7 @@ class Gateway:
         for place, candidate in enumerate(candidates):
             tries, waited = 0, False
             try:
-                speech = speech_for(asked.call, asked.caller, candidate.provider, candidate.model, asked.headers)
+                speech = speech_for(asked.call, asked.caller, candidate.state, candidate.model, asked.headers)
             except InvalidRequest as error:
                 failures.add(candidate, error, called=False)
                 asked.skipped(candidate, "untranslatable")
@@ -251,15 +251,15 @@ class Gateway:
         return True
 
     def _has_another_key(self, candidate: Candidate, tries: int) -> bool:
-        provider = candidate.provider
-        return tries < len(provider.keys) and provider.wait_s(candidate.model, self._clock()) <= 0
+        keys = candidate.state.keys
+        return tries < len(keys) and keys.wait_s(candidate.model, self._clock()) <= 0
 
     async def _attempt(
         self, asked: _Asked, candidate: Candidate, speech: Speech, number: int, reason: AttemptReason
     ) -> Answer:
         call, provider = asked.call, candidate.provider
         translation = speech.translation(asked.shape()) if speech.translation is not None else None
-        secret = provider.take_key(candidate.model, self._clock())
+        secret = candidate.state.take_key(candidate.model, self._clock())
         visit = self.routes.enter(candidate, asked.breaker_changed)
         span = asked.telemetry.start_attempt(
             Attempt(
@@ -267,8 +267,8 @@ class Gateway:
                 provider=provider.name,
                 otel_provider=provider.otel_name,
                 model=candidate.model,
-                server_address=provider.server_address,
-                server_port=provider.server_port,
+                server_address=provider.address.host,
+                server_port=provider.address.port,
                 stream=call.stream,
                 number=number,
                 reason=reason,
@@ -278,37 +278,26 @@ class Gateway:
         )
         charged = None if call.operation == "count_tokens" else speech.body
         record = AttemptRecord(
-            provider, candidate.model, span, visit, speech.wire.fold(), self._price_of, request=charged
+            candidate.state, candidate.model, span, visit, speech.wire.fold(), self._price_of, request=charged
         )
         if not call.stream and charged is not None:
             asked.presence.charged_whole(self._awaited)
         patience = own = provider.timeouts(call.stream)
         try:
             left_s = asked.until_s - self._clock() if asked.hurried or number > 1 else None
-            request = provider.request(
-                speech.path,
-                speech.body,
-                call.stream,
-                wire=speech.wire.name,
-                forwarded=speech.headers,
-                key=secret,
-                traceparent=span.traceparent,
-                total_s=left_s,
-                on_sent=record.sent,
-            )
-            if (first_s := asked.wish.first_chunk_timeout_s) is not None and first_s < request.timeouts.first_byte_s:
-                request = replace(request, timeouts=replace(request.timeouts, first_byte_s=first_s))
-            patience = request.timeouts
-            response = await provider.upstream.send(request)
+            patience = provider.timeouts(call.stream, total_s=left_s, first_byte_s=asked.wish.first_chunk_timeout_s)
+            payload = Payload(speech.path, speech.body, call.stream, speech.wire.name, speech.headers)
+            request = provider.request(payload, patience, secret, traceparent=span.traceparent, on_sent=record.sent)
+            response = await provider.send(request)
             try:
                 record.status = response.status
                 if not 200 <= response.status < 300:
                     refusal = await read_refusal(response)
                     refused = speech.wire.error(response.status, response.headers, refusal, provider.secrets)
-                    refused.headers = refused_headers(response.headers)
+                    refused.headers = refusal_headers(response.headers)
                     raise refused
                 if secret is not None:
-                    provider.keys.succeeded(secret)
+                    candidate.state.keys.succeeded(secret)
                 if call.stream:
                     answer = await begin_stream(
                         call, asked.caller, provider, translation, response, record, request.timeouts.first_byte_s
@@ -338,11 +327,11 @@ class Gateway:
         record.settle(None, whole=True, unread=asked.presence.gone)
         if asked.presence.gone:
             raise _left()
-        return Answer(response.status, answer_headers(provider, response.headers), provider.name, body=reply)
+        return Answer(response.status, answer_headers(response.headers, provider.name), provider.name, body=reply)
 
     def _learn_from_answer(self, asked: _Asked, candidate: Candidate, speech: Speech, record: AttemptRecord) -> None:
         if speech.instead_of is not None:
-            candidate.provider.learn_lack(*speech.instead_of)
+            candidate.state.learn_missing(*speech.instead_of)
         if speech.wire.name == asked.caller.name == "openai_responses":
             self._makers.made(record.fold.response_id, candidate.provider.name)
 
@@ -354,7 +343,7 @@ class Gateway:
         if isinstance(error, ProviderRateLimited):
             status = 402 if error.code in SPENT else 429
         if secret is not None and status in _KEY_MATTERS:
-            candidate.provider.refused(secret, candidate.model, status, error.retry_after_s, self._clock())
+            candidate.state.keys.failed(secret, candidate.model, status, error.retry_after_s, self._clock())
         elif error.retry_after_s:
             visit.rest(error.retry_after_s)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import perf_counter
 
-from gatewayz.providers.base import Provider
+from gatewayz.providers.state import ProviderState
 from gatewayz.records import Cost, ErrorType, Outcome, Usage
 from gatewayz.routing.route_states import Visit
 from gatewayz.telemetry.request import AttemptTelemetry
@@ -49,7 +49,7 @@ class AttemptRecord:
 
     def __init__(
         self,
-        provider: Provider,
+        provider: ProviderState,
         model: str,
         span: AttemptTelemetry,
         visit: Visit,
@@ -96,7 +96,7 @@ class AttemptRecord:
         self._ended = True
         fold = self.fold
         if error_type is None:
-            self._provider.learn(self._model)
+            self._provider.learn_model(self._model)
         first_s, last_s = self.first_s, self.last_s
         try:
             self.visit.end(error_type, whole=whole, hurried=hurried)

@@ -8,7 +8,7 @@ from gatewayz.dataplane.endpoint import Served
 from gatewayz.dataplane.http import JSON, Exchange
 from gatewayz.errors import ProviderBadRequest
 from gatewayz.gateway import Answer
-from gatewayz.providers.base import Providers
+from gatewayz.providers.registry import Providers
 from gatewayz.records import Call
 from gatewayz.routing.candidates import candidates_for
 from gatewayz.telemetry.request import RequestTelemetry

@@ -77,7 +77,7 @@ class Routes:
         if not route.breaker.may_call(now_s):
             return Skipped("breaker_open", route.breaker.retry_after_s(now_s))
         provider = candidate.provider
-        rest_s = max(route.rests_until_s - now_s, provider.wait_s(candidate.model, now_s))
+        rest_s = max(route.rests_until_s - now_s, candidate.state.keys.wait_s(candidate.model, now_s))
         if rest_s > 0:
             return Skipped("rate_limited", rest_s)
         if self._in_flight[provider.name] >= (provider.max_concurrency or self._policy.provider_in_flight):

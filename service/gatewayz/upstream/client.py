@@ -113,7 +113,7 @@ async def _exchange(
         max_headers=MAX_HEADERS,
     )
     body = request.body
-    head = target.head(request.method, request.headers, len(body))
+    head = target.head(request)
     if len(body) <= ONE_WRITE_BYTES:
         transport.write(head + body)
     else:

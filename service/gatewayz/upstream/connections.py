@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import Literal
+from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -16,6 +16,7 @@ from aiohttp.client_reqrep import ClientRequest, ConnectionKey
 from aiohttp.connector import Connection
 from yarl import URL
 
+from gatewayz.upstream.port import Headers, UpstreamRequest
 from gatewayz.upstream.watch import Watch
 
 KEEPALIVE_S = (
@@ -59,26 +60,36 @@ class Target:
         self.request = ClientRequest("POST", url, loop=loop)
         """What the connector wants to know about a request, in the shape in which it wants it."""
         self.key: ConnectionKey = self.request.connection_key
-        self._start = f"{url.raw_path_qs} HTTP/1.1\r\nhost: {url.host_port_subcomponent}\r\n"
-        self._heads: dict[tuple[tuple[str, str], ...], bytes] = {}
+        self._start = f"{_target_of(address)} HTTP/1.1\r\nhost: {url.host_port_subcomponent}\r\n".encode("latin-1")
+        self._heads: dict[Headers, bytes] = {}
 
-    def head(self, method: Literal["POST", "GET"], headers: tuple[tuple[str, str], ...], body_size: int) -> bytes:
+    def head(self, request: UpstreamRequest) -> bytes:
         """The request up to its body. Raises ValueError for a header that would end its line."""
-        if method == "GET":  # once in a while, for a list of models
-            return self._lines(method, headers) + b"\r\n"
-        start = self._heads.get(headers)
+        changing = _lines(request.changing_headers) if request.changing_headers else b""
+        if request.method == "GET":  # once in a while, for a list of models
+            return b"GET %b%b%b\r\n" % (self._start, _lines(request.headers), changing)
+        start = self._heads.get(request.headers)
         if start is None:
-            start = self._lines(method, headers) + b"content-length: "
-            if len(self._heads) >= MAX_REMEMBERED:  # headers that change with every request, such as a trace's
+            start = b"POST %b%bcontent-length: " % (self._start, _lines(request.headers))
+            if len(self._heads) >= MAX_REMEMBERED:
                 self._heads.clear()
-            self._heads[headers] = start
-        return b"%b%d\r\n\r\n" % (start, body_size)
+            self._heads[request.headers] = start
+        return b"%b%d\r\n%b\r\n" % (start, len(request.body), changing)
 
-    def _lines(self, method: str, headers: tuple[tuple[str, str], ...]) -> bytes:
-        lines = [f"{name}: {value}\r\n" for name, value in headers]
-        if any(line.count("\r") + line.count("\n") + line.count("\0") != 2 for line in lines):
-            raise ValueError("a header holds a line break")
-        return f"{method} {self._start}{''.join(lines)}".encode("latin-1")
+
+def _target_of(address: str) -> str:
+    """Path and query as they are in ``address``. Not yarl's, which writes ``%3A`` as ``:``: a signature over the path would not
+    hold. Where they could not be sent as they are, yarl quotes them."""
+    parts = urlsplit(address)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return target if target.isascii() and target.isprintable() and " " not in target else URL(address).raw_path_qs
+
+
+def _lines(headers: Headers) -> bytes:
+    lines = [f"{name}: {value}\r\n" for name, value in headers]
+    if any(line.count("\r") + line.count("\n") + line.count("\0") != 2 for line in lines):
+        raise ValueError("a header holds a line break")
+    return "".join(lines).encode("latin-1")
 
 
 class Connector(aiohttp.TCPConnector):

@@ -11,6 +11,7 @@ import pytest
 from gatewayz.attempts.record import AttemptRecord
 from gatewayz.attempts.stream import begin_stream
 from gatewayz.gateway import Gateway
+from gatewayz.providers.base import Payload
 from gatewayz.records import Attempt, Cost, HttpRequest, Usage
 from gatewayz.routing.candidates import Candidate
 from gatewayz.routing.policy import RoutingPolicy
@@ -58,10 +59,12 @@ async def test_a_stream_that_our_own_defect_ends_says_so(rig: Rig) -> None:
             reason="first",
         )
     )
-    visit = rig.gateway.routes.enter(Candidate(provider, call.model), lambda candidate, state: None)
-    record = AttemptRecord(provider, call.model, span, visit, ChatProvider().fold())
-    sent = provider.request("/chat/completions", call.body, True, key=provider.take_key(call.model, 0))
-    response = await provider.upstream.send(sent)
+    candidate = Candidate(provider, rig.providers.state("openai"), call.model)
+    visit = rig.gateway.routes.enter(candidate, lambda candidate, state: None)
+    record = AttemptRecord(candidate.state, call.model, span, visit, ChatProvider().fold())
+    payload = Payload("/chat/completions", call.body, stream=True)
+    sent = provider.request(payload, provider.timeouts(stream=True), provider.keys[0])
+    response = await provider.send(sent)
     answer = await begin_stream(call, CHAT, provider, Defective(), response, record, 5)
     assert answer.events is not None
     async with aclosing(answer.events) as events:

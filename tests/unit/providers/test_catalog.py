@@ -8,8 +8,9 @@ import pytest
 
 from gatewayz.config import load_settings
 from gatewayz.errors import ConfigurationError, ProviderRateLimited
-from gatewayz.providers.base import Providers
+from gatewayz.providers.base import Payload
 from gatewayz.providers.catalog import Opener, load_config, load_providers, shipped_catalog
+from gatewayz.providers.registry import Providers
 from gatewayz.upstream import AiohttpUpstream
 from tests.unit.providers.requests import chat
 
@@ -40,10 +41,11 @@ class TestAvailability:
         assert "openai" not in load({"OPENAI_API_KEY": "  "})
 
     def test_a_keyless_provider_is_offered_when_its_address_is_given(self) -> None:
-        provider = load({"OLLAMA_BASE_URL": "http://gpu-box:11434/v1"})["ollama"]
-        assert chat(provider).url == "http://gpu-box:11434/v1/chat/completions"
-        assert (provider.server_address, provider.server_port) == ("gpu-box", 11434)
-        assert "authorization" not in dict(chat(provider).headers)
+        providers = load({"OLLAMA_BASE_URL": "http://gpu-box:11434/v1"})
+        address = providers["ollama"].address
+        assert chat(providers, "ollama").url == "http://gpu-box:11434/v1/chat/completions"
+        assert (address.host, address.port) == ("gpu-box", 11434)
+        assert "authorization" not in dict(chat(providers, "ollama").headers)
 
     def test_the_gauge_shows_both_kinds(self) -> None:
         shown = {attributes["gatewayz.provider.name"]: value for value, attributes in load().availability()}
@@ -58,8 +60,8 @@ class TestAvailability:
 
 class TestBaseUrls:
     def test_any_providers_address_can_be_replaced(self) -> None:
-        provider = load({"OPENAI_API_KEY": "sk-1", "OPENAI_BASE_URL": "http://127.0.0.1:9/v1/"})["openai"]
-        assert chat(provider).url == "http://127.0.0.1:9/v1/chat/completions"
+        providers = load({"OPENAI_API_KEY": "sk-1", "OPENAI_BASE_URL": "http://127.0.0.1:9/v1/"})
+        assert chat(providers, "openai").url == "http://127.0.0.1:9/v1/chat/completions"
 
     @pytest.mark.parametrize(
         ("given", "called"),
@@ -72,7 +74,7 @@ class TestBaseUrls:
     )
     def test_an_address_without_a_path_gets_the_usual_one(self, given: str, called: str) -> None:
         provider = load({"ANTHROPIC_API_KEY": "k", "ANTHROPIC_BASE_URL": given})["anthropic"]
-        assert provider.request("/messages", b"", stream=False).url == called
+        assert provider.address.url("anthropic_messages", "/messages") == called
 
     def test_a_wire_that_the_vendor_serves_elsewhere_is_expected_under_an_address_of_ones_own(
         self, tmp_path: Path
@@ -81,7 +83,7 @@ class TestBaseUrls:
             file = tmp_path / "gatewayz.yaml"
             file.write_text(text)
             provider = load({"DEEPSEEK_API_KEY": "k", **environment}, config_file=file)["deepseek"]
-            return provider.request("/messages", b"", stream=False, wire="anthropic_messages").url
+            return provider.address.url("anthropic_messages", "/messages")
 
         assert called({}) == "https://api.deepseek.com/anthropic/v1/messages"
         assert called({"DEEPSEEK_BASE_URL": "http://127.0.0.1:9/v1"}) == "http://127.0.0.1:9/v1/messages"
@@ -115,10 +117,12 @@ class TestBaseUrls:
 class TestSecrets:
     def test_no_repr_shows_a_key(self) -> None:
         providers = load({"OPENAI_API_KEY": "sk-canary"})
-        provider = providers["openai"]
-        request = chat(provider, b"prompt-canary", stream=True)
-        secrets = provider.keys.secrets
-        shown = f"{provider!r} {provider} {provider.keys!r} {secrets!r} {secrets[0]} {request!r} {request.headers!r}"
+        provider, state = providers["openai"], providers.state("openai")
+        request = chat(providers, "openai", b"prompt-canary", stream=True)
+        keys = provider.keys
+        shown = (
+            f"{provider!r} {provider} {provider.auth!r} {state!r} {keys!r} {keys[0]} {request!r} {request.headers!r}"
+        )
         assert "canary" not in shown
         assert dict(request.headers)["authorization"] == "Bearer sk-canary"
 
@@ -159,9 +163,11 @@ class TestTheShippedCatalogue:
     def test_each_wire_gets_its_key_in_its_own_way(
         self, name: str, wires: tuple[str, ...], path: str, header: tuple[str, str]
     ) -> None:
-        provider = load(dict.fromkeys(shipped_catalog()[name].keys, "k-1"))[name]
+        providers = load(dict.fromkeys(shipped_catalog()[name].keys, "k-1"))
+        provider = providers[name]
         assert provider.wires == wires
-        request = provider.request(path, b"{}", stream=False, key=provider.take_key("x", 0.0))
+        key = providers.state(name).take_key("x", 0.0)
+        request = provider.request(Payload(path, b"{}", stream=False), provider.timeouts(stream=False), key)
         assert request.url == shipped_catalog()[name].base_url + path
         assert header in request.headers
         assert [value for _, value in request.headers].count(header[1]) == 1
@@ -170,30 +176,31 @@ class TestTheShippedCatalogue:
 
 class TestKeyPools:
     def test_one_variable_may_hold_several_keys(self) -> None:
-        provider = load({"OPENAI_API_KEY": "sk-1, sk-2,,sk-1"})["openai"]
-        sent = [dict(chat(provider).headers)["authorization"] for _ in range(4)]
+        providers = load({"OPENAI_API_KEY": "sk-1, sk-2,,sk-1"})
+        sent = [dict(chat(providers, "openai").headers)["authorization"] for _ in range(4)]
         assert sent == ["Bearer sk-1", "Bearer sk-2", "Bearer sk-1", "Bearer sk-2"]
 
     def test_all_variables_that_are_set_are_used(self) -> None:
         provider = load({"GEMINI_API_KEY": "g-1", "GOOGLE_API_KEY": "g-1,g-2"})["gemini"]
-        assert [secret.reveal() for secret in provider.keys.secrets] == ["g-1", "g-2"]
+        assert [key.reveal() for key in provider.keys] == ["g-1", "g-2"]
 
     def test_a_provider_that_asked_to_be_left_alone_with_every_key_is(self) -> None:
-        provider = load({"OPENAI_API_KEY": "sk-1,sk-2"})["openai"]
+        state = load({"OPENAI_API_KEY": "sk-1,sk-2"}).state("openai")
         for _ in range(2):
-            key = provider.take_key("gpt-4o", 0.0)
-            provider.refused(key, "gpt-4o", 429, 30.0, 0.0)
+            key = state.take_key("gpt-4o", 0.0)
+            assert key is not None
+            state.keys.failed(key, "gpt-4o", 429, 30.0, 0.0)
         with pytest.raises(ProviderRateLimited) as caught:
-            provider.take_key("gpt-4o", 10.0)
+            state.take_key("gpt-4o", 10.0)
         assert caught.value.retry_after_s == pytest.approx(20.0)
-        assert provider.wait_s("gpt-4o", 10.0) == pytest.approx(20.0)
-        assert provider.take_key("o3", 10.0) is not None
-        assert provider.take_key("gpt-4o", 30.0) is not None
+        assert state.keys.wait_s("gpt-4o", 10.0) == pytest.approx(20.0)
+        assert state.take_key("o3", 10.0) is not None
+        assert state.take_key("gpt-4o", 30.0) is not None
 
     def test_a_provider_without_keys_needs_none(self) -> None:
-        provider = load({"OLLAMA_BASE_URL": "http://gpu-box:11434/v1"})["ollama"]
-        assert provider.take_key("x", 0.0) is None
-        assert provider.wait_s("x", 0.0) == 0
+        state = load({"OLLAMA_BASE_URL": "http://gpu-box:11434/v1"}).state("ollama")
+        assert state.take_key("x", 0.0) is None
+        assert state.keys.wait_s("x", 0.0) == 0
 
 
 class TestOwnProviders:
@@ -215,19 +222,19 @@ models:
     def test_one_entry_adds_a_provider(self, tmp_path: Path) -> None:
         providers = self.load(tmp_path, {"ACME_API_KEY": "a-1"})
         acme = providers["acme"]
-        request = chat(acme, stream=True)
+        request = chat(providers, "acme", stream=True)
         assert request.url == "https://api.acme.example/v1/chat/completions"
         assert dict(request.headers)["x-team"] == "search"
         assert (request.timeouts.first_byte_s, request.timeouts.total_s) == (3, 90)
         assert request.timeouts.idle_s == load_settings().idle_timeout_s
         assert acme.timeouts(stream=False).first_byte_s == load_settings().first_byte_timeout_s
         assert acme.max_concurrency == 7
-        assert acme.serves("acme-large")
+        assert providers.state("acme").serves("acme-large")
         assert next(iter(providers)) == "acme"
 
     def test_a_keyless_provider_is_offered_when_the_file_names_it(self, tmp_path: Path) -> None:
         providers = self.load(tmp_path, {})
-        assert providers["ollama"].base_url == "http://127.0.0.1:11434/v1"
+        assert providers["ollama"].address.base_url == "http://127.0.0.1:11434/v1"
         assert providers.unavailable["vllm"] == "not_configured"
         assert providers.unavailable["acme"] == "no_key"
 
@@ -248,16 +255,18 @@ class TestReplacement:
         settings = load_settings()
         opener = Opener(settings, {"OPENAI_API_KEY": "sk-1,sk-2", "GROQ_API_KEY": "g"})
         providers = opener.providers(load_config(settings))
-        before = providers["openai"]
-        before.learn("gpt-99")
-        before.refused(before.take_key("o3", 0.0), "o3", 429, 60.0, 0.0)
+        before = providers.state("openai")
+        before.learn_model("gpt-99")
+        before.keys.failed(before.keys.secrets[0], "o3", 429, 60.0, 0.0)
         after = opener.providers(load_config(settings))
         generation = providers.generation
-        providers.replace(after)
-        assert providers["openai"] is not before
-        assert providers["openai"].known_model("gpt-99") == "gpt-99"
-        assert providers["openai"].upstream is before.upstream
-        taken = [providers["openai"].take_key("o3", 1.0) for _ in range(2)]
+        assert providers.replace(after) == frozenset()
+        state = providers.state("openai")
+        assert state is not before
+        assert state.known_model("gpt-99") == "gpt-99"
+        assert state.provider is providers["openai"]
+        assert state.provider.upstream is before.provider.upstream
+        taken = [state.take_key("o3", 1.0) for _ in range(2)]
         assert [key.reveal() for key in taken if key is not None] == ["sk-2", "sk-2"]
         assert providers.generation != generation
         await providers.close()
@@ -267,7 +276,7 @@ class TestModels:
     def test_plain_names_find_their_provider(self) -> None:
         providers = load({"OPENAI_API_KEY": "k", "DEEPSEEK_API_KEY": "k", "GROQ_API_KEY": "k"})
         serving = {
-            model: [name for name, provider in providers.items() if provider.serves(model)]
+            model: [name for name in providers if providers.state(name).serves(model)]
             for model in (
                 "gpt-4o",
                 "gpt-99-turbo",
@@ -289,23 +298,23 @@ class TestModels:
         }
 
     def test_metrics_name_what_the_catalogue_knows(self) -> None:
-        provider = load({"OPENAI_API_KEY": "k"})["openai"]
-        assert provider.known_model("gpt-4o") == "gpt-4o"
-        assert provider.known_model("gpt-99") == "other"
+        state = load({"OPENAI_API_KEY": "k"}).state("openai")
+        assert state.known_model("gpt-4o") == "gpt-4o"
+        assert state.known_model("gpt-99") == "other"
 
     def test_metrics_name_what_has_answered(self) -> None:
-        provider = load({"OPENAI_API_KEY": "k"})["openai"]
-        provider.learn("gpt-99")
-        assert provider.known_model("gpt-99") == "gpt-99"
+        state = load({"OPENAI_API_KEY": "k"}).state("openai")
+        state.learn_model("gpt-99")
+        assert state.known_model("gpt-99") == "gpt-99"
 
     def test_there_is_an_end_to_learning(self) -> None:
-        provider = load({"OPENAI_API_KEY": "k"})["openai"]
+        state = load({"OPENAI_API_KEY": "k"}).state("openai")
         for number in range(1000):
-            provider.learn(f"model-{number}")
-        known = [number for number in range(1000) if provider.known_model(f"model-{number}") != "other"]
+            state.learn_model(f"model-{number}")
+        known = [number for number in range(1000) if state.known_model(f"model-{number}") != "other"]
         assert known == list(range(200))
 
     def test_providers_learn_each_for_themselves(self) -> None:
-        first, second = load({"OPENAI_API_KEY": "k"})["openai"], load({"OPENAI_API_KEY": "k"})["openai"]
-        first.learn("x")
+        first, second = [load({"OPENAI_API_KEY": "k"}).state("openai") for _ in range(2)]
+        first.learn_model("x")
         assert second.known_model("x") == "other"

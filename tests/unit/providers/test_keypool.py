@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from gatewayz.providers.keypool import LIMITED_S, MAX_RESTS, REFUSED_S, KeyPool, Secret, split_keys
+from gatewayz.providers.keypool import (
+    MAX_COOLDOWNS,
+    RATE_LIMITED_COOLDOWN_S,
+    REJECTED_COOLDOWN_S,
+    KeyPool,
+    Secret,
+    split_keys,
+)
 
 MODEL = "gpt-4o"
 
@@ -36,8 +43,8 @@ def test_the_same_key_twice_is_one() -> None:
 def test_a_refused_key_rests_for_minutes_whatever_the_model(status: int) -> None:
     keys = pool("a", "b")
     fail(keys, "a", status)
-    assert {taken(keys, REFUSED_S - 1, model) for model in (MODEL, "o3") for _ in range(3)} == {"b"}
-    assert {taken(keys, REFUSED_S) for _ in range(2)} == {"a", "b"}
+    assert {taken(keys, REJECTED_COOLDOWN_S - 1, model) for model in (MODEL, "o3") for _ in range(3)} == {"b"}
+    assert {taken(keys, REJECTED_COOLDOWN_S) for _ in range(2)} == {"a", "b"}
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 500, 503, 529])
@@ -58,8 +65,8 @@ def test_a_limited_key_rests_as_long_as_the_provider_says_for_that_model_alone()
 def test_without_a_word_of_the_provider_a_limited_key_rests_a_little() -> None:
     keys = pool("a", "b")
     fail(keys, "a", 429)
-    assert {taken(keys, LIMITED_S - 0.1) for _ in range(3)} == {"b"}
-    assert {taken(keys, LIMITED_S) for _ in range(2)} == {"a", "b"}
+    assert {taken(keys, RATE_LIMITED_COOLDOWN_S - 0.1) for _ in range(3)} == {"b"}
+    assert {taken(keys, RATE_LIMITED_COOLDOWN_S) for _ in range(2)} == {"a", "b"}
 
 
 def test_a_later_shorter_rest_does_not_shorten_an_earlier_one() -> None:
@@ -102,11 +109,11 @@ def test_a_key_that_works_again_is_back_at_once() -> None:
 
 def test_what_is_remembered_is_bounded() -> None:
     keys = pool("a")
-    for number in range(3 * MAX_RESTS):
+    for number in range(3 * MAX_COOLDOWNS):
         keys.failed(keys.secrets[0], f"model-{number}", 429, 1000.0, 0.0)
-    resting = sum(keys.wait_s(f"model-{number}", 1.0) > 0 for number in range(3 * MAX_RESTS))
-    assert resting == MAX_RESTS
-    assert keys.wait_s(f"model-{3 * MAX_RESTS - 1}", 1.0) > 0
+    resting = sum(keys.wait_s(f"model-{number}", 1.0) > 0 for number in range(3 * MAX_COOLDOWNS))
+    assert resting == MAX_COOLDOWNS
+    assert keys.wait_s(f"model-{3 * MAX_COOLDOWNS - 1}", 1.0) > 0
 
 
 def test_a_new_pool_takes_over_what_is_known_of_the_keys_that_remain() -> None:

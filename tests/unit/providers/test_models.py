@@ -11,9 +11,10 @@ import orjson
 import pytest
 
 from gatewayz.config import load_settings
-from gatewayz.providers.base import MAX_LISTED, Providers
 from gatewayz.providers.catalog import load_providers
 from gatewayz.providers.model_lists import MAX_RETRY_S, REFRESH_S, RETRY_S, ModelLists, models_request, read_models
+from gatewayz.providers.registry import Providers
+from gatewayz.providers.state import MAX_LISTED
 from tests.polling import until
 
 
@@ -24,7 +25,7 @@ class ListServer:
         self.status = 200
         self.body = orjson.dumps({"object": "list", "data": [{"id": "gpt-of-today"}]})
         self.seen: list[str] = []
-        self.meanwhile: Callable[[], None] = lambda: None
+        self.meanwhile: Callable[[], object] = lambda: None
         """Happens before an answer."""
         self.address = ""
 
@@ -72,16 +73,16 @@ async def test_what_the_provider_has_is_served(server: ListServer, providers: Pr
     await ModelLists(providers).refresh(0.0)
     assert server.seen[0].startswith("GET /v1/models HTTP/1.1\r\n")
     assert "authorization: Bearer sk-1" in server.seen[0]
-    assert "gpt-of-today" in list(providers["openai"].all_models())
-    assert next(iter(providers["openai"].all_models())) == providers["openai"].models[0]
-    assert providers["openai"].known_model("gpt-of-today") == "other"
+    assert "gpt-of-today" in list(providers.state("openai").all_models())
+    assert next(iter(providers.state("openai").all_models())) == providers["openai"].models[0]
+    assert providers.state("openai").known_model("gpt-of-today") == "other"
     assert providers.generation != before
 
 
 async def test_a_list_that_comes_during_a_reload_is_not_lost(server: ListServer, providers: Providers) -> None:
     server.meanwhile = lambda: providers.replace(configured(server))
     await ModelLists(providers).refresh(0.0)
-    assert "gpt-of-today" in list(providers["openai"].all_models())
+    assert "gpt-of-today" in list(providers.state("openai").all_models())
 
 
 async def test_it_is_asked_again_after_a_while_and_not_before(server: ListServer, providers: Providers) -> None:
@@ -99,7 +100,7 @@ async def test_it_is_asked_again_after_a_while_and_not_before(server: ListServer
 async def test_an_answer_that_is_no_list_changes_nothing(server: ListServer, providers: Providers, body: bytes) -> None:
     server.body = body
     await ModelLists(providers).refresh(0.0)
-    assert list(providers["openai"].all_models()) == list(providers["openai"].models)
+    assert list(providers.state("openai").all_models()) == list(providers["openai"].models)
 
 
 async def test_a_failure_keeps_what_was_known(server: ListServer, providers: Providers) -> None:
@@ -108,7 +109,7 @@ async def test_a_failure_keeps_what_was_known(server: ListServer, providers: Pro
     server.body = b'{"error":{"message":"not now"}}'
     await lists.refresh(REFRESH_S)
     assert len(server.seen) == 2
-    assert "gpt-of-today" in list(providers["openai"].all_models())
+    assert "gpt-of-today" in list(providers.state("openai").all_models())
 
 
 async def test_a_provider_that_does_not_answer_is_asked_less_and_less_often(
@@ -132,14 +133,14 @@ async def test_a_provider_that_does_not_answer_is_asked_less_and_less_often(
 async def test_an_unreachable_provider_is_no_error(providers: Providers, server: ListServer) -> None:
     await server.__aexit__()
     await ModelLists(providers).refresh(0.0)
-    assert list(providers["openai"].all_models()) == list(providers["openai"].models)
+    assert list(providers.state("openai").all_models()) == list(providers["openai"].models)
     await server.__aenter__()
 
 
 async def test_the_task_runs_by_itself_and_ends_when_told(server: ListServer, providers: Providers) -> None:
     lists = ModelLists(providers, tick_s=0.02)
     lists.open()
-    await until(lambda: "gpt-of-today" in list(providers["openai"].all_models()))
+    await until(lambda: "gpt-of-today" in list(providers.state("openai").all_models()))
     await lists.close()
 
 
@@ -150,9 +151,9 @@ async def test_providers_that_list_nothing_are_not_asked() -> None:
 
 
 def test_a_list_of_thousands_is_cut() -> None:
-    provider = load_providers(load_settings(), {"OPENAI_API_KEY": "k"})["openai"]
-    provider.set_listed(f"model-{number}" for number in range(10 * MAX_LISTED))
-    assert len(list(provider.all_models())) == MAX_LISTED + len(provider.models)
+    state = load_providers(load_settings(), {"OPENAI_API_KEY": "k"}).state("openai")
+    state.set_listed(f"model-{number}" for number in range(10 * MAX_LISTED))
+    assert len(list(state.all_models())) == MAX_LISTED + len(state.provider.models)
 
 
 @pytest.mark.parametrize(
@@ -185,5 +186,6 @@ def test_what_is_no_list_is_said_to_be_none() -> None:
     ],
 )
 def test_each_provider_is_asked_in_its_own_way(variable: str, name: str, url: str) -> None:
-    request = models_request(load_providers(load_settings(), {variable: "k"})[name], 0.0)
+    provider = load_providers(load_settings(), {variable: "k"})[name]
+    request = models_request(provider, provider.keys[0])
     assert (request.url, request.method, request.body) == (url, "GET", b"")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+from msgspec import structs
 
 from gatewayz.config import load_settings
 from gatewayz.errors import (
@@ -50,6 +51,29 @@ async def test_an_answer_arrives_whole_and_its_connection_is_used_again(
 async def test_nothing_is_added_to_the_headers(fake: FakeLLM, upstream: AiohttpUpstream) -> None:
     await ask(upstream, request_for(fake, "ok"))
     assert set(fake.requests[0].headers) == {"host", "content-length", *(name for name, _ in HEADERS)}
+
+
+async def test_path_and_query_are_sent_as_they_are_given(fake: FakeLLM, upstream: AiohttpUpstream) -> None:
+    """A provider may hold a signature over them against what arrives."""
+    for target in ("/v1/model/us.x-v1%3A0/invoke", "/v1/a%2Fb@c:d?alt=sse&x=%20", "/v1/é ü"):
+        request = request_for(fake, "ok")
+        await ask(upstream, structs.replace(request, url=fake.base_url.removesuffix("/v1") + target))
+    sent = [one.path for one in fake.requests]
+    assert sent == ["/v1/model/us.x-v1%3A0/invoke", "/v1/a%2Fb@c:d?alt=sse&x=%20", "/v1/%C3%A9%20%C3%BC"]
+
+
+async def test_changing_headers_are_sent_and_not_remembered(fake: FakeLLM, upstream: AiohttpUpstream) -> None:
+    for changing in ((("traceparent", "1"),), (), (("traceparent", "2"),)):
+        await ask(upstream, structs.replace(request_for(fake, "ok"), changing_headers=changing))
+    assert [one.headers.get("traceparent") for one in fake.requests] == ["1", None, "2"]
+
+
+async def test_line_break_in_a_header_is_refused(fake: FakeLLM, upstream: AiohttpUpstream) -> None:
+    smuggled = (("x-one", "1\r\nx-two: 2"),)
+    for members in ({"changing_headers": smuggled}, {"headers": smuggled}):
+        with pytest.raises(ValueError, match="line break"):
+            await upstream.send(structs.replace(request_for(fake, "ok"), **members))
+    assert fake.requests == []
 
 
 async def test_headers_are_found_by_their_lower_case_name(fake: FakeLLM, upstream: AiohttpUpstream) -> None:
@@ -125,7 +149,7 @@ async def test_a_closed_port_is_a_failed_connection_that_names_the_reason(upstre
 
 
 async def test_a_name_that_does_not_resolve_is_a_failed_connection(fake: FakeLLM, upstream: AiohttpUpstream) -> None:
-    request = replace(request_for(fake, "ok"), url="http://nobody.invalid/v1/chat/completions")
+    request = structs.replace(request_for(fake, "ok"), url="http://nobody.invalid/v1/chat/completions")
     with pytest.raises(ProviderConnectionFailed, match=r"nobody\.invalid could not be resolved"):
         await upstream.send(request)
 
@@ -135,7 +159,7 @@ async def test_plain_text_where_tls_was_expected_is_a_failed_connection(
 ) -> None:
     request = request_for(fake, "ok")
     with pytest.raises(ProviderConnectionFailed, match="TLS with"):
-        await upstream.send(replace(request, url=request.url.replace("http:", "https:")))
+        await upstream.send(structs.replace(request, url=request.url.replace("http:", "https:")))
     assert fake.requests == []
 
 
@@ -318,7 +342,7 @@ class TestSize:
     async def test_a_request_of_megabytes_arrives(self, fake: FakeLLM, upstream: AiohttpUpstream) -> None:
         request = request_for(fake, "ok")
         body = request.body + b" " * 3_000_000
-        assert await ask(upstream, replace(request, body=body))
+        assert await ask(upstream, structs.replace(request, body=body))
         assert fake.requests[0].body == body
 
     @pytest.mark.parametrize("model", ["big-body", "gzip-bomb"])
