@@ -19,8 +19,9 @@ from gatewayz.errors import (
     ProviderMalformedResponse,
     ProviderStreamCut,
 )
-from gatewayz.providers.demo.answer import Refusal, compose, read_request
+from gatewayz.providers.demo.answer import compose
 from gatewayz.providers.demo.json_schema import instance_of
+from gatewayz.providers.demo.request import Refusal, read_request
 from gatewayz.providers.demo.tokens import count_tokens, tokens_of
 from gatewayz.providers.demo.upstream import DemoUpstream
 from gatewayz.upstream import Timeouts, UpstreamRequest
