@@ -1,4 +1,4 @@
-"""The port: what the gateway asks of an HTTP client, whichever it is."""
+"""The port: what the gateway needs of an HTTP client, whichever it is."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class UpstreamRequest(Record, frozen=True):
     on_sent: Callable[[], None] | None = None
     """Called as soon as it is on its way: from then on the provider may do what it asks, and charge for it."""
     changing_headers: Headers = ()
-    """Those that are another request's no more: a signature, a trace. Sent after the others."""
+    """Those that no other request has: a signature, a trace. Sent after the others."""
 
     def __repr__(self) -> str:
         """Without headers and body: keys and prompts."""
@@ -46,7 +46,7 @@ class UpstreamRequest(Record, frozen=True):
 
 
 class UpstreamResponse(Protocol):
-    """An answer whose headers are there. ``headers`` answers to lower-case names."""
+    """An answer whose headers are there, to be looked up by lower-case names."""
 
     @property
     def status(self) -> int: ...
@@ -62,7 +62,7 @@ class UpstreamResponse(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go: aborts the connection unless the body has come to its end. May be called twice."""
+        """Aborts the connection unless the body has come to its end. May be called twice."""
         ...
 
 
