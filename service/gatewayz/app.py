@@ -39,7 +39,7 @@ from gatewayz.dataplane.routes import find_route
 from gatewayz.errors import ConfigurationError, GatewayError
 from gatewayz.gateway import Gateway
 from gatewayz.pricing.price import CurrentPrices, Prices
-from gatewayz.providers.catalog import Opener, shipped_catalog
+from gatewayz.providers.catalog import ProviderFactory, shipped_catalog
 from gatewayz.providers.model_lists import ModelLists
 from gatewayz.providers.registry import Providers
 from gatewayz.records import ConnectionEnd
@@ -198,10 +198,10 @@ class _Configured:
 
 def _configured(settings: Settings, environment: Mapping[str, str], telemetry: Telemetry) -> _Configured:
     source = ConfigSource(find_config(settings.config_file), settings.data_dir, shipped_catalog())
-    opener = Opener(settings, environment)
+    factory = ProviderFactory(settings, environment)
 
     def make(config: ConfigFile) -> tuple[Providers, Prices]:
-        return opener.providers(config), Prices(config.providers)
+        return factory.make(config), Prices(config.providers)
 
     (providers, first_prices), wrong = source.first(make)
     if wrong is not None:

@@ -1,4 +1,4 @@
-"""Makes of each entry whose key or address is there a provider that can be called."""
+"""Makes a provider that can be called of each entry whose key or address is there."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def load_config(settings: Settings) -> ConfigFile:
     return read_config(find_config(settings.config_file), shipped_catalog())
 
 
-class Opener:
-    """Makes providers of configurations: one HTTP client for all of them, however often they are reloaded.
+class ProviderFactory:
+    """Makes providers of a configuration, with one HTTP client for all of them, however often it is reloaded.
 
-    Opens nothing itself: the HTTP client opens with the first call. ``Providers.close()`` closes it.
+    The HTTP client opens with the first request. ``Providers.close()`` closes it.
     """
 
     def __init__(self, settings: Settings, environment: Mapping[str, str], upstream: Upstream | None = None) -> None:
@@ -46,7 +46,7 @@ class Opener:
         self._http = AiohttpUpstream(settings) if upstream is None else upstream
         self._demo = DemoUpstream(settings.demo_pace_s)
 
-    def providers(self, config: ConfigFile) -> Providers:
+    def make(self, config: ConfigFile) -> Providers:
         """The providers that can be called, in the configuration's order. Raises ConfigurationError naming the variable."""
         available: dict[str, Provider] = {}
         unavailable: dict[str, str] = {}
@@ -116,11 +116,11 @@ class Opener:
 
 def load_providers(settings: Settings, environment: Mapping[str, str], upstream: Upstream | None = None) -> Providers:
     """The providers of the configuration in force. Raises ConfigurationError; opens nothing."""
-    return Opener(settings, environment, upstream).providers(load_config(settings))
+    return ProviderFactory(settings, environment, upstream).make(load_config(settings))
 
 
 def _with_path(override: str, usual: str) -> str:
-    """An address without a path gets the usual one: half of the vendors' SDKs take the same variable without ``/v1``."""
+    """An address without a path gets the usual path: half of the vendors' SDKs take the same variable without ``/v1``."""
     return override if urlsplit(override).path.strip("/") else override.rstrip("/") + urlsplit(usual).path
 
 

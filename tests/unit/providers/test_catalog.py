@@ -10,7 +10,7 @@ import pytest
 from gatewayz.config import load_settings
 from gatewayz.errors import ConfigurationError, ProviderRateLimited
 from gatewayz.providers.base import Payload
-from gatewayz.providers.catalog import Opener, load_config, load_providers, shipped_catalog
+from gatewayz.providers.catalog import ProviderFactory, load_config, load_providers, shipped_catalog
 from gatewayz.providers.registry import Providers
 from gatewayz.upstream import AiohttpUpstream
 from tests.unit.providers.requests import chat
@@ -252,12 +252,12 @@ models:
 class TestReplacement:
     async def test_reload_keeps_learned_models_cooldowns_and_the_http_client(self) -> None:
         settings = load_settings()
-        opener = Opener(settings, {"OPENAI_API_KEY": "sk-1,sk-2", "GROQ_API_KEY": "g"})
-        providers = opener.providers(load_config(settings))
+        factory = ProviderFactory(settings, {"OPENAI_API_KEY": "sk-1,sk-2", "GROQ_API_KEY": "g"})
+        providers = factory.make(load_config(settings))
         before = providers.state("openai")
         before.learn_model("gpt-99")
         before.keys.failed(before.keys.secrets[0], "o3", 429, 60.0, 0.0)
-        after = opener.providers(load_config(settings))
+        after = factory.make(load_config(settings))
         generation = providers.generation
         assert providers.replace(after) == frozenset()
         state = providers.state("openai")
