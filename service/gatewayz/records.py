@@ -18,7 +18,7 @@ Strategy = Literal["priority", "weighted", "latency", "cost"]
 CostSource = Literal["priced", "unpriced"]
 """Whether a price was known (``gatewayz.cost.source``)."""
 
-Operation = Literal["chat", "text_completion", "embeddings", "generate_content", "count_tokens"]
+Operation = Literal["chat", "text_completion", "embeddings", "count_tokens"]
 """``gen_ai.operation.name``: the words of the GenAI semantic conventions, and one that they lack (``count_tokens``)."""
 
 AttemptReason = Literal["first", "retry", "fallback"]
@@ -29,7 +29,7 @@ ConnectionEnd = Literal["malformed", "headers_too_large", "headers_late", "silen
 all that arrived; an answer that was not read."""
 
 UsageSource = Literal["provider", "estimate", "none"]
-"""Where token counts come from (``gatewayz.usage.source``): an estimate is never passed off as the provider's word."""
+"""Where token counts come from (``gatewayz.usage.source``): an estimate is never passed off as the provider's count."""
 
 RequestOutcome = Literal["ok", "caller_error", "refused", "provider_error", "gateway_error", "cancelled"]
 """How a request ended for the caller (``gatewayz.outcome``)."""
@@ -72,7 +72,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
 
 class KeyIdentity(Record, frozen=True):
-    """Who is calling: what may be said about an API key without saying the key."""
+    """Who is calling: what may be shown of an API key."""
 
     key_id: str
     name: str

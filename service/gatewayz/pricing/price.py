@@ -68,7 +68,7 @@ class Prices:
         return cost.nano_usd if cost.source == "priced" else None
 
     def rates(self, provider: str, model: str, at: datetime, input_tokens: int = 0) -> Rates | None:
-        """The rates that apply to ``model`` now, for a request of ``input_tokens``; None if nobody knows the model."""
+        """The rates that apply to ``model`` now, for a request of ``input_tokens``; None if the model is unknown."""
         own = self._own.get(provider)
         if own is not None and (entry := own.get(model) or own.get(ANY_MODEL)) is not None:
             return _own_rates(entry)
@@ -82,7 +82,7 @@ class Prices:
 
 
 class CurrentPrices:
-    """The prices in force, for those who hold on to one thing while the configuration is reloaded."""
+    """The prices in force: one object that stays the same while the configuration is reloaded."""
 
     def __init__(self, prices: Prices, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._prices = prices

@@ -29,7 +29,7 @@ from gatewayz.telemetry.names import Instrument
 
 MAX_SERIES = 2000
 EXEMPLAR_LIFE_NS = 20_000_000_000
-"""An exemplar is exported until it is this old, not once: whoever reads less often than we export sees it all the same.
+"""An exemplar is exported until it is this old, not once: a reader that comes less often than we export sees it all the same.
 Prometheus recognises a repeated one."""
 
 _OVERFLOW = {"otel.metric.overflow": True}
@@ -52,7 +52,7 @@ class _HistogramSeries:
         self.largest = float("-inf")
 
 
-class HistogramMeasure:
+class LightHistogram:
     """A cumulative explicit-bucket histogram; any thread may record."""
 
     __slots__ = ("_bounds", "_exemplars", "_lock", "_series", "instrument")
@@ -108,7 +108,7 @@ class HistogramMeasure:
         return _metric(self.instrument, Histogram(points, AggregationTemporality.CUMULATIVE)) if points else None
 
 
-class CounterMeasure:
+class LightCounter:
     """A cumulative monotonic sum; any thread may add.
 
     ``parts_per_unit``: what is added are whole parts of the instrument's unit (nano-dollars of a counter in dollars). They are
@@ -152,7 +152,7 @@ class CounterMeasure:
         )
 
 
-Measure = HistogramMeasure | CounterMeasure
+LightInstrument = LightHistogram | LightCounter
 
 
 def _attributes(instrument: Instrument, values: Values | None) -> Mapping[str, str | bool]:

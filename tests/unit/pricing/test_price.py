@@ -95,7 +95,7 @@ class TestWithoutAPrice:
         ("provider", "model"),
         [("openai", "gpt-of-tomorrow"), ("nvidia", "meta/llama-3.1-8b-instruct"), ("nobody", "gpt-4o"), ("openai", "")],
     )
-    def test_it_is_unpriced_not_free(self, provider: str, model: str) -> None:
+    def test_unknown_model_is_unpriced_not_free(self, provider: str, model: str) -> None:
         assert prices().price(provider, model, USAGE, NOON) is UNPRICED
         assert prices().estimate_nano_usd(provider, model, NOON) is None
 
@@ -124,7 +124,7 @@ providers:
       large: {input: 100, output: 200}
 """
 
-    def test_they_come_before_the_list(self) -> None:
+    def test_own_price_goes_before_the_list(self) -> None:
         cost = prices(self.TEXT).price("openai", "gpt-4o", USAGE, NOON)
         assert cost.nano_usd == 600 * 1_000 + 300 * 500 + 100 * 4_000 + 300 * 2_000 + 200 * 8_000
 
@@ -136,7 +136,7 @@ providers:
         assert own.price("acme", "anything", Usage(1_000_000, 0), NOON).nano_usd == 10 * 10**9
         assert own.price("acme", "large", Usage(1_000_000, 0), NOON).nano_usd == 100 * 10**9
 
-    def test_free_is_a_price(self) -> None:
+    def test_price_of_zero_is_a_price(self) -> None:
         cost = prices().price("ollama", "llama3", USAGE, NOON)
         assert cost == Cost("priced", 0)
 
