@@ -112,15 +112,7 @@ async def _exchange(
         max_field_size=MAX_HEADER_BYTES,
         max_headers=MAX_HEADERS,
     )
-    body = request.body
-    head = target.head(request)
-    if len(body) <= ONE_WRITE_BYTES:
-        transport.write(head + body)
-    else:
-        transport.write(head)
-        transport.write(body)
-    if request.on_sent is not None:
-        request.on_sent()
+    _write(transport, target, request)
     sent_at_s = monotonic()
     try:
         message, content = await protocol.read()
@@ -140,6 +132,17 @@ async def _exchange(
             raise _Stale from error
         raise
     return _Response(message.code, message.headers, content, deadline, request.stream)
+
+
+def _write(transport: asyncio.Transport, target: Target, request: UpstreamRequest) -> None:
+    head, body = target.head(request), request.body
+    if len(body) <= ONE_WRITE_BYTES:
+        transport.write(head + body)
+    else:
+        transport.write(head)
+        transport.write(body)
+    if request.on_sent is not None:
+        request.on_sent()
 
 
 class _Response:
