@@ -12,7 +12,7 @@ from gatewayz.errors import GatewayError
 class Answer:
     """Exactly one of ``body`` and ``events`` is set.
 
-    ``error`` is set once ``events`` has ended in failure: by then the status is long sent, and only the record can tell.
+    ``error`` is set once ``events`` has ended in failure: the status is sent by then, and only the request's record can say so.
     """
 
     status: int
@@ -22,4 +22,4 @@ class Answer:
     events: AsyncGenerator[bytes, None] | None = None
     error: GatewayError | None = None
     abandon: Callable[[], None] | None = None
-    """Call it whatever happens: a generator that was never started cannot clean up behind itself."""
+    """Call it whatever happens: a generator that was never started cannot clean up after itself."""

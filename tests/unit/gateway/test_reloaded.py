@@ -13,8 +13,8 @@ MORE_THAN_OPEN_IT = 7
 
 
 def reload(rig: Rig, **changed: str) -> None:
-    """What a new configuration changes, and the routes are told, as app.py does it."""
-    rig.gateway.routes.forget(rig.providers.replace(configured(rig, **changed)))
+    """Replaces the providers and tells the route states which have changed, as app.py does."""
+    rig.gateway.route_states.forget(rig.providers.replace(configured(rig, **changed)))
 
 
 def configured(rig: Rig, **changed: str) -> Providers:
@@ -26,7 +26,7 @@ def configured(rig: Rig, **changed: str) -> Providers:
 async def fail(rig: Rig) -> None:
     for _ in range(MORE_THAN_OPEN_IT):
         await rig.ask("openai/500")
-    assert rig.gateway.routes.state("openai", "500") == "open"
+    assert rig.gateway.route_states.breaker_state("openai", "500") == "open"
 
 
 @pytest.mark.parametrize("what", ["OPENAI_BASE_URL", "OPENAI_API_KEY"])
@@ -47,4 +47,6 @@ async def test_an_open_breaker_of_the_same_provider_stays_open(rig: Rig) -> None
 async def test_of_a_provider_that_is_gone_nothing_is_told(rig: Rig) -> None:
     await fail(rig)
     reload(rig, OPENAI_API_KEY="")
-    assert not [one for one in rig.gateway.routes.breaker_states() if one[1]["gatewayz.provider.name"] == "openai"]
+    assert not [
+        one for one in rig.gateway.route_states.breaker_states() if one[1]["gatewayz.provider.name"] == "openai"
+    ]
