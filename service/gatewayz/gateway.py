@@ -19,7 +19,7 @@ from gatewayz.attempts.outcome_sinks import OutcomeSinks
 from gatewayz.attempts.prepare import Speech, speech_for, speech_instead
 from gatewayz.attempts.record import PriceOf
 from gatewayz.errors import CallerCancelled, GatewayError, Overloaded
-from gatewayz.providers.base import Providers
+from gatewayz.providers.registry import Providers
 from gatewayz.records import Call
 from gatewayz.routing.affinity import ResponseAffinity
 from gatewayz.routing.candidates import Candidate, absent_from
@@ -55,7 +55,6 @@ class Gateway:
         self.providers = providers
         self.policy = policy or RoutingPolicy()
         self.route_states = RouteStates(self.policy, clock)
-        providers.when_gone = self.route_states.forget
         self._clock = clock
         self._choice = Choice(providers, self.policy, self.route_states, cost_of, clock=clock, random=chance)
         self._affinity = ResponseAffinity()
@@ -90,7 +89,7 @@ class Gateway:
         self, call: Call, caller_wire: CallerWire, context: CallContext, candidates: Sequence[Candidate]
     ) -> Answer:
         def prepare(candidate: Candidate) -> Speech:
-            return speech_for(call, caller_wire, candidate.provider, candidate.model, context.headers)
+            return speech_for(call, caller_wire, candidate.state, candidate.model, context.headers)
 
         with Turns(self._turn_rules, candidates, prepare, context.deadline_s, context.skipped) as turns:
             while (turn := await turns.next()) is not None:

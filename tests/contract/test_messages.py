@@ -241,7 +241,7 @@ def test_tokens_are_counted_by_the_provider_or_estimated(claude: anthropic.Anthr
 
 @pytest.mark.parametrize("reach", ["header", "models"])
 def test_tokens_are_counted_for_a_model_that_only_the_routing_options_reach(
-    claude: anthropic.Anthropic, theirs: Theirs, reach: str
+    claude: anthropic.Anthropic, theirs: FakeLLM, reach: str
 ) -> None:
     options: Any = (
         {"extra_headers": {"x-gatewayz-provider": "anthropic"}}
@@ -251,7 +251,7 @@ def test_tokens_are_counted_for_a_model_that_only_the_routing_options_reach(
     raw = claude.messages.with_raw_response.count_tokens(model="nobody's", messages=HELLO, **options)
     assert (raw.parse().input_tokens, raw.headers["x-gatewayz-usage-source"]) == (77, "provider")
     model = "nobody's" if reach == "header" else MODEL
-    assert (theirs.paths[-1], theirs.requests[-1]) == ("/v1/messages/count_tokens", {"model": model, "messages": HELLO})
+    assert (theirs.last.path, theirs.last.json) == ("/v1/messages/count_tokens", {"model": model, "messages": HELLO})
 
 
 def test_unknown_key_is_refused_in_anthropics_shape(live: LiveGateway) -> None:

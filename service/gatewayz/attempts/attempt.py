@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 import msgspec
 
-from gatewayz.attempts.answer import Answer, answer_headers, refused_headers
+from gatewayz.attempts.answer import Answer
 from gatewayz.attempts.context import CallContext
 from gatewayz.attempts.disconnect import OrphanedCalls
 from gatewayz.attempts.error_body import read_error_body
@@ -26,8 +25,9 @@ from gatewayz.errors import (
     ProviderIdleTimeout,
     ProviderRateLimited,
 )
-from gatewayz.providers.base import Provider
+from gatewayz.providers.base import Payload, Provider
 from gatewayz.providers.keypool import Secret
+from gatewayz.providers.returned_headers import answer_headers, refusal_headers
 from gatewayz.records import Attempt, Call
 from gatewayz.routing.affinity import ResponseAffinity
 from gatewayz.routing.route_states import RouteStates
@@ -110,14 +110,14 @@ class Attempts:
 
     def _begin(self, call: Call, caller_wire: CallerWire, context: CallContext, turn: Turn[Speech]) -> _Running:
         candidate, prepared = turn.candidate, turn.request
-        provider, model = candidate.provider, candidate.model
+        provider, state = candidate.provider, candidate.state
         translation = prepared.translation(_shape(call, context)) if prepared.translation is not None else None
-        key = provider.take_key(model, self._clock())
+        key = state.take_key(candidate.model, self._clock())
         charged = None if call.operation == "count_tokens" else prepared.body
         record = AttemptRecord(
             context,
             _attempt(call, context, turn),
-            provider,
+            state,
             self._routes.enter(candidate, context.breaker_changed),
             prepared.wire.fold(),
             self._sinks,
@@ -130,13 +130,13 @@ class Attempts:
 
     async def _answer(self, running: _Running) -> Answer:
         request = running.request = self._request(running)
-        response = await running.provider.upstream.send(request)
+        response = await running.provider.send(request)
         try:
             running.record.status = response.status
             if not 200 <= response.status < 300:
                 raise await _provider_error(running, response)
             if running.key is not None:
-                running.provider.keys.succeeded(running.key)
+                running.turn.candidate.state.keys.succeeded(running.key)
             if running.call.stream:
                 answer = await begin_stream(
                     running.call,
@@ -162,33 +162,30 @@ class Attempts:
         self._learn_from_answer(running)
         if running.translation is not None:
             body = running.translation.reply(body)
-        provider = running.provider
-        return Answer(response.status, answer_headers(provider, response.headers), provider.name, body=body)
+        name = running.provider.name
+        return Answer(response.status, answer_headers(response.headers, name), name, body=body)
 
     def _request(self, running: _Running) -> UpstreamRequest:
         """Within the provider's timeouts, the caller's, and what is left of the call's time."""
         context, prepared, record = running.context, running.turn.request, running.record
-        limited = context.caller_deadline or running.turn.number > 1
-        request = running.provider.request(
-            prepared.path,
-            prepared.body,
-            running.call.stream,
-            wire=prepared.wire.name,
-            forwarded=prepared.headers,
-            key=running.key,
-            traceparent=record.telemetry.traceparent,
+        stream, limited = running.call.stream, context.caller_deadline or running.turn.number > 1
+        timeouts = running.provider.timeouts(
+            stream,
             total_s=context.deadline_s - self._clock() if limited else None,
+            first_byte_s=context.options.first_chunk_timeout_s,
+        )
+        return running.provider.request(
+            Payload(prepared.path, prepared.body, stream, prepared.wire.name, prepared.headers),
+            timeouts,
+            running.key,
+            traceparent=record.telemetry.traceparent,
             on_sent=record.sent,
         )
-        first_s = context.options.first_chunk_timeout_s
-        if first_s is not None and first_s < request.timeouts.first_byte_s:
-            return replace(request, timeouts=replace(request.timeouts, first_byte_s=first_s))
-        return request
 
     def _learn_from_answer(self, running: _Running) -> None:
         prepared = running.turn.request
         if prepared.instead_of is not None:
-            running.provider.learn_lack(*prepared.instead_of)
+            running.turn.candidate.state.learn_missing(*prepared.instead_of)
         if prepared.wire.name == running.caller_wire.name == "openai_responses":
             self._affinity.remember(running.record.fold.response_id, running.provider.name)
 
@@ -200,8 +197,8 @@ class Attempts:
         if isinstance(error, ProviderRateLimited):
             status = 402 if error.code in SPENT else 429
         if key is not None and status in _ABOUT_THE_KEY:
-            model = running.turn.candidate.model
-            running.provider.refused(key, model, status, error.retry_after_s, self._clock())
+            candidate = running.turn.candidate
+            candidate.state.keys.failed(key, candidate.model, status, error.retry_after_s, self._clock())
         elif error.retry_after_s:
             running.record.visit.cool_down(error.retry_after_s)
 
@@ -228,8 +225,8 @@ def _attempt(call: Call, context: CallContext, turn: Turn[Speech]) -> Attempt:
         provider=provider.name,
         otel_provider=provider.otel_name,
         model=turn.candidate.model,
-        server_address=provider.server_address,
-        server_port=provider.server_port,
+        server_address=provider.address.host,
+        server_port=provider.address.port,
         stream=call.stream,
         number=turn.number,
         reason=turn.reason,
@@ -243,4 +240,4 @@ async def _provider_error(running: _Running, response: UpstreamResponse) -> Prov
     body = await read_error_body(response)
     wire = running.turn.request.wire
     error = wire.error(response.status, response.headers, body, running.provider.secrets)
-    return error.replaced(headers=refused_headers(response.headers))
+    return error.replaced(headers=refusal_headers(response.headers))

@@ -10,6 +10,7 @@ from gatewayz.configfile.schema import ReasoningBack
 from gatewayz.errors import GatewayError, InvalidRequest, ProviderError
 from gatewayz.providers.base import Provider
 from gatewayz.providers.forwarded_headers import forwarded_headers
+from gatewayz.providers.state import ProviderState
 from gatewayz.records import Call, Record
 from gatewayz.wires.anthropic_messages.count_tokens import TOKEN_COUNT
 from gatewayz.wires.base import CallerWire, Fold, ProviderWire, Shape, Translation, Wire
@@ -50,20 +51,21 @@ class Speech(Record, frozen=True):
     this speech is understood."""
 
 
-def speech_for(call: Call, caller: CallerWire, provider: Provider, model: str, headers: Headers = ()) -> Speech:
+def speech_for(call: Call, caller: CallerWire, state: ProviderState, model: str, headers: Headers = ()) -> Speech:
     """``headers`` are the caller's. Raises InvalidRequest, naming the member, when the provider's wire has no word for it."""
+    provider = state.provider
     if call.operation == "embeddings":
         return _embeddings(call, provider, model, headers)
     if call.operation == "count_tokens":
         return _token_count(call, provider, model, headers)
     name = wire_for(caller.name, provider.wires, call)
-    if provider.lacks(name, model):
+    if state.lacks(name, model):
         name = provider.wire
     wire = _wire(name, provider)
     body = request_body(call, caller, wire, model, usage_option=provider.usage_option)
     path = wire.path(model, call.stream)
     if caller.name == wire.name:
-        return Speech(wire, path, body, None, forwarded_headers(headers, caller.name))
+        return Speech(wire, path, body, None, forwarded_headers(headers, wire.http.forwarded))
     return Speech(wire, path, body, lambda shape: translation(call, caller, wire, shape))
 
 
@@ -100,14 +102,14 @@ def _embeddings(call: Call, provider: Provider, model: str, headers: Headers) ->
     wire = found
     body, path = wire.request(call, model), wire.path(model)
     if wire.name == "openai_embeddings":
-        return Speech(wire, path, body, None, forwarded_headers(headers, "openai_chat"))
+        return Speech(wire, path, body, None, forwarded_headers(headers, wire.http.forwarded))
     return Speech(wire, path, body, lambda shape: wire.answer(call, shape))
 
 
 def _token_count(call: Call, provider: Provider, model: str, headers: Headers) -> Speech:
     if TOKEN_COUNT.name not in provider.wires:
         raise InvalidRequest(f"{provider.name} has no endpoint that counts tokens.", code=NOT_COUNTABLE, param="model")
-    forwarded = forwarded_headers(headers, TOKEN_COUNT.name)
+    forwarded = forwarded_headers(headers, TOKEN_COUNT.http.forwarded)
     return Speech(TOKEN_COUNT, TOKEN_COUNT.path, TOKEN_COUNT.request(call, model), None, forwarded)
 
 

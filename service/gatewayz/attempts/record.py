@@ -7,7 +7,7 @@ from time import perf_counter
 
 from gatewayz.attempts.context import CallContext
 from gatewayz.attempts.outcome_sinks import OutcomeSinks
-from gatewayz.providers.base import Provider
+from gatewayz.providers.state import ProviderState
 from gatewayz.records import Attempt, Cost, ErrorType, Outcome, Usage
 from gatewayz.routing.route_states import Visit
 from gatewayz.telemetry.request import AttemptTelemetry
@@ -38,10 +38,10 @@ class AttemptRecord:
             "_context",
             "_ended",
             "_price_of",
-            "_provider",
             "_sent",
             "_sinks",
             "_started_s",
+            "_state",
             "attempt",
             "first_s",
         ),
@@ -52,7 +52,7 @@ class AttemptRecord:
         self,
         context: CallContext,
         attempt: Attempt,
-        provider: Provider,
+        state: ProviderState,
         visit: Visit,
         fold: Fold,
         sinks: OutcomeSinks,
@@ -63,7 +63,7 @@ class AttemptRecord:
         """``body``: the request, for an estimate where the provider does not count; None where nothing is charged."""
         context.totals.attempts += 1
         self._context = context
-        self._provider = provider
+        self._state = state
         self._sinks = sinks
         self._body = body
         self._price_of = price_of
@@ -114,7 +114,7 @@ class AttemptRecord:
     def _outcome(self, error_type: ErrorType | None, whole: bool, caller_deadline: bool) -> Outcome:
         fold, first_s, last_s = self.fold, self.first_s, self.last_s
         if error_type is None:
-            self._provider.learn(self.attempt.model)
+            self._state.learn_model(self.attempt.model)
         usage = self._usage(error_type)
         unread = whole and self._context.disconnect.gone
         return Outcome(
@@ -135,7 +135,7 @@ class AttemptRecord:
         )
 
     def _known_model(self) -> str:
-        return self._provider.known_model(self.attempt.model)
+        return self._state.known_model(self.attempt.model)
 
     def _usage(self, error_type: ErrorType | None) -> Usage:
         """The provider's count; where it has none, or not of everything, with an estimate in its place.

@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from time import perf_counter
 
-from gatewayz.attempts.answer import Answer, answer_headers
+from gatewayz.attempts.answer import Answer
 from gatewayz.attempts.record import AttemptRecord
 from gatewayz.errors import (
     GatewayError,
@@ -17,6 +17,7 @@ from gatewayz.errors import (
     ProviderStreamCut,
 )
 from gatewayz.providers.base import Provider
+from gatewayz.providers.returned_headers import answer_headers
 from gatewayz.records import Call, ErrorType
 from gatewayz.upstream import UpstreamResponse
 from gatewayz.wires.base import CallerWire, Translation
@@ -203,7 +204,7 @@ async def begin_stream(
         raise ProviderMalformedResponse(f"{provider.name} answered a streamed call with '{media_type[:80]}'.")
     relay = Relay(call, caller, translation, response, record)
     first = await relay.first(first_s)
-    answer = Answer(response.status, answer_headers(provider, response.headers), provider.name)
+    answer = Answer(response.status, answer_headers(response.headers, provider.name), provider.name)
     answer.events = relay.events(first, answer)
     answer.abandon = relay.abandon
     return answer

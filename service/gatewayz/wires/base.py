@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 from gatewayz.errors import GatewayError, ProviderError
 from gatewayz.records import Call, Operation
 from gatewayz.wires.fold import Fold as Fold
+from gatewayz.wires.http_terms import HttpTerms
 
 Wire = Literal["openai_chat", "openai_completions", "openai_responses", "anthropic_messages", "gemini"]
 
@@ -54,6 +55,9 @@ class ProviderWire(Protocol):
 
     @property
     def name(self) -> Wire: ...
+
+    @property
+    def http(self) -> HttpTerms: ...
 
     def path(self, model: str, stream: bool) -> str:
         """What to append to the provider's base address."""

@@ -13,6 +13,7 @@ from gatewayz.attempts.outcome_sinks import EndedAttempt, OutcomeSinks, RouteSta
 from gatewayz.attempts.record import AttemptRecord
 from gatewayz.attempts.stream import begin_stream
 from gatewayz.gateway import Gateway
+from gatewayz.providers.base import Payload
 from gatewayz.records import Attempt, Cost, HttpRequest, Outcome, OutcomeStep, Usage
 from gatewayz.routing.candidates import Candidate
 from gatewayz.routing.policy import RoutingPolicy
@@ -64,11 +65,15 @@ async def test_defect_in_a_stream_ends_it_with_an_error_event(rig: Rig) -> None:
     call = CHAT.parse(orjson.dumps(body))
     http = HttpRequest("POST", "/v1", "/v1", "http", "1.1", (), "req-1", time.time_ns(), key=None)
     context = CallContext("req-1", None, (), rig.telemetry.start_request(http))
-    visit = rig.gateway.route_states.enter(Candidate(provider, call.model), lambda candidate, state: None)
+    candidate = Candidate(provider, rig.providers.state("openai"), call.model)
+    visit = rig.gateway.route_states.enter(candidate, lambda candidate, state: None)
     attempt = Attempt("chat", "openai", "openai", call.model, "127.0.0.1", 1, stream=True)
-    record = AttemptRecord(context, attempt, provider, visit, ChatProvider().fold(), outcome_sinks(rig.telemetry))
-    sent = provider.request("/chat/completions", call.body, True, key=provider.take_key(call.model, 0))
-    response = await provider.upstream.send(sent)
+    record = AttemptRecord(
+        context, attempt, candidate.state, visit, ChatProvider().fold(), outcome_sinks(rig.telemetry)
+    )
+    payload = Payload("/chat/completions", call.body, stream=True)
+    sent = provider.request(payload, provider.timeouts(stream=True), provider.keys[0])
+    response = await provider.send(sent)
     answer = await begin_stream(call, CHAT, provider, DefectiveTranslation(), response, record, 5)
     assert answer.events is not None
     async with aclosing(answer.events) as events:

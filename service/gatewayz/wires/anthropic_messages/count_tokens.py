@@ -17,9 +17,10 @@ from gatewayz.errors import GatewayError, InvalidRequest, ProviderError, Provide
 from gatewayz.records import Call, Operation
 from gatewayz.wires.anthropic_messages.errors import error_body, error_event
 from gatewayz.wires.anthropic_messages.request import messages_to_upstream, parse_count_tokens_request
-from gatewayz.wires.anthropic_messages.wire import MessagesProvider
+from gatewayz.wires.anthropic_messages.wire import HTTP, MessagesProvider
 from gatewayz.wires.base import Shape, Translation, Wire
 from gatewayz.wires.fold import UNREADABLE, Fold
+from gatewayz.wires.http_terms import HttpTerms
 from gatewayz.wires.json_values import no_equal
 from gatewayz.wires.token_estimate import input_tokens
 
@@ -52,6 +53,7 @@ class TokenCount:
     name: Wire = "anthropic_messages"
     operation: Operation = "count_tokens"
     path: str = "/messages/count_tokens"
+    http: HttpTerms = HTTP
 
     def parse(self, body: bytes) -> Call:
         """Raises InvalidRequest naming the member at fault."""

@@ -18,7 +18,17 @@ from gatewayz.wires.anthropic_messages.request import messages_to_upstream, pars
 from gatewayz.wires.anthropic_messages.request_from_chat import chat_to_messages
 from gatewayz.wires.anthropic_messages.request_to_chat import messages_to_chat
 from gatewayz.wires.base import Fold, Shape, Translation, Wire
+from gatewayz.wires.http_terms import HttpTerms
 from gatewayz.wires.refusals.by_status import provider_error, sent_at_s
+
+HTTP = HttpTerms(
+    # Without a version a strict server refuses whatever it is asked.
+    headers=(("anthropic-version", "2023-06-01"),),
+    # Without the betas it refuses members of the body that belong to one.
+    forwarded=frozenset({b"anthropic-beta", b"anthropic-version"}),
+    models_path="/models?limit=1000",
+)
+"""Of all endpoints of this API."""
 
 _TOO_DEEP = "The body is nested too deeply."
 
@@ -54,6 +64,7 @@ class MessagesProvider:
     """A provider of ``{base_url}/messages``."""
 
     name: Wire = "anthropic_messages"
+    http: HttpTerms = HTTP
 
     def path(self, model: str, stream: bool) -> str:
         return "/messages"

@@ -25,6 +25,7 @@ from gatewayz.wires.fold import UNREADABLE, Fold
 from gatewayz.wires.gemini.answer import UsageMetadata, usage_of
 from gatewayz.wires.gemini.errors import gemini_error, gemini_error_in_band
 from gatewayz.wires.gemini.wire import model_name, model_path
+from gatewayz.wires.http_terms import HttpTerms
 
 _UNDERSTOOD = frozenset(EmbeddingsRequest.__struct_fields__)
 _UNIT_LENGTH_TOLERANCE = 1e-3  # float32 rounding stays far below, a vector that was cut off is far above
@@ -36,6 +37,7 @@ class GeminiEmbeddings:
     __slots__ = ()
 
     name: EmbeddingsWireName = "gemini_embeddings"
+    http: HttpTerms = HttpTerms()
 
     def path(self, model: str) -> str:
         return f"/{model_path(model)}:batchEmbedContents"

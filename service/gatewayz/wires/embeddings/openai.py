@@ -15,9 +15,11 @@ from msgspec import Meta, Raw, Struct
 
 from gatewayz.errors import GatewayError, InvalidRequest, ProviderError, ProviderMalformedResponse
 from gatewayz.records import Call, Operation, Usage
+from gatewayz.wires import http_terms
 from gatewayz.wires.base import Shape, Translation, Wire
 from gatewayz.wires.body import MAX_MODEL_CHARACTERS, join_members, read_body
 from gatewayz.wires.fold import UNREADABLE, Fold, token_count
+from gatewayz.wires.http_terms import HttpTerms
 from gatewayz.wires.openai_chat.request import error_body, error_event
 from gatewayz.wires.refusals.by_status import provider_error
 from gatewayz.wires.refusals.in_band import error_in_band
@@ -30,6 +32,9 @@ class EmbeddingsWire(Protocol):
 
     @property
     def name(self) -> EmbeddingsWireName: ...
+
+    @property
+    def http(self) -> HttpTerms: ...
 
     def path(self, model: str) -> str:
         """What to append to the provider's base address."""
@@ -110,6 +115,7 @@ class OpenAIEmbeddings:
     __slots__ = ()
 
     name: EmbeddingsWireName = "openai_embeddings"
+    http: HttpTerms = http_terms.OPENAI
 
     def path(self, model: str) -> str:
         return "/embeddings"

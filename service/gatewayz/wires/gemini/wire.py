@@ -13,6 +13,7 @@ from gatewayz.wires.gemini.answer_to_chat import GeminiToChat
 from gatewayz.wires.gemini.errors import gemini_error
 from gatewayz.wires.gemini.fold import GeminiFold
 from gatewayz.wires.gemini.request_from_chat import chat_to_gemini
+from gatewayz.wires.http_terms import HttpTerms
 
 KEY_HEADER = "x-goog-api-key"
 """Where a key goes; Gemini takes no ``Authorization: Bearer`` for one."""
@@ -26,6 +27,7 @@ class GeminiWire:
     __slots__ = ()
 
     name: Wire = "gemini"
+    http: HttpTerms = HttpTerms(models_path="/models?pageSize=1000")
 
     def path(self, model: str, stream: bool) -> str:
         """``alt=sse``: without it a stream is one long JSON array."""

@@ -11,7 +11,9 @@ import orjson
 
 from gatewayz.errors import GatewayError, ProviderError
 from gatewayz.records import Call, Operation
+from gatewayz.wires import http_terms
 from gatewayz.wires.base import Fold, Shape, Translation, Wire
+from gatewayz.wires.http_terms import HttpTerms
 from gatewayz.wires.json_values import Object, list_of, object_of, text_of
 from gatewayz.wires.openai_chat.fold import ChatFold
 from gatewayz.wires.openai_chat.messages import pictures_apart
@@ -72,6 +74,7 @@ class ChatProvider:
     """How it takes an earlier turn's reasoning back: as the text that it was (``reasoning_content``), or with everything that
     was sealed (``reasoning_details`` and ``extra_content``). Strict providers refuse members they do not know."""
     name: Wire = "openai_chat"
+    http: HttpTerms = http_terms.OPENAI
 
     def path(self, model: str, stream: bool) -> str:
         return "/chat/completions"

@@ -16,8 +16,10 @@ from msgspec import Meta, Struct
 
 from gatewayz.errors import GatewayError, InvalidRequest, ProviderError
 from gatewayz.records import Call, Operation, RequestParameters
+from gatewayz.wires import http_terms
 from gatewayz.wires.base import Fold, Shape, Translation, Wire
 from gatewayz.wires.body import MAX_MODEL_CHARACTERS, Count, Integer, read_body
+from gatewayz.wires.http_terms import HttpTerms
 from gatewayz.wires.json_values import Object, no_equal, present, wrong_type
 from gatewayz.wires.openai_chat.fold import ChatFold
 from gatewayz.wires.openai_chat.request import chat_to_upstream, error_body, error_event
@@ -157,6 +159,7 @@ class CompletionsProvider:
     """A provider of ``{base_url}/completions``, for callers of the same: nothing else is worth translating to it."""
 
     name: Wire = "openai_completions"
+    http: HttpTerms = http_terms.OPENAI
 
     def path(self, model: str, stream: bool) -> str:
         return "/completions"

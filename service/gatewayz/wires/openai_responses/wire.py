@@ -17,8 +17,10 @@ from msgspec import Meta, Struct
 
 from gatewayz.errors import GatewayError, ProviderError
 from gatewayz.records import Call, Operation, RequestParameters
+from gatewayz.wires import http_terms
 from gatewayz.wires.base import Fold, Shape, Translation, Wire
 from gatewayz.wires.body import MAX_MODEL_CHARACTERS, Count, join_members, read_body
+from gatewayz.wires.http_terms import HttpTerms
 from gatewayz.wires.openai_chat.request import error_body
 from gatewayz.wires.openai_responses.answer_from_chat import ChatToResponses
 from gatewayz.wires.openai_responses.answer_to_chat import ResponsesToChat
@@ -94,6 +96,7 @@ class ResponsesProvider:
     """A provider of ``{base_url}/responses``."""
 
     name: Wire = "openai_responses"
+    http: HttpTerms = http_terms.OPENAI
 
     def path(self, model: str, stream: bool) -> str:
         return "/responses"
