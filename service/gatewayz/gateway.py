@@ -50,7 +50,7 @@ from gatewayz.routing.strategies import CostOf, no_price
 from gatewayz.telemetry import names
 from gatewayz.telemetry.request import RequestTelemetry
 from gatewayz.upstream import Timeouts
-from gatewayz.wires.base import CallerWire, Shape
+from gatewayz.wires.base import AnswerInfo, CallerWire
 from gatewayz.wires.refusals.by_status import SPENT
 
 logger = logging.getLogger(__name__)
@@ -74,10 +74,10 @@ class _Asked(Record, frozen=True):
     headers: Headers
     """The caller's; what of them goes on, each candidate's speech says."""
 
-    def shape(self) -> Shape:
+    def answer_info(self) -> AnswerInfo:
         call = self.call
         now_s = int(time.time())
-        return Shape(self.telemetry.request_id, call.model, now_s, call.stream, call.include_usage, time.time)
+        return AnswerInfo(self.telemetry.request_id, call.model, now_s, call.stream, call.include_usage, time.time)
 
     def skipped(self, candidate: Candidate, reason: str) -> None:
         told = {names.PROVIDER: candidate.provider.name, names.SKIP_REASON: reason}
@@ -258,7 +258,7 @@ class Gateway:
         self, asked: _Asked, candidate: Candidate, speech: Speech, number: int, reason: AttemptReason
     ) -> Answer:
         call, provider = asked.call, candidate.provider
-        translation = speech.translation(asked.shape()) if speech.translation is not None else None
+        translation = speech.translation(asked.answer_info()) if speech.translation is not None else None
         secret = provider.take_key(candidate.model, self._clock())
         visit = self.routes.enter(candidate, asked.breaker_changed)
         span = asked.telemetry.start_attempt(
@@ -277,9 +277,8 @@ class Gateway:
             )
         )
         charged = None if call.operation == "count_tokens" else speech.body
-        record = AttemptRecord(
-            provider, candidate.model, span, visit, speech.wire.fold(), self._price_of, request=charged
-        )
+        fold = speech.wire.fold() if translation is None else translation.fold
+        record = AttemptRecord(provider, candidate.model, span, visit, fold, self._price_of, request=charged)
         if not call.stream and charged is not None:
             asked.presence.charged_whole(self._awaited)
         patience = own = provider.timeouts(call.stream)
@@ -304,23 +303,27 @@ class Gateway:
                 record.status = response.status
                 if not 200 <= response.status < 300:
                     refusal = await read_refusal(response)
-                    refused = speech.wire.error(response.status, response.headers, refusal, provider.secrets)
+                    refused = speech.wire.error(
+                        response.status, response.headers, refusal, provider.secrets, now_s=time.time()
+                    )
                     refused.headers = refused_headers(response.headers)
                     raise refused
                 if secret is not None:
                     provider.keys.succeeded(secret)
                 if call.stream:
+                    first_s, framing = request.timeouts.first_byte_s, speech.framing()
                     answer = await begin_stream(
-                        call, asked.caller, provider, translation, response, record, request.timeouts.first_byte_s
+                        call, asked.caller, provider, translation, response, record, first_s, framing
                     )
                     self._learn_from_answer(asked, candidate, speech, record)
                     record.then = self._leave  # last: whatever fails before this is ended by ``answer``
                     return answer
                 reply = await response.read(self._max_upstream_bytes)
-                record.fold.reply(reply)
-                self._learn_from_answer(asked, candidate, speech, record)
-                if translation is not None:
+                if translation is None:
+                    record.fold.reply(reply)
+                else:
                     reply = translation.reply(reply)
+                self._learn_from_answer(asked, candidate, speech, record)
             except BaseException:
                 response.close()
                 raise

@@ -12,10 +12,11 @@ from gatewayz.providers.base import Provider
 from gatewayz.providers.forwarded_headers import forwarded_headers
 from gatewayz.records import Call, Record
 from gatewayz.wires.anthropic_messages.count_tokens import TOKEN_COUNT
-from gatewayz.wires.base import CallerWire, Fold, ProviderWire, Shape, Translation, Wire
+from gatewayz.wires.base import AnswerInfo, CallerWire, Fold, ProviderWire, Translation, Wire
 from gatewayz.wires.embeddings.registry import EMBEDDINGS_WIRES
 from gatewayz.wires.openai_chat.wire import ChatProvider
 from gatewayz.wires.refusals.by_status import names_nothing, no_such_endpoint
+from gatewayz.wires.sse import EventSplitter, Splitter
 from gatewayz.wires.translate import HUB, PROVIDER_WIRES, request_body, translation, wire_for
 
 Headers = Collection[tuple[bytes, bytes]]
@@ -29,7 +30,9 @@ class Heard(Protocol):
 
     def fold(self) -> Fold: ...
 
-    def error(self, status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> ProviderError: ...
+    def error(
+        self, status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str], *, now_s: float
+    ) -> ProviderError: ...
 
 
 class Speech(Record, frozen=True):
@@ -38,10 +41,12 @@ class Speech(Record, frozen=True):
     wire: Heard
     path: str
     body: bytes
-    translation: Callable[[Shape], Translation | None] | None = None
+    translation: Callable[[AnswerInfo], Translation | None] | None = None
     """Makes one for each attempt; None where caller and provider speak the same wire."""
     headers: tuple[tuple[str, str], ...] = ()
     """The caller's, as far as they go on."""
+    framing: Callable[[], Splitter] = EventSplitter
+    """Tells the events of a streamed answer apart."""
     instead_of: tuple[Wire, str | None] | None = None
     """The wire whose endpoint the provider has just said that it lacks, for this model or (None) for any: true if
     this speech is understood."""
@@ -60,8 +65,8 @@ def speech_for(call: Call, caller: CallerWire, provider: Provider, model: str, h
     body = request_body(call, caller, wire, model, usage_option=provider.usage_option)
     path = wire.path(model, call.stream)
     if caller.name == wire.name:
-        return Speech(wire, path, body, None, forwarded_headers(headers, caller.name))
-    return Speech(wire, path, body, lambda shape: translation(call, caller, wire, shape))
+        return Speech(wire, path, body, None, forwarded_headers(headers, caller.name), wire.framing)
+    return Speech(wire, path, body, lambda info: translation(call, caller, wire, info), (), wire.framing)
 
 
 def speech_instead(
@@ -86,7 +91,7 @@ def speech_instead(
     # An error object may be about this model after all; a page never is.
     lacking = (spoken, None if names_nothing(error) else model)
     path = wire.path(model, call.stream)
-    return Speech(wire, path, body, lambda shape: translation(call, caller, wire, shape), (), lacking)
+    return Speech(wire, path, body, lambda info: translation(call, caller, wire, info), (), wire.framing, lacking)
 
 
 def _embeddings(call: Call, provider: Provider, model: str, headers: Headers) -> Speech:
@@ -98,7 +103,7 @@ def _embeddings(call: Call, provider: Provider, model: str, headers: Headers) ->
     body, path = wire.request(call, model), wire.path(model)
     if wire.name == "openai_embeddings":
         return Speech(wire, path, body, None, forwarded_headers(headers, "openai_chat"))
-    return Speech(wire, path, body, lambda shape: wire.answer(call, shape))
+    return Speech(wire, path, body, lambda info: wire.translation(call, info))
 
 
 def _token_count(call: Call, provider: Provider, model: str, headers: Headers) -> Speech:

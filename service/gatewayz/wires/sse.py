@@ -8,6 +8,7 @@ what comes out, joined, is what went in, byte for byte.
 from __future__ import annotations
 
 import re
+from typing import ClassVar, Protocol
 
 from gatewayz.errors import ProviderMalformedResponse
 
@@ -30,10 +31,27 @@ _SHORT = 16
 """What is longer is not DONE, blanks included."""
 
 
+class Splitter(Protocol):
+    """Tells one stream's events apart: how a wire frames them."""
+
+    media_type: ClassVar[str]
+    """Of a response that is framed so."""
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The events that ``chunk`` completes. Raises ProviderMalformedResponse when one grows beyond the limit."""
+        ...
+
+    def tail(self) -> bytes:
+        """What came after the last whole event: an event that was cut, or nothing."""
+        ...
+
+
 class EventSplitter:
     """Takes the bytes of one stream as they come and gives back whole events, each with the empty line that ends it."""
 
     __slots__ = ("_buffer", "_limit", "_scanned")
+
+    media_type: ClassVar[str] = "text/event-stream"
 
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._buffer = bytearray()

@@ -14,7 +14,9 @@ from gatewayz.gateway import Gateway
 from gatewayz.records import Attempt, Cost, HttpRequest, Usage
 from gatewayz.routing.candidates import Candidate
 from gatewayz.routing.policy import RoutingPolicy
+from gatewayz.wires.fold import EventKind, Fold
 from gatewayz.wires.openai_chat.wire import ChatProvider
+from gatewayz.wires.sse import EventSplitter
 from tests.fakes.otlp import attributes
 from tests.unit.gateway.conftest import CHAT, HELLO, Rig
 
@@ -22,17 +24,18 @@ from tests.unit.gateway.conftest import CHAT, HELLO, Rig
 class Defective:
     """A translation with a mistake in it that shows at the third event."""
 
-    def __init__(self) -> None:
+    def __init__(self, fold: Fold) -> None:
+        self.fold = fold
         self._events = 0
 
     def reply(self, body: bytes) -> bytes:
         return body
 
-    def event(self, event: bytes) -> bytes:
+    def take(self, event: bytes) -> tuple[EventKind, bytes]:
         self._events += 1
         if self._events == 3:
             raise KeyError("choices")
-        return event
+        return self.fold.event(event), event
 
     def end(self) -> bytes:
         return b"data: [DONE]\n\n"
@@ -62,7 +65,7 @@ async def test_a_stream_that_our_own_defect_ends_says_so(rig: Rig) -> None:
     record = AttemptRecord(provider, call.model, span, visit, ChatProvider().fold())
     sent = provider.request("/chat/completions", call.body, True, key=provider.take_key(call.model, 0))
     response = await provider.upstream.send(sent)
-    answer = await begin_stream(call, CHAT, provider, Defective(), response, record, 5)
+    answer = await begin_stream(call, CHAT, provider, Defective(record.fold), response, record, 5, EventSplitter())
     assert answer.events is not None
     async with aclosing(answer.events) as events:
         whole = b"".join([data async for data in events])

@@ -18,6 +18,7 @@ from gatewayz.wires.anthropic_messages.errors import NO_THREADS
 from gatewayz.wires.anthropic_messages.json_schema import is_strict
 from gatewayz.wires.anthropic_messages.server_tools import is_server_tool, server_tool_text
 from gatewayz.wires.anthropic_messages.thinking_blocks import details_of
+from gatewayz.wires.dialect import forbid_thinking, show_thoughts
 from gatewayz.wires.json_values import (
     Object,
     list_at,
@@ -29,7 +30,6 @@ from gatewayz.wires.json_values import (
     wrong_type,
 )
 from gatewayz.wires.openai_chat.messages import joined, one_beginning
-from gatewayz.wires.openai_chat.text import DO_NOT_THINK, SHOW_REASONING
 from gatewayz.wires.openai_chat.tool_names import chat_name, chat_parameters
 
 _SAME = ("temperature", "top_p", "top_k")
@@ -278,11 +278,11 @@ def _add_output(request: Mapping[str, Any], chat: Object) -> None:
             raise wrong_type("thinking.budget_tokens", "an integer")
         effort = next((word for limit, word in _EFFORT_BY_BUDGET if budget <= limit), "high")
     if thinking.get("type") == "disabled":
-        chat["thinking"] = DO_NOT_THINK
+        forbid_thinking(chat)
     if effort is not None:
         chat["reasoning_effort"] = text_at(effort, "output_config.effort")
         if thinking.get("type") in ("enabled", "adaptive"):
-            chat["reasoning"] = SHOW_REASONING
+            show_thoughts(chat)
     wanted, path = config.get("format"), "output_config.format"
     if wanted is None:
         wanted, path = request.get("output_format"), "output_format"

@@ -5,7 +5,6 @@ Documented at platform.openai.com/docs/api-reference/completions. Pure: no I/O, 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -16,13 +15,14 @@ from msgspec import Meta, Struct
 
 from gatewayz.errors import GatewayError, InvalidRequest, ProviderError
 from gatewayz.records import Call, Operation, RequestParameters
-from gatewayz.wires.base import Fold, Shape, Translation, Wire
+from gatewayz.wires.base import AnswerInfo, AnswerReader, Fold, Wire
 from gatewayz.wires.body import MAX_MODEL_CHARACTERS, Count, Integer, read_body
 from gatewayz.wires.json_values import Object, no_equal, present, wrong_type
 from gatewayz.wires.openai_chat.fold import ChatFold
 from gatewayz.wires.openai_chat.request import chat_to_upstream, error_body, error_event
-from gatewayz.wires.openai_completions.answer_from_chat import ChatToCompletions
+from gatewayz.wires.openai_completions.answer_from_chat import CompletionsWriter
 from gatewayz.wires.refusals.by_status import provider_error
+from gatewayz.wires.sse import EventSplitter, Splitter
 
 DEFAULT_MAX_TOKENS = 16
 """What this endpoint has always meant by silence; chat means "as many as there are"."""
@@ -141,9 +141,9 @@ class CompletionsCaller:
     def as_chat(self, call: Call) -> Object:
         return completions_to_chat(call)
 
-    def from_chat(self, call: Call, shape: Shape) -> Translation:
+    def writer(self, call: Call, info: AnswerInfo) -> CompletionsWriter:
         echo = call.fields.get("echo") == b"true"
-        return ChatToCompletions(shape, prompt_of(orjson.loads(call.fields["prompt"])) if echo else "")
+        return CompletionsWriter(info, prompt_of(orjson.loads(call.fields["prompt"])) if echo else "")
 
     def error_body(self, error: GatewayError) -> bytes:
         return error_body(error)
@@ -167,11 +167,16 @@ class CompletionsProvider:
     def from_chat(self, chat: Mapping[str, Any], model: str, *, stream: bool) -> bytes:
         raise no_equal("messages", "it completes a text, and takes no conversation")
 
-    def to_chat(self, shape: Shape) -> Translation:
+    def reader(self, info: AnswerInfo) -> AnswerReader:
         raise NotImplementedError("no chat request is ever sent as a completion")
 
     def fold(self) -> Fold:
         return ChatFold()
 
-    def error(self, status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> ProviderError:
-        return provider_error(status, headers, body, now_s=time.time(), secrets=secrets)
+    def framing(self) -> Splitter:
+        return EventSplitter()
+
+    def error(
+        self, status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str], *, now_s: float
+    ) -> ProviderError:
+        return provider_error(status, headers, body, now_s=now_s, secrets=secrets)

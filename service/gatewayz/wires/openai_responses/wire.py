@@ -6,7 +6,6 @@ through chat, and what needs state there is refused by name.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -17,15 +16,16 @@ from msgspec import Meta, Struct
 
 from gatewayz.errors import GatewayError, ProviderError
 from gatewayz.records import Call, Operation, RequestParameters
-from gatewayz.wires.base import Fold, Shape, Translation, Wire
+from gatewayz.wires.base import AnswerInfo, Fold, Wire
 from gatewayz.wires.body import MAX_MODEL_CHARACTERS, Count, join_members, read_body
 from gatewayz.wires.openai_chat.request import error_body
-from gatewayz.wires.openai_responses.answer_from_chat import ChatToResponses
-from gatewayz.wires.openai_responses.answer_to_chat import ResponsesToChat
+from gatewayz.wires.openai_responses.answer_from_chat import ResponsesWriter
+from gatewayz.wires.openai_responses.answer_to_chat import ResponsesReader
 from gatewayz.wires.openai_responses.fold import ResponsesFold
 from gatewayz.wires.openai_responses.request_from_chat import chat_request_to_responses
 from gatewayz.wires.openai_responses.request_to_chat import responses_request_to_chat
 from gatewayz.wires.refusals.by_status import provider_error
+from gatewayz.wires.sse import EventSplitter, Splitter
 
 
 class _Item(Struct):
@@ -73,8 +73,8 @@ class ResponsesCaller:
     def as_chat(self, call: Call) -> dict[str, Any]:
         return responses_request_to_chat(orjson.loads(call.body))
 
-    def from_chat(self, call: Call, shape: Shape) -> Translation:
-        return ChatToResponses(call, shape)
+    def writer(self, call: Call, info: AnswerInfo) -> ResponsesWriter:
+        return ResponsesWriter(call, info)
 
     def error_body(self, error: GatewayError) -> bytes:
         return error_body(error)
@@ -107,11 +107,16 @@ class ResponsesProvider:
     def from_chat(self, chat: Mapping[str, Any], model: str, *, stream: bool) -> bytes:
         return orjson.dumps(chat_request_to_responses(chat, model, stream=stream))
 
-    def to_chat(self, shape: Shape) -> Translation:
-        return ResponsesToChat(shape)
+    def reader(self, info: AnswerInfo) -> ResponsesReader:
+        return ResponsesReader()
 
     def fold(self) -> Fold:
         return ResponsesFold()
 
-    def error(self, status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> ProviderError:
-        return provider_error(status, headers, body, now_s=time.time(), secrets=secrets)
+    def framing(self) -> Splitter:
+        return EventSplitter()
+
+    def error(
+        self, status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str], *, now_s: float
+    ) -> ProviderError:
+        return provider_error(status, headers, body, now_s=now_s, secrets=secrets)
