@@ -126,32 +126,25 @@ class Fold:
 class StreamFold(Fold, Generic[Said, Whole]):
     """An answer that comes whole or in events. A wire says how to read either into a record, and what that then means.
 
-    A translation needs more of an answer than a fold does, and passes decoders of fuller records of the same kind, so that the
-    bytes are read once for both: it finds what was read in ``said`` and ``whole``.
+    A translation needs more of an answer than a fold does. It has a fold with fuller records of the same kind, so that the bytes
+    are read once for both, and finds what was read in ``said`` and ``whole``.
     """
 
-    __slots__ = ("_read_event", "_read_reply", "said", "whole")
+    __slots__ = ("said", "whole")
 
     read_event: Callable[[bytes], Said]
     read_reply: Callable[[bytes], Whole]
     said_in: ClassVar[str]
     """The member of a whole answer that holds what the model says."""
 
-    def __init__(
-        self,
-        read_event: Callable[[bytes], Said] | None = None,
-        read_reply: Callable[[bytes], Whole] | None = None,
-    ) -> None:
-        super().__init__()
-        self._read_event = read_event or self.read_event
-        self._read_reply = read_reply or self.read_reply
-        self.said: Said | None = None
-        """What the latest event said; None where that was nothing that the wire knows."""
-        self.whole: Whole | None = None
+    said: Said | None
+    """What the latest event said; None where that was nothing that the wire knows. There is none before the first."""
+    whole: Whole
+    """What ``reply`` has read."""
 
     def reply(self, body: bytes) -> None:
         try:
-            whole: Whole = self._read_reply(body)
+            whole = self.read_reply(body)
         except UNREADABLE:
             raise ProviderMalformedResponse(describe_garbage(body)) from None
         self.whole = whole
@@ -163,14 +156,16 @@ class StreamFold(Fold, Generic[Said, Whole]):
 
     def event(self, event: bytes) -> EventKind:
         data = data_of(event)
-        self.said = None
         if not data:
+            self.said = None
             return "other"
         if data == DONE:
+            self.said = None
             return self._last_word()
         try:
-            said: Said = self._read_event(data)
+            said = self.read_event(data)
         except msgspec.ValidationError:
+            self.said = None
             return self._unknown(data)
         except UNREADABLE:
             raise ProviderMalformedResponse("The provider sent an event that is not valid JSON.") from None

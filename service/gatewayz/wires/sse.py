@@ -111,16 +111,21 @@ class EventSplitter:
 def data_of(event: bytes) -> bytes:
     """The event's data: its ``data`` lines, joined by LF. Empty for a comment or a mere empty line; ``[DONE]`` without the
     blanks that some servers put around it."""
-    # First the forms in which nearly all events come: a line of data, behind a line with the event's name on some wires, each
-    # ended by LF; or a line of data ended by CR LF, as Gemini sends it.
-    start = event.find(b"\n") + 1 if event.startswith(b"event") else 0
-    end = event.find(b"\n", start)
-    if event.startswith(b"data: ", start):
+    # First the three forms in which nearly all events come: a line of data; the same ended by CR LF, as Gemini sends it; and one
+    # behind a line with the event's name.
+    if event.startswith(b"data: "):
+        end = event.find(b"\n")
         if end == len(event) - 2 and b"\r" not in event:
-            data = event[start + 6 : -2]
+            data = event[6:-2]
             return data if len(data) > _SHORT else _plain(data)
         if end == len(event) - 3 and event.find(b"\r") == len(event) - 4:
-            data = event[start + 6 : -4]
+            data = event[6:-4]
+            return data if len(data) > _SHORT else _plain(data)
+    elif event.startswith(b"event"):
+        start = event.find(b"\n") + 1
+        named = event.startswith(b"data: ", start) and event.find(b"\n", start) == len(event) - 2
+        if named and b"\r" not in event:
+            data = event[start + 6 : -2]
             return data if len(data) > _SHORT else _plain(data)
     lines: list[bytes] = []
     for line in _LINE_END.split(event.removeprefix(_BOM)):

@@ -55,8 +55,15 @@ class _Event(MessagesEvent):
 
 
 _EVENT = msgspec.json.Decoder(_Event)
-_REPLY = msgspec.json.Decoder(MessagesReply)
 _BLOCKS = msgspec.json.Decoder(list[_Block])
+
+
+class _Fold(MessagesFold):
+    """Reads what parts are made of, too."""
+
+    __slots__ = ()
+
+    read_event = _EVENT.decode
 
 
 class MessagesReader:
@@ -65,7 +72,7 @@ class MessagesReader:
     __slots__ = ("_calls", "_details", "_has_arguments", "_open", "_thought", "fold")
 
     def __init__(self) -> None:
-        self.fold = MessagesFold(_EVENT.decode, _REPLY.decode)
+        self.fold = _Fold()
         self._open = _Block()
         self._calls = -1
         self._has_arguments = False

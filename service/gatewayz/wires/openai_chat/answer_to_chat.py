@@ -69,13 +69,22 @@ _MESSAGE = msgspec.json.Decoder(_Said | None)
 _NOTHING_SAID = _Said()
 
 
+class _Fold(ChatFold):
+    """Reads what parts are made of, too."""
+
+    __slots__ = ()
+
+    read_event = _EVENT.decode
+    read_reply = _WHOLE.decode
+
+
 class ChatReader:
     """Reads one answer."""
 
     __slots__ = ("_calls", "_finished", "_served", "_started", "fold")
 
     def __init__(self) -> None:
-        self.fold = ChatFold(_EVENT.decode, _WHOLE.decode)
+        self.fold = _Fold()
         self._started: set[int] = set()
         self._calls = _Calls()
         self._served = _NOT_TOLD

@@ -5,8 +5,6 @@ Pure: no I/O, no clock. Answers are observed, never rebuilt: the bytes that a ca
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import msgspec
 from msgspec import Raw, Struct
 
@@ -87,14 +85,8 @@ class ChatFold(StreamFold[ChatChunk, ChatReply]):
     read_reply = _REPLY.decode
     said_in = "choices"
 
-    def __init__(
-        self,
-        read_event: Callable[[bytes], ChatChunk] | None = None,
-        read_reply: Callable[[bytes], ChatReply] | None = None,
-    ) -> None:
-        super().__init__(read_event, read_reply)
-        self.reported: bytes | None = None
-        """The usage as the provider gave it, in JSON."""
+    reported: bytes
+    """The usage as the provider gave it, in JSON; none unless ``usage`` is the provider's."""
 
     @property
     def complete(self) -> bool:
@@ -130,7 +122,7 @@ class ChatFold(StreamFold[ChatChunk, ChatReply]):
                 self.error = error_in_band(error)
                 return "error"
             usage = groq.usage if usage is ABSENT else usage
-        has_usage = usage is not ABSENT and self._count(bytes(usage))
+        has_usage = usage is not ABSENT and (raw := bytes(usage)) not in EMPTY and self._count(raw)
         if not said.choices:
             return "usage" if has_usage else "other"
         kind: EventKind = "other"

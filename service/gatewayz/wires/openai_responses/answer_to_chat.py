@@ -64,6 +64,15 @@ _RESPONSE = msgspec.json.Decoder(_Response)
 _TEXT = msgspec.json.Decoder(str)
 
 
+class _Fold(ResponsesFold):
+    """Reads what parts are made of, too."""
+
+    __slots__ = ()
+
+    read_event = _EVENT.decode
+    read_reply = _RESPONSE.decode
+
+
 class ResponsesReader:
     """Reads one answer.
 
@@ -73,7 +82,7 @@ class ResponsesReader:
     __slots__ = ("_calls", "_gap", "_places", "_said", "_sealed", "_served", "_spoke", "_started", "_thought", "fold")
 
     def __init__(self) -> None:
-        self.fold = ResponsesFold(_EVENT.decode, _RESPONSE.decode)
+        self.fold = _Fold()
         self._started = False
         self._said: set[tuple[int, int]] = set()  # output and content index of what came, so that it is not said again
         self._calls: dict[int, ToolCall] = {}  # by output index

@@ -5,8 +5,6 @@ Pure: no I/O, no clock. Answers are observed, never rebuilt.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import msgspec
 from msgspec import Raw, Struct
 
@@ -107,12 +105,8 @@ class ResponsesFold(StreamFold[ResponsesEvent, ResponsesReply]):
     read_reply = _RESPONSE.decode
     said_in = "output"
 
-    def __init__(
-        self,
-        read_event: Callable[[bytes], ResponsesEvent] | None = None,
-        read_reply: Callable[[bytes], ResponsesReply] | None = None,
-    ) -> None:
-        super().__init__(read_event, read_reply)
+    def __init__(self) -> None:
+        super().__init__()
         self._announced: ResponsesReply | None = None
         self.sequence_number = -1
         """Of the last event that had one."""

@@ -21,15 +21,15 @@ Events = list[bytes]
 class Emitter:
     """Writes events and numbers them. A muted one writes nothing: for an answer that is given whole."""
 
-    __slots__ = ("_muted", "_next")
+    __slots__ = ("_next", "muted")
 
     def __init__(self, *, muted: bool = False) -> None:
         self._next = 0
-        self._muted = muted
+        self.muted = muted
 
     def delta(self, kind: bytes, place: bytes, text: str, more: bytes = b"") -> bytes:
         """The event in which something grows by ``text``, as most do. ``place`` and ``more`` are members, in JSON."""
-        if self._muted:
+        if self.muted:
             return b""
         number = self._next
         self._next += 1
@@ -43,7 +43,7 @@ class Emitter:
         )
 
     def __call__(self, kind: str, members: Object) -> bytes:
-        if self._muted:
+        if self.muted:
             return b""
         data = orjson.dumps({"type": kind, "sequence_number": self._next, **members})
         self._next += 1
@@ -72,6 +72,8 @@ class Item:
         raise NotImplementedError
 
     def begin(self) -> Events:
+        if self._emit.muted:
+            return []
         return [self._emit("response.output_item.added", {"output_index": self.index, "item": self.value()})]
 
     def end(self, status: Status) -> Events:
@@ -80,6 +82,9 @@ class Item:
             return []
         self.ended = True
         self.status = status
+        if self._emit.muted:
+            self._end_content()
+            return []
         return [
             *self._end_content(),
             self._emit("response.output_item.done", {"output_index": self.index, "item": self.value()}),
