@@ -20,8 +20,11 @@ from gatewayz.queries.addresses import VARIABLES, Addresses
 from tools.telemetry_reference import markdown as telemetry_reference
 
 COMPOSE_VARIABLES = (
+    "COMPOSE_PROFILES",
     *("PUBLISH_ADDRESS", "GATEWAY_PORT", "GRAFANA_PORT", "PROMETHEUS_PORT"),
     *("GRAFANA_ADMIN_PASSWORD", "ALERT_WEBHOOK_URL", "POSTGRES_PASSWORD", "GATEWAYZ_ENVIRONMENT"),
+    *("GATEWAYZ_STACK_TRACE_RETENTION", "GATEWAYZ_STACK_LOG_RETENTION"),
+    *("GATEWAYZ_STACK_LOG_DISK", "GATEWAYZ_STACK_MIN_FREE_DISK"),
 )
 
 TOOL_NOTES = {"collector": "'s own metrics (not of the series it makes)"}
@@ -70,8 +73,9 @@ def configuration() -> str:
         "exported), `OTEL_EXPORTER_OTLP_PROTOCOL` (`grpc` or `http/protobuf`), `OTEL_EXPORTER_OTLP_HEADERS`, "
         "`OTEL_EXPORTER_OTLP_COMPRESSION`, "
         "`OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_METRIC_EXPORT_INTERVAL`, `OTEL_SDK_DISABLED`.\n\n"
-        "## Ports of `gatewayz up`\n\n"
-        "Each can be given as an option, too: `--port loki=3101`. All are on 127.0.0.1.\n\n"
+        "## The stack of `gatewayz up`\n\n"
+        "The stores can be chosen by option, too (`--traces tempo --logs loki`), and so can each port (`--port jaeger=16687`). "
+        "All ports are on 127.0.0.1.\n\n"
         f"| variable | default | meaning |\n|---|---|---|\n{ports}\n\n"
         "`GATEWAYZ_BUILD_CACHE=DIRECTORY` keeps Go's module and build caches there after building the components; otherwise they "
         "are private to the run and removed.\n\n"
@@ -120,7 +124,9 @@ def _config_file() -> str:
         "### Prices\n\n"
         "An attempt costs what `prices` of its provider's entry say, else what the list of the `genai-prices` package says (its "
         "copy, of the date of the release: nothing is fetched). What is in neither is counted as unpriced "
-        "(`gatewayz.pricing.lookups`), never taken for free.\n"
+        "(`gatewayz.pricing.lookups`), never taken for free. Prices are read as picodollars per token (six decimals of a dollar "
+        "per million tokens), multiplied and added as integers, and the sum is rounded once, half to even, to nano-dollars: "
+        "`gatewayz.cost.nano_usd` on the span and `cost_nano_usd` in the record are that integer, `gatewayz.cost` its sum.\n"
     )
 
 

@@ -1,5 +1,5 @@
-// Command otelcol is the OpenTelemetry Collector with exactly the parts that ../config.yaml and its
-// optional settings use: a tenth of the contrib image, built from the modules pinned beside it.
+// Command otelcol is the OpenTelemetry Collector with exactly the parts that the files in .. use, and a few that
+// settings of one's own may want: a tenth of the contrib image, built from the modules pinned beside it.
 package main
 
 import (
@@ -26,6 +26,7 @@ import (
 	"go.opentelemetry.io/collector/connector/forwardconnector"
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/exporter/debugexporter"
+	"go.opentelemetry.io/collector/exporter/nopexporter"
 	"go.opentelemetry.io/collector/exporter/otlpexporter"
 	"go.opentelemetry.io/collector/exporter/otlphttpexporter"
 	"go.opentelemetry.io/collector/extension"
@@ -69,6 +70,7 @@ func components() (factories otelcol.Factories, err error) {
 	}
 	if factories.Exporters, err = otelcol.MakeFactoryMap[exporter.Factory](
 		debugexporter.NewFactory(),
+		nopexporter.NewFactory(),
 		otlpexporter.NewFactory(),
 		otlphttpexporter.NewFactory(),
 		prometheusexporter.NewFactory(),

@@ -46,6 +46,7 @@ from gatewayz.records import ConnectionEnd
 from gatewayz.routing.policy import policy_of
 from gatewayz.storage.cache import Cache
 from gatewayz.storage.database import Database
+from gatewayz.telemetry import names
 from gatewayz.telemetry.setup import Telemetry, open_telemetry
 
 logger = logging.getLogger(__name__)
@@ -158,7 +159,7 @@ class App:
                 cost_of=prices.cost_of,
                 price_of=prices.price_of,
             )
-            telemetry.observe("gatewayz.circuit_breaker.state", gateway.routes.breaker_states)
+            telemetry.observe(names.CIRCUIT_BREAKER.name, gateway.routes.breaker_states)
             body_limits = BodyLimits(settings.max_body_bytes, settings.body_timeout_s, settings.max_json_depth)
             self._endpoint = Endpoint(
                 find_route(gateway), keys, telemetry, body_limits, Browsers(settings.cors_origins)
@@ -216,7 +217,7 @@ def _configured(settings: Settings, environment: Mapping[str, str], telemetry: T
 
 @asynccontextmanager
 async def _instrumented_client(telemetry: Telemetry) -> AsyncGenerator[httpx.AsyncClient, None]:
-    """The control plane's HTTP client: Collector, Prometheus, Tempo, Loki. Never on the hot path."""
+    """The control plane's HTTP client: Collector, Prometheus and the stores. Never on the hot path."""
     async with httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=5.0) as client:
         HTTPXClientInstrumentor.instrument_client(
             client, tracer_provider=telemetry.tracer_provider, meter_provider=NoOpMeterProvider()
@@ -231,13 +232,13 @@ def _observe_state(telemetry: Telemetry, database: Database, keys: Keys, provide
     def connections() -> Iterable[tuple[float, Mapping[str, str]]]:
         counts = database.connections()
         return [
-            (count, {"db.system.name": database.system, "db.client.connection.state": state})
+            (count, {names.DB_SYSTEM: database.system, names.DB_CONNECTION_STATE: state})
             for state, count in counts.items()
         ]
 
-    telemetry.observe("db.client.connection.count", connections)
-    telemetry.observe("gatewayz.api_keys.active", active_keys)
-    telemetry.observe("gatewayz.provider.available", providers.availability)
+    telemetry.observe(names.DB_CONNECTIONS.name, connections)
+    telemetry.observe(names.API_KEYS.name, active_keys)
+    telemetry.observe(names.PROVIDER_AVAILABLE.name, providers.availability)
 
 
 def _providers_check(providers: Providers) -> Check:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -28,6 +28,12 @@ _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s?#]+", re.IGNORECASE)
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
+Retention = Annotated[str, Field(pattern=r"^[1-9]\d{0,4}[hdw]$")]
+DiskSpace = Annotated[str, Field(pattern=r"^[1-9]\d{0,11}([KMGT]i?B)?$")]
+"""In bytes, or with KB, MB, GB, TB (powers of 1000) or KiB, MiB, GiB, TiB (of 1024)."""
+
+TraceStore = Literal["jaeger", "tempo"]
+LogStore = Literal["victoria-logs", "loki"]
 
 
 class Settings(BaseSettings):
@@ -210,10 +216,35 @@ class Settings(BaseSettings):
 
 
 class StackSettings(BaseSettings):
-    """Ports of `gatewayz up`; the gateway's own is GATEWAYZ_PORT. Every component listens on 127.0.0.1."""
+    """The stores of `gatewayz up`, what they keep, and all ports but the gateway's own, which is GATEWAYZ_PORT."""
 
     model_config = SettingsConfigDict(env_prefix=STACK_PREFIX, extra="ignore", frozen=True)
 
+    # Which stores, and how much they keep
+    traces: TraceStore = Field(
+        default="jaeger", description="Store for traces: `jaeger` (built here) or `tempo` (the one on PATH)."
+    )
+    logs: LogStore = Field(
+        default="victoria-logs", description="Store for logs: `victoria-logs` (built here) or `loki` (the one on PATH)."
+    )
+    trace_retention: Retention = Field(
+        default="72h", description="Traces are removed this long after they were written: `72h`, `7d`, `2w`."
+    )
+    log_retention: Retention = Field(
+        default="7d",
+        description="Log lines are removed when they are older; at least a day. Older ones are not taken in.",
+    )
+    log_disk: DiskSpace = Field(
+        default="5GB",
+        description="VictoriaLogs removes its oldest days beyond it, but never the last two. Loki has no such bound.",
+    )
+    min_free_disk: DiskSpace = Field(
+        default="500MB",
+        description="With less room on the disk VictoriaLogs only reads, and lines wait in the Collector. Jaeger, Tempo and "
+        "Loki have no such guard.",
+    )
+
+    # Ports
     otlp_grpc_port: Port = Field(default=4317, description="Collector: OTLP over gRPC.")
     otlp_http_port: Port = Field(default=4318, description="Collector: OTLP over HTTP.")
     collector_metrics_port: Port = Field(default=8888, description="Collector: its own metrics.")
@@ -223,16 +254,38 @@ class StackSettings(BaseSettings):
     collector_health_port: Port = Field(default=13133, description="Collector: health.")
     prometheus_port: Port = Field(default=9090, description="Prometheus.")
     alertmanager_port: Port = Field(default=9093, description="Alertmanager.")
+    jaeger_port: Port = Field(default=16686, description="Jaeger: queries.")
+    jaeger_otlp_port: Port = Field(default=4418, description="Jaeger: OTLP over HTTP, from the Collector.")
+    jaeger_health_port: Port = Field(default=13134, description="Jaeger: health.")
+    jaeger_metrics_port: Port = Field(default=8887, description="Jaeger: its own metrics.")
+    victoria_logs_port: Port = Field(
+        default=9428,
+        description="VictoriaLogs: queries, its page (/select/vmui/), its own metrics, and OTLP over HTTP from the Collector.",
+    )
     tempo_port: Port = Field(default=3200, description="Tempo: queries.")
     tempo_grpc_port: Port = Field(default=9097, description="Tempo: gRPC between its own parts.")
-    tempo_otlp_port: Port = Field(default=4418, description="Tempo: OTLP over HTTP, from the Collector.")
+    tempo_otlp_port: Port = Field(default=4419, description="Tempo: OTLP over HTTP, from the Collector.")
     loki_port: Port = Field(default=3100, description="Loki: queries and OTLP over HTTP, from the Collector.")
     loki_grpc_port: Port = Field(default=9096, description="Loki: gRPC between its own parts.")
     redis_exporter_port: Port = Field(default=9121, description="redis_exporter; it runs only with GATEWAYZ_REDIS_URL.")
 
+    @field_validator("log_retention")
+    @classmethod
+    def _a_day_at_least(cls, value: str) -> str:
+        if hours(value) < 24:
+            raise ValueError("must be at least a day: logs are kept and removed by the day")
+        return value
+
     def ports(self) -> dict[str, int]:
         """Port numbers by name: ``prometheus``, ``otlp_grpc``, …"""
-        return {name.removesuffix("_port"): number for name, number in self.model_dump().items()}
+        return {
+            name.removesuffix("_port"): number for name, number in self.model_dump().items() if name.endswith("_port")
+        }
+
+
+def hours(retention: str) -> int:
+    """``72h``, ``7d``, ``2w`` in hours."""
+    return int(retention[:-1]) * {"h": 1, "d": 24, "w": 168}[retention[-1]]
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -246,10 +299,10 @@ def load_settings(**overrides: Any) -> Settings:
         raise _explained(error, PREFIX) from None
 
 
-def load_stack_settings() -> StackSettings:
-    """The stack's settings from the environment. Raises ConfigurationError like ``load_settings``."""
+def load_stack_settings(**overrides: Any) -> StackSettings:
+    """The stack's settings from the environment, ``overrides`` on top. Raises ConfigurationError like ``load_settings``."""
     try:
-        return StackSettings()
+        return StackSettings(**{name: value for name, value in overrides.items() if value is not None})
     except ValidationError as error:
         raise _explained(error, STACK_PREFIX) from None
 

@@ -18,7 +18,7 @@ Strategy = Literal["priority", "weighted", "latency", "cost"]
 CostSource = Literal["priced", "unpriced"]
 """Whether a price was known (``gatewayz.cost.source``)."""
 
-Operation = Literal["chat", "text_completion", "embeddings", "generate_content", "count_tokens"]
+Operation = Literal["chat", "text_completion", "embeddings", "count_tokens"]
 """``gen_ai.operation.name``: the words of the GenAI semantic conventions, and one that they lack (``count_tokens``)."""
 
 AttemptReason = Literal["first", "retry", "fallback"]
@@ -29,7 +29,7 @@ ConnectionEnd = Literal["malformed", "headers_too_large", "headers_late", "silen
 all that arrived; an answer that was not read."""
 
 UsageSource = Literal["provider", "estimate", "none"]
-"""Where token counts come from (``gatewayz.usage.source``): an estimate is never passed off as the provider's word."""
+"""Where token counts come from (``gatewayz.usage.source``): an estimate is never passed off as the provider's count."""
 
 RequestOutcome = Literal["ok", "caller_error", "refused", "provider_error", "gateway_error", "cancelled"]
 """How a request ended for the caller (``gatewayz.outcome``)."""
@@ -72,7 +72,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
 
 class KeyIdentity(Record, frozen=True):
-    """Who is calling: what may be said about an API key without saying the key."""
+    """Who is calling: what may be shown of an API key."""
 
     key_id: str
     name: str
@@ -96,18 +96,17 @@ NO_USAGE = Usage()
 
 
 class Cost(Record, frozen=True):
-    """What one attempt cost, in US dollars. The parts add up to ``total_usd``: ``input_usd`` is for input that no cache was
-    involved in, ``cached_usd`` for what was read from or written to one; ``output_usd`` is without reasoning."""
+    """What one attempt cost: one integer, computed exactly from integer prices and rounded once. Span, counter and log line
+    carry this very integer."""
 
     source: CostSource = "unpriced"
-    input_usd: float = 0.0
-    cached_usd: float = 0.0
-    output_usd: float = 0.0
-    reasoning_usd: float = 0.0
+    nano_usd: int = 0
+    """Billionths of a US dollar; 0 where nothing is known."""
 
     @property
-    def total_usd(self) -> float:
-        return self.input_usd + self.cached_usd + self.output_usd + self.reasoning_usd
+    def usd(self) -> float:
+        """For people: the float nearest to it. Never to be added up."""
+        return self.nano_usd / 1_000_000_000
 
 
 UNPRICED = Cost()

@@ -68,7 +68,7 @@ def api_key(stack: Stack) -> str:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def stores(stack: Stack) -> AsyncGenerator[Stores]:
     async with httpx.AsyncClient(trust_env=False, timeout=10) as http:
-        yield Stores(http, stack.urls["prometheus"], stack.urls["tempo"], stack.urls["loki"])
+        yield Stores(http, stack.urls["prometheus"], stack.urls["jaeger"], stack.urls["victoria-logs"])
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

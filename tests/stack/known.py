@@ -95,6 +95,8 @@ class Ledger:
     """Kinds of the spans of each trace."""
     kinds: dict[str, Kind] = field(default_factory=dict[str, Kind])
     """By trace id."""
+    ended_s: dict[str, float] = field(default_factory=dict[str, float])
+    """Unix time at which the caller had the whole answer, by trace id."""
     surprises: list[str] = field(default_factory=list[str])
 
     def add(self, kind: Kind, trace_id: str) -> None:
@@ -141,6 +143,7 @@ class Caller:
         except httpx.HTTPError as error:
             seen = repr(error)
         self.last_s = time.monotonic()
+        ledger.ended_s[trace_id] = time.time()
         expected = f"{200 if kind.leaves else kind.status}{' broken' if kind.broken else ''}"
         if seen != expected:
             ledger.surprises.append(f"{kind.name}: {seen} instead of {expected}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,8 +19,10 @@ Counts = dict[Labels, float]
 PATIENCE_S = 60.0
 """Telemetry takes about ten seconds (queue, flush, scrape); a machine that builds something at the same time, longer."""
 
-TEMPO_AT_ONCE = 8
-"""Look-ups at the same time; beyond its queue Tempo answers 429."""
+LOOKUPS_AT_ONCE = 8
+
+KINDS = {2: "SERVER", 3: "CLIENT"}
+"""Span kinds in the numbers of OTLP."""
 
 FLUSH_AND_SCRAPE_S = 11.0
 """Five seconds each, and one for the way."""
@@ -56,7 +57,7 @@ async def eventually(look: Callable[[], Awaitable[Seen]], *, patience_s: float =
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A span as Tempo has it."""
+    """A span as Jaeger has it."""
 
     kind: str
     name: str
@@ -68,12 +69,12 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """Prometheus, Tempo and Loki of one stack."""
+    """Prometheus, Jaeger and VictoriaLogs of one stack."""
 
     http: httpx.AsyncClient
     prometheus: str
-    tempo: str
-    loki: str
+    jaeger: str
+    victoria_logs: str
 
     async def _get(self, url: str, **parameters: str) -> Any:  # Any: JSON
         answer = await self.http.get(url, params=parameters)
@@ -126,32 +127,35 @@ class Stores:
             (rule["name"], rule["health"], rule.get("lastError", "")) for group in groups for rule in group["rules"]
         ]
 
-    # --- Tempo
+    # --- Jaeger
 
     async def spans(self, trace_id: str) -> list[Span]:
-        """The trace's spans; none when Tempo does not have it."""
-        answer = await self.http.get(f"{self.tempo}/api/v2/traces/{trace_id}")
+        """The trace's spans; none when Jaeger does not have it."""
+        answer = await self.http.get(f"{self.jaeger}/api/v3/traces/{trace_id}")
         if answer.status_code == 404:
             return []
         answer.raise_for_status()
-        trace = answer.json().get("trace", {})
         return [
             Span(
-                kind=span["kind"].removeprefix("SPAN_KIND_"),
+                kind=KINDS.get(span["kind"], "OTHER"),
                 name=span["name"],
-                span_id=_hex(span["spanId"]),
-                parent_id=_hex(span.get("parentSpanId", "")),
+                span_id=span["spanId"],
+                parent_id=span.get("parentSpanId", ""),
                 attributes=_attributes(span.get("attributes", [])),
                 instance_id=_attributes(resource["resource"]["attributes"]).get("service.instance.id", ""),
             )
-            for resource in trace.get("resourceSpans", [])
+            for resource in answer.json()["result"]["resourceSpans"]
             for scope in resource["scopeSpans"]
             for span in scope["spans"]
         ]
 
-    async def assert_traces(self, expected: Mapping[str, tuple[str, ...]]) -> None:
-        """Every one of these traces is there, with spans of exactly these kinds (sorted)."""
-        slots = asyncio.Semaphore(TEMPO_AT_ONCE)
+    async def found_traces(self, **parameters: str) -> list[dict[str, Any]]:  # Any: JSON
+        """Whole traces as the search returns them, newest first."""
+        return (await self._get(f"{self.jaeger}/api/traces", **parameters))["data"]
+
+    async def wrong_traces(self, expected: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        """Those traces that are not there with spans of exactly these kinds (sorted), and the kinds that are there."""
+        slots = asyncio.Semaphore(LOOKUPS_AT_ONCE)
 
         async def one(trace_id: str) -> list[Span]:
             async with slots:
@@ -162,35 +166,35 @@ class Stores:
             trace_id: tuple(sorted(span.kind for span in spans))
             for trace_id, spans in zip(expected, found, strict=True)
         }
-        wrong = {trace_id: seen for trace_id, seen in kinds.items() if seen != expected[trace_id]}
+        return {trace_id: seen for trace_id, seen in kinds.items() if seen != expected[trace_id]}
+
+    async def assert_traces(self, expected: Mapping[str, tuple[str, ...]]) -> None:
+        """Every one of these traces is there, with spans of exactly these kinds (sorted)."""
+        wrong = await self.wrong_traces(expected)
         assert not wrong, f"{len(wrong)} of {len(expected)} traces: {dict(list(wrong.items())[:5])}"
 
-    # --- Loki
+    # --- VictoriaLogs
 
-    async def log_lines(self, pipeline: str, *, since_s: float, limit: int = 5000) -> list[str]:
-        """Lines of the gateway that the LogQL ``pipeline`` lets through."""
-        data = (
-            await self._get(
-                f"{self.loki}/loki/api/v1/query_range",
-                query=f'{{service_name="gatewayz-api"}} {pipeline}',
-                start=str(int(since_s * 1e9)),
-                end=str(int((time.time() + 5) * 1e9)),
-                limit=str(limit),
-            )
-        )["data"]
-        return [line for stream in data["result"] for _, line in stream["values"]]
+    async def log_records(self, query: str, *, since_s: float, limit: int = 5000) -> list[dict[str, str]]:
+        """Records that the LogsQL query finds, the newest first; all fields are strings, ``_msg`` is the line."""
+        answer = await self.http.get(
+            f"{self.victoria_logs}/select/logsql/query",
+            params={"query": query, "start": f"{since_s:.9f}", "end": f"{time.time() + 5:.9f}", "limit": str(limit)},
+        )
+        answer.raise_for_status()
+        return [json.loads(line) for line in answer.text.splitlines()]
 
     async def completed(self, *, since_s: float) -> dict[str, dict[str, Any]]:
-        """The `request completed` records since then, by trace id. Two for one trace are a failure."""
-        lines = await self.log_lines('|= "request completed"', since_s=since_s)
-        records = [record for record in map(json.loads, lines) if record["message"] == "request completed"]
+        """The `request completed` lines of the gateway since then, by trace id. Two for one trace are a failure."""
+        query = 'service.name:="gatewayz-api" message:="request completed"'
+        records = [json.loads(record["_msg"]) for record in await self.log_records(query, since_s=since_s)]
         found = {record["trace_id"]: record for record in records}
         assert len(found) == len(records), "some request has two completed records"
         return found
 
-
-def _hex(encoded: str) -> str:
-    return base64.b64decode(encoded).hex()
+    async def log_streams(self) -> list[str]:
+        data = await self._get(f"{self.victoria_logs}/select/logsql/streams", query="*", start="1h")
+        return [stream["value"] for stream in data["values"]]
 
 
 def _attributes(pairs: list[dict[str, Any]]) -> dict[str, Any]:  # Any: attribute values of every type
@@ -198,11 +202,7 @@ def _attributes(pairs: list[dict[str, Any]]) -> dict[str, Any]:  # Any: attribut
 
 
 def _value(value: dict[str, Any]) -> Any:
-    if "intValue" in value:
-        return int(value["intValue"])
-    if "arrayValue" in value:
-        return [_value(item) for item in value["arrayValue"].get("values", [])]
-    return next(iter(value.values()), None)
+    return int(value["intValue"]) if "intValue" in value else next(iter(value.values()), None)
 
 
 def minus(after: Counts, before: Counts) -> Counts:

@@ -114,7 +114,7 @@ async def test_each_worker_is_an_instance_of_its_own_in_sdk_metrics_and_none_in_
     assert not instances & await stores.label_values("instance", REQUESTS)
 
 
-async def test_every_trace_is_in_tempo_with_its_spans(stores: Stores, sent: Sent) -> None:
+async def test_every_trace_is_in_jaeger_with_its_spans(stores: Stores, sent: Sent) -> None:
     async def look() -> None:
         await stores.assert_traces(sent.ledger.spans)
 
@@ -142,8 +142,7 @@ async def test_exemplars_lead_to_traces_and_from_there_to_log_lines(stores: Stor
 
     for trace_id in list(ours)[:5]:
         assert await stores.spans(trace_id)
-        lines = await stores.log_lines(f'| trace_id="{trace_id}"', since_s=sent.since_s)
-        records = [json.loads(line) for line in lines]
+        records = await stores.log_records(f'trace_id:="{trace_id}"', since_s=sent.since_s)
         assert [record["message"] for record in records].count("request completed") == 1
 
 
@@ -173,14 +172,25 @@ async def test_every_request_has_one_log_line_that_says_how_it_ended(stores: Sto
     await eventually(look)
 
 
-async def test_a_log_line_is_found_by_its_native_trace_context_and_its_labels(stores: Stores, sent: Sent) -> None:
+async def test_a_log_line_is_found_by_its_trace_its_labels_and_its_members(stores: Stores, sent: Sent) -> None:
     trace_id = next(trace_id for trace_id, kind in sent.ledger.kinds.items() if kind in ANSWERED)
 
-    native = await stores.log_lines(f'| trace_id="{trace_id}"', since_s=sent.since_s)
-    parsed = await stores.log_lines('| json level_in_line="level" | level_in_line="info"', since_s=sent.since_s)
+    (record,) = await stores.log_records(f'trace_id:="{trace_id}" message:="request completed"', since_s=sent.since_s)
 
-    assert native
-    assert set(native) <= set(parsed)
+    by_members = f'{{job="gatewayz-api",app="gatewayz-api"}} level:="info" provider:="{PROVIDER}" status:=200'
+    assert record in await stores.log_records(by_members, since_s=sent.since_s)
+    # The line stays as the gateway wrote it, and its members are beside it as text.
+    line = json.loads(record["_msg"])
+    assert (line["status"], record["status"]) == (200, "200")
+    assert (line["trace_id"], record["trace_id"]) == (trace_id, trace_id)
+    assert "timestamp" not in record
+
+
+async def test_all_workers_share_one_log_stream(stores: Stores, sent: Sent) -> None:
+    records = await stores.log_records('service.name:="gatewayz-api"', since_s=sent.since_s)
+    assert len({record["service.instance.id"] for record in records}) >= WORKERS
+    (stream,) = [stream for stream in await stores.log_streams() if "gatewayz-api" in stream]
+    assert "instance" not in stream
 
 
 async def test_the_gateway_relays_the_collectors_series_with_exemplars(

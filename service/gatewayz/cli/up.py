@@ -20,6 +20,12 @@ def up(
     only: Annotated[list[str] | None, typer.Option(help="Start this component only. Repeatable.")] = None,
     without: Annotated[list[str] | None, typer.Option(help="Leave this component out. Repeatable.")] = None,
     jobs: Annotated[int | None, typer.Option(help="Components built at once.")] = None,
+    traces: Annotated[
+        str | None, typer.Option(metavar="STORE", help="Store for traces: jaeger, or the tempo on PATH.")
+    ] = None,
+    logs: Annotated[
+        str | None, typer.Option(metavar="STORE", help="Store for logs: victoria-logs, or the loki on PATH.")
+    ] = None,
 ) -> None:
     """Run the gateway and the whole stack; Ctrl-C ends both."""
     settings_for(host=host, workers=workers, data_dir=data_dir)
@@ -31,6 +37,8 @@ def up(
         only=tuple(only or ()),
         without=tuple(without or ()),
         jobs=jobs,
+        traces=traces,
+        logs=logs,
     )
     raise typer.Exit(stack.run(options))
 

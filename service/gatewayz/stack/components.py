@@ -7,53 +7,26 @@ the same files other values.
 from __future__ import annotations
 
 import json
-import os
-import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 from urllib.parse import urlsplit
 
+from gatewayz.stack import stores
 from gatewayz.stack.options import StackOptions
-from gatewayz.stack.ports import Ports, PortUse
+from gatewayz.stack.ports import PortUse
 from gatewayz.stack.process import Launch
+from gatewayz.stack.site import LOOPBACK, Site, link, write_file
+from gatewayz.stack.stores import STORES
 
-ComponentName = Literal["collector", "prometheus", "tempo", "loki", "alertmanager", "redis-exporter"]
+ComponentName = Literal[
+    "collector", "prometheus", "jaeger", "victoria-logs", "tempo", "loki", "alertmanager", "redis-exporter"
+]
 COMPONENT_NAMES: tuple[ComponentName, ...] = get_args(ComponentName)
-
-LOOPBACK = "127.0.0.1"
-
-INHERITED = frozenset({"PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"})
-"""All that a component gets of our environment besides variables of its own prefix: provider keys and OTEL_* settings are the
-gateway's business."""
 
 PROMETHEUS_FEATURES = "exemplar-storage,created-timestamp-zero-ingestion,promql-extended-range-selectors"
 """Exemplars; the first observations of a series count; ``increase(x[5m] anchored)`` is exact."""
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """Where this run of the stack takes place; all paths absolute."""
-
-    options: StackOptions
-    files: Path
-    data: Path
-
-    @property
-    def ports(self) -> Ports:
-        return self.options.ports
-
-    def home(self, name: str) -> Path:
-        """The component's data directory, made if it is not there."""
-        directory = self.data / name
-        directory.mkdir(parents=True, exist_ok=True)
-        return directory
-
-    def environment(self, prefix: str, **own: str) -> dict[str, str]:
-        given = self.options.environment
-        kept = {name: value for name, value in given.items() if name in INHERITED or name.startswith(prefix)}
-        return kept | own
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +40,24 @@ class Component:
     """Fields of Ports that it listens on."""
     launch: Callable[[Site, Path], Launch]
     """From the site and the path of its program to what is run. Also writes the files that only a run can know."""
+    instead: str = ""
+    """Set for a program that only the user can provide, on PATH: the option that chooses another one."""
+
+    @property
+    def provided(self) -> bool:
+        """Whether only the user can provide it."""
+        return bool(self.instead)
 
 
 def _collector(site: Site, program: Path) -> Launch:
     ports, home = site.ports, site.home("collector")
     given_limit = site.options.environment.get("OTELCOL_MEMORY_LIMIT_MIB", "")
     limit_mib = int(given_limit) if given_limit.isdecimal() else 400
+    running = [component.name for component in chosen(site.options)]
+    files = ["config.yaml", *(store.collector_file for name, store in STORES.items() if name in running)]
+    arguments = [word for file in files for word in ("--config", str(site.files / "otel-collector" / file))]
     return Launch(
-        command=(str(program), "--config", str(site.files / "otel-collector" / "config.yaml")),
+        command=(str(program), *arguments),
         environment=site.environment(
             "OTELCOL_",
             GOMEMLIMIT=f"{limit_mib * 4 // 5}MiB",  # the Go runtime then collects garbage before the Collector refuses data
@@ -85,6 +68,8 @@ def _collector(site: Site, program: Path) -> Launch:
             OTELCOL_SELF_HOST=LOOPBACK,
             OTELCOL_SELF_PORT=str(ports.collector_metrics),
             OTELCOL_HEALTH_ADDRESS=f"{LOOPBACK}:{ports.collector_health}",
+            OTELCOL_JAEGER_URL=f"http://{LOOPBACK}:{ports.jaeger_otlp}",
+            OTELCOL_VICTORIA_LOGS_URL=f"http://{LOOPBACK}:{ports.victoria_logs}",
             OTELCOL_TEMPO_URL=f"http://{LOOPBACK}:{ports.tempo_otlp}",
             OTELCOL_LOKI_URL=f"http://{LOOPBACK}:{ports.loki}",
             OTELCOL_DATA=str(home),
@@ -102,11 +87,13 @@ def _prometheus(site: Site, program: Path) -> Launch:
     configuration = home / "config"
     (configuration / "targets").mkdir(parents=True, exist_ok=True)
     for name in ("prom.yml", "rules"):
-        _link(configuration / name, site.files / "prometheus" / name)
+        link(configuration / name, site.files / "prometheus" / name)
     targets = {
         "prometheus": ports.prometheus,
         "gatewayz": ports.collector_series,
         "otel-collector": ports.collector_metrics,
+        "jaeger": ports.jaeger_metrics,
+        "victoria-logs": ports.victoria_logs,
         "tempo": ports.tempo,
         "loki": ports.loki,
         "alertmanager": ports.alertmanager,
@@ -134,44 +121,6 @@ def _prometheus(site: Site, program: Path) -> Launch:
         url=f"http://{LOOPBACK}:{ports.prometheus}",
         working_directory=home,
         grace_s=20,  # it writes its head block's state
-    )
-
-
-def _tempo(site: Site, program: Path) -> Launch:
-    ports, home = site.ports, site.home("tempo")
-    return Launch(
-        command=(str(program), f"-config.file={site.files / 'tempo' / 'tempo.yaml'}", "-config.expand-env=true"),
-        environment=site.environment(
-            "TEMPO_",
-            TEMPO_HOST=LOOPBACK,
-            TEMPO_HTTP_PORT=str(ports.tempo),
-            TEMPO_GRPC_PORT=str(ports.tempo_grpc),
-            TEMPO_OTLP_HTTP_ADDRESS=f"{LOOPBACK}:{ports.tempo_otlp}",
-            TEMPO_PROMETHEUS_URL=f"http://{LOOPBACK}:{ports.prometheus}",
-            TEMPO_DATA=str(home),
-        ),
-        ready_url=f"http://{LOOPBACK}:{ports.tempo}/ready",
-        url=f"http://{LOOPBACK}:{ports.tempo}",
-        working_directory=home,
-        grace_s=5,  # a recent query makes TERM hang; by then its WAL is closed and a KILL loses nothing
-    )
-
-
-def _loki(site: Site, program: Path) -> Launch:
-    ports, home = site.ports, site.home("loki")
-    return Launch(
-        command=(str(program), f"-config.file={site.files / 'loki' / 'loki.yaml'}", "-config.expand-env=true"),
-        environment=site.environment(
-            "LOKI_",
-            LOKI_HOST=LOOPBACK,
-            LOKI_HTTP_PORT=str(ports.loki),
-            LOKI_GRPC_PORT=str(ports.loki_grpc),
-            LOKI_DATA=str(home),
-        ),
-        ready_url=f"http://{LOOPBACK}:{ports.loki}/ready",
-        url=f"http://{LOOPBACK}:{ports.loki}",
-        working_directory=home,
-        grace_s=20,  # it flushes its chunks
     )
 
 
@@ -226,13 +175,15 @@ COMPONENTS: tuple[Component, ...] = (
         _collector,
     ),
     Component("prometheus", "prometheus", ("prometheus",), _prometheus),
-    Component("tempo", "tempo", ("tempo", "tempo_grpc", "tempo_otlp"), _tempo),
-    Component("loki", "loki", ("loki", "loki_grpc"), _loki),
+    Component("jaeger", "jaeger", ("jaeger", "jaeger_otlp", "jaeger_health", "jaeger_metrics"), stores.jaeger),
+    Component("victoria-logs", "victoria-logs", ("victoria_logs",), stores.victoria_logs),
+    Component("tempo", "tempo", ("tempo", "tempo_grpc", "tempo_otlp"), stores.tempo, instead="--traces jaeger"),
+    Component("loki", "loki", ("loki", "loki_grpc"), stores.loki, instead="--logs victoria-logs"),
     Component("alertmanager", "alertmanager", ("alertmanager",), _alertmanager),
     Component("redis-exporter", "redis-exporter", ("redis_exporter",), _redis_exporter),
 )
 
-STOP_ORDER: tuple[tuple[str, ...], ...] = (("tempo", "loki"), ("prometheus",), ("alertmanager", "redis-exporter"))
+STOP_ORDER: tuple[tuple[str, ...], ...] = (tuple(STORES), ("prometheus",), ("alertmanager", "redis-exporter"))
 """After the gateway and the Collector: who receives goes after who sends."""
 
 
@@ -243,48 +194,8 @@ def chosen(options: StackOptions) -> tuple[Component, ...]:
         for component in COMPONENTS
         if (options.only is None or component.name in options.only)
         and component.name not in options.without
+        and (component.name not in STORES or component.name in (options.traces, options.logs))
         and (component.name != "redis-exporter" or options.redis_url)
-    )
-
-
-def gateway_launch(site: Site) -> Launch:
-    """The gateway as a child: its own settings from the environment, with the stack's addresses on top."""
-    options, ports = site.options, site.ports
-    running = {component.name for component in chosen(options)}
-    environment = gateway_environment(site)
-    host = LOOPBACK if options.host in {"0.0.0.0", "::", ""} else options.host  # noqa: S104  # compared, not listened on
-    url = f"http://{f'[{host}]' if ':' in host else host}:{ports.gateway}"
-    if "collector" in running:
-        environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://{LOOPBACK}:{ports.otlp_grpc}"
-        environment["OTEL_EXPORTER_OTLP_PROTOCOL"] = "grpc"
-        environment["GATEWAYZ_COLLECTOR_METRICS_URL"] = f"http://{LOOPBACK}:{ports.collector_series}/metrics"
-    return Launch(
-        command=(*options.program, "serve"),
-        environment=environment,
-        ready_url=f"{url}/health",
-        url=url,
-        working_directory=Path.cwd(),
-        grace_s=options.gateway_grace_s,
-        death_signal=signal.SIGTERM,
-    )
-
-
-def gateway_environment(site: Site) -> dict[str, str]:
-    """Settings by which ``gatewayz serve`` and ``gatewayz keys`` mean the same gateway."""
-    options = site.options
-    # REDIS_URL alone is enough for the exporter, so it is for the gateway.
-    redis = {"GATEWAYZ_REDIS_URL": options.redis_url} if options.redis_url else {}
-    return (
-        dict(options.environment)
-        | redis
-        | {
-            "GATEWAYZ_HOST": options.host,
-            "GATEWAYZ_PORT": str(site.ports.gateway),
-            "GATEWAYZ_WORKERS": str(options.workers),
-            "GATEWAYZ_DATA_DIR": str(site.data),
-            # The runner asks for the first key itself, to show it where a person looks and not between log lines.
-            "GATEWAYZ_CREATE_FIRST_KEY": "false",
-        }
     )
 
 
@@ -295,19 +206,3 @@ def port_uses(options: StackOptions) -> list[PortUse]:
     for component in chosen(options):
         uses += [PortUse(name, component.name, LOOPBACK, numbers[name]) for name in component.ports]
     return uses
-
-
-def write_file(path: Path, text: str) -> None:
-    """Readable by the owner only, and never seen half-written."""
-    draft = path.with_name(f".{path.name}.draft")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    draft.replace(path)
-
-
-def _link(link: Path, target: Path) -> None:
-    """Make ``link`` point to ``target``, whatever was there before (a checkout may have moved)."""
-    if link.is_symlink() or link.is_file():
-        link.unlink()
-    link.symlink_to(target)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gatewayz.config import LogStore, TraceStore
 from gatewayz.stack.ports import Ports
 
 
@@ -35,6 +36,14 @@ class StackOptions:
     only: frozenset[str] | None = None
     """Component names to run; None runs them all."""
     without: frozenset[str] = frozenset()
+    traces: TraceStore = "jaeger"
+    logs: LogStore = "victoria-logs"
+    trace_retention_h: int = 72
+    log_retention_h: int = 168
+    log_disk: str = "5GB"
+    """VictoriaLogs removes its oldest days beyond it; Loki has no such bound."""
+    min_free_disk: str = "500MB"
+    """With less room on the disk VictoriaLogs takes nothing in; the other stores have no such guard."""
     jobs: int | None = None
     """How many components may build at once; None: two where memory allows."""
     redis_url: str | None = None

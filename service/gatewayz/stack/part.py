@@ -125,6 +125,7 @@ class Part:
         self._child = child = await Child.start(self.name, launch, self.log)
         self._changed()  # the process id, for stack.json
         began_s = time.monotonic()
+        timeout_s = max(self._policy.ready_timeout_s, launch.ready_timeout_s)
         while True:
             if child.status is not None:
                 await child.wait()
@@ -135,10 +136,10 @@ class Part:
                 )
             if await answers(launch.ready_url):
                 break
-            if time.monotonic() - began_s > self._policy.ready_timeout_s:
+            if time.monotonic() - began_s > timeout_s:
                 await child.stop(signal.SIGTERM, launch.grace_s)
                 raise StackError(
-                    f"{self.name} was not ready after {self._policy.ready_timeout_s:.0f} s "
+                    f"{self.name} was not ready after {timeout_s:.0f} s "
                     f"({launch.ready_url} did not answer 200) and was stopped. Its log is {self.log}; the last lines:",
                     child.last_lines() or ("(it wrote nothing)",),
                 )

@@ -27,9 +27,14 @@ class Ports:
     collector_health: int = 13133
     prometheus: int = 9090
     alertmanager: int = 9093
+    jaeger: int = 16686
+    jaeger_otlp: int = 4418
+    jaeger_health: int = 13134
+    jaeger_metrics: int = 8887
+    victoria_logs: int = 9428
     tempo: int = 3200
     tempo_grpc: int = 9097
-    tempo_otlp: int = 4418
+    tempo_otlp: int = 4419
     loki: int = 3100
     loki_grpc: int = 9096
     redis_exporter: int = 9121

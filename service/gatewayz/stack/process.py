@@ -54,6 +54,8 @@ class Launch:
     """What the table says instead of ``url``, where a browser would be of no use."""
     grace_s: float = 10.0
     """From the first signal to SIGKILL."""
+    ready_timeout_s: float = 0.0
+    """Where it may need longer to get ready than the rest of the run."""
     death_signal: signal.Signals = signal.SIGKILL
     """What the kernel sends it when we are gone: the stores survive a KILL, the gateway has workers of its own to end."""
 

@@ -13,14 +13,12 @@ from gatewayz import __version__
 from gatewayz.stack.components import (
     STOP_ORDER,
     Component,
-    Site,
     chosen,
-    gateway_environment,
-    gateway_launch,
     port_uses,
 )
 from gatewayz.stack.errors import StackError
 from gatewayz.stack.files import component_files
+from gatewayz.stack.gateway import gateway_environment, gateway_launch, reader_addresses
 from gatewayz.stack.lock import FileLock
 from gatewayz.stack.options import StackOptions
 from gatewayz.stack.part import Part, PartPolicy
@@ -28,7 +26,9 @@ from gatewayz.stack.ports import Ports, check_ports
 from gatewayz.stack.process import run_tool
 from gatewayz.stack.programs.build import Builder, BuildStep, describe
 from gatewayz.stack.programs.locate import Found, locate
+from gatewayz.stack.programs.provided import find_provided, read_provided
 from gatewayz.stack.programs.spec import BuildSpec, read_spec
+from gatewayz.stack.site import Site
 from gatewayz.stack.state import ComponentState, StateFile, holder_of_state
 from gatewayz.stack.view import Progress, Row, SilentView, State, View
 
@@ -129,29 +129,37 @@ class Stack:
         options = self.options
         site = Site(options, component_files(options.files_dir), self._data)
         components = chosen(options)
-        specs = {component.name: read_spec(site.files / component.folder) for component in components}
+        specs = {c.name: read_spec(site.files / c.folder) for c in components if not c.provided}
         check_ports(port_uses(options))
+        programs: dict[str, Found | BuildSpec] = {
+            c.name: await find_provided(read_provided(site.files / c.folder), c.instead, options.environment)
+            for c in components
+            if c.provided
+        }
         gateway = gateway_launch(site)
-        self._state_file = StateFile(self._data, gateway.url if options.gateway else "", options.ports)
+        self._state_file = StateFile(
+            self._data, gateway.url if options.gateway else "", options.ports, reader_addresses(site)
+        )
         self._phase = "starting"
         if options.gateway:
             self._add(GATEWAY, restart=False).version = __version__
         for component in components:
-            self._add(component.name, restart=options.restart).version = specs[component.name].version
+            self._add(component.name, restart=options.restart).version = (specs | programs)[component.name].version
 
         located = asyncio.gather(
-            *(locate(c.name, specs[c.name], site.files, options.cache_dir, options.environment) for c in components)
+            *(locate(name, spec, site.files, options.cache_dir, options.environment) for name, spec in specs.items())
         )
         try:
             if options.gateway:
                 # Alone at first: it answers within seconds only if nothing else wants the processor.
                 await self._parts[GATEWAY].start(gateway)
-            found = dict(zip((c.name for c in components), await located, strict=True))
+            for (name, spec), found in zip(specs.items(), await located, strict=True):
+                programs[name] = found or spec
         except BaseException:
             located.cancel()
             await asyncio.gather(located, return_exceptions=True)
             raise
-        await self._bring_up(components, specs, found, site)
+        await self._bring_up(components, programs, site)
         self._view.settled()
         self._phase = "running"
         self._write_state()
@@ -159,19 +167,18 @@ class Stack:
     async def _bring_up(
         self,
         components: tuple[Component, ...],
-        specs: Mapping[str, BuildSpec],
-        found: Mapping[str, Found | None],
+        programs: Mapping[str, Found | BuildSpec],
         site: Site,
     ) -> None:
         options = self.options
         builder = Builder(options.cache_dir, options.build_environment, self.logs, options.jobs)
-        missing = [component for component in components if found[component.name] is None]
+        missing = [spec for spec in programs.values() if isinstance(spec, BuildSpec)]
         tasks: list[asyncio.Task[None]] = []
         first_key: asyncio.Task[None] | None = None
         try:
             if missing:
-                plan = await builder.plan([specs[c.name] for c in missing])
-                titles = [specs[c.name].title for c in missing]
+                plan = await builder.plan(missing)
+                titles = [spec.title for spec in missing]
                 for line in describe(plan, titles, options.cache_dir, options.build_environment):
                     self._view.note(line)
                 if options.gateway:
@@ -181,7 +188,7 @@ class Stack:
                 if missing:  # there is time to use it before all is ready
                     first_key.add_done_callback(lambda _: self._tell_first_key())
             for component in components:
-                work = self._bring_up_one(component, specs[component.name], found[component.name], builder, site)
+                work = self._bring_up_one(component, programs[component.name], builder, site)
                 tasks.append(asyncio.create_task(work, name=f"bring up {component.name}"))
             await asyncio.gather(*tasks)
         except BaseException:
@@ -198,15 +205,13 @@ class Stack:
         if first_key is not None:
             await first_key
 
-    async def _bring_up_one(
-        self, component: Component, spec: BuildSpec, found: Found | None, builder: Builder, site: Site
-    ) -> None:
+    async def _bring_up_one(self, component: Component, found: Found | BuildSpec, builder: Builder, site: Site) -> None:
         part = self._parts[component.name]
-        if found is None:
+        if isinstance(found, BuildSpec):
             part.state = "building"
             self._write_state()
             try:
-                found = await builder.build(component.name, spec, self._reporter(component.name))
+                found = await builder.build(component.name, found, self._reporter(component.name))
             except StackError:
                 part.fail()
                 raise

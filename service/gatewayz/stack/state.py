@@ -39,22 +39,34 @@ class StackState:
     started_at: float
     gateway_url: str
     ports: Mapping[str, int]
+    addresses: Mapping[str, str]
+    """Where readers ask, by ``traces``, ``logs`` (the scheme says which store), ``prometheus``, ``collector``, ``gateway``;
+    what does not run is left out."""
     components: Mapping[str, ComponentState]
 
 
 class StateFile:
     """Writes stack.json, whole or not at all."""
 
-    def __init__(self, data: Path, gateway_url: str, ports: Ports) -> None:
+    def __init__(self, data: Path, gateway_url: str, ports: Ports, addresses: Mapping[str, str]) -> None:
         self._path = data / STATE_FILE
         self._gateway_url = gateway_url
         self._ports = ports
+        self._addresses = addresses
         self._started_at = time.time()
 
     def write(
         self, state: Literal["starting", "running", "stopping", "stopped"], components: Mapping[str, ComponentState]
     ) -> None:
-        content = StackState(state, os.getpid(), self._started_at, self._gateway_url, self._ports.as_dict(), components)
+        content = StackState(
+            state,
+            os.getpid(),
+            self._started_at,
+            self._gateway_url,
+            self._ports.as_dict(),
+            self._addresses,
+            components,
+        )
         draft = self._path.with_name(f".{self._path.name}.draft")
         draft.write_text(json.dumps(asdict(content), indent=2) + "\n")
         draft.replace(self._path)

@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from gatewayz.config import load_settings, load_stack_settings
+from gatewayz.config import hours, load_settings, load_stack_settings
 from gatewayz.errors import ConfigurationError
 from gatewayz.stack.components import COMPONENT_NAMES, ComponentName
 from gatewayz.stack.console import PlainView, TerminalView, print_table
@@ -22,6 +22,7 @@ from gatewayz.stack.errors import StackError
 from gatewayz.stack.options import StackOptions
 from gatewayz.stack.ports import Ports, parse_ports
 from gatewayz.stack.runner import Stack
+from gatewayz.stack.stores import STORES
 from gatewayz.stack.view import View
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -39,6 +40,8 @@ class UpOptions:
     only: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     jobs: int | None = None
+    traces: str | None = None
+    logs: str | None = None
 
 
 def run(options: UpOptions) -> int:
@@ -66,13 +69,25 @@ def stack_options(options: UpOptions) -> StackOptions:
     )
     if options.jobs is not None and options.jobs < 1:
         raise StackError(f"--jobs {options.jobs}: at least one component has to be built at a time.")
+    stack = load_stack_settings(traces=options.traces, logs=options.logs)
+    only, without = _names("--only", options.only), _names("--without", options.without)
+    for name in only & set(STORES):
+        if name not in (stack.traces, stack.logs):
+            keeps = STORES[name].keeps
+            raise StackError(f"--only {name}: another store is chosen for {keeps}. Add --{keeps} {name}.")
     return StackOptions(
         data_dir=settings.data_dir,
         host=settings.host,
         workers=settings.workers,
-        ports=Ports(**({"gateway": settings.port} | load_stack_settings().ports() | ports)),
-        only=_names("--only", options.only) or None,
-        without=_names("--without", options.without),
+        ports=Ports(**({"gateway": settings.port} | stack.ports() | ports)),
+        only=only or None,
+        without=without,
+        traces=stack.traces,
+        logs=stack.logs,
+        trace_retention_h=hours(stack.trace_retention),
+        log_retention_h=hours(stack.log_retention),
+        log_disk=stack.log_disk,
+        min_free_disk=stack.min_free_disk,
         jobs=options.jobs,
         redis_url=settings.redis_url or os.environ.get("REDIS_URL") or None,
         gateway_grace_s=settings.drain_s + settings.flush_s + 10,

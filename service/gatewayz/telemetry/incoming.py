@@ -1,7 +1,7 @@
-"""What trace does the caller say he is in?
+"""Which trace does the caller name as its own?
 
 W3C ``traceparent`` first, then B3 in its single and its multiple form. Only the two ids are taken: the sampled flag is
-never obeyed (a caller's flag 00 would erase his requests from every series), ``tracestate`` and baggage are not read.
+never obeyed (a caller's flag 00 would erase its requests from every series), ``tracestate`` and baggage are not read.
 What is malformed counts as absent, as both specifications say.
 """
 
@@ -18,7 +18,7 @@ _WANTED = frozenset({b"traceparent", b"b3", b"x-b3-traceid", b"x-b3-spanid"})
 
 
 def caller_context(headers: Sequence[tuple[bytes, bytes]]) -> SpanContext | None:
-    """The span that the caller names as his own, marked remote and sampled; None if he names none.
+    """The span that the caller names as its own, marked remote and sampled; None if it names none.
 
     ``headers`` have lower-case names. A header that comes twice is ambiguous, and counts as absent.
     """

@@ -19,7 +19,7 @@ from gatewayz import __version__
 from gatewayz.records import Attempt, Outcome
 from gatewayz.telemetry import names
 from gatewayz.telemetry.delivery.queue import Account
-from gatewayz.telemetry.light_instruments import CounterMeasure, HistogramMeasure, Measure, Values
+from gatewayz.telemetry.light_instruments import LightCounter, LightHistogram, LightInstrument, Values
 from gatewayz.telemetry.names import Instrument
 
 Source = Callable[[], Iterable[tuple[float, Mapping[str, str]]]]
@@ -30,8 +30,8 @@ class Instruments:
     """All synchronous instruments of one worker, and the live counts behind its gauges."""
 
     def __init__(self, *, exemplars: bool = True, enabled: bool = True) -> None:
-        def histogram(instrument: Instrument) -> HistogramMeasure:
-            return HistogramMeasure(instrument, exemplars=exemplars)
+        def histogram(instrument: Instrument) -> LightHistogram:
+            return LightHistogram(instrument, exemplars=exemplars)
 
         self._enabled = enabled
         self._operation_duration = histogram(names.OPERATION_DURATION)
@@ -43,12 +43,12 @@ class Instruments:
         self._request_size = histogram(names.REQUEST_SIZE)
         self._response_size = histogram(names.RESPONSE_SIZE)
         self._database = histogram(names.DATABASE_DURATION)
-        self._rejected = CounterMeasure(names.REJECTED)
-        self._errors = CounterMeasure(names.TELEMETRY_ERRORS)
-        self._cost = CounterMeasure(names.COST)
-        self._pricing = CounterMeasure(names.PRICING_LOOKUPS)
-        self._reloads = CounterMeasure(names.CONFIG_RELOADS)
-        self._closed = CounterMeasure(names.CONNECTIONS_CLOSED)
+        self._rejected = LightCounter(names.REJECTED)
+        self._errors = LightCounter(names.TELEMETRY_ERRORS)
+        self._cost = LightCounter(names.COST, parts_per_unit=1_000_000_000)
+        self._pricing = LightCounter(names.PRICING_LOOKUPS)
+        self._reloads = LightCounter(names.CONFIG_RELOADS)
+        self._closed = LightCounter(names.CONNECTIONS_CLOSED)
         # A counter that appears with its first event hides that event from rate(): these begin at 0.
         for reason in names.REJECTIONS:
             self._rejected.add(0, (reason,))
@@ -60,7 +60,7 @@ class Instruments:
             self._reloads.add(0, (result,))
         for end in names.CONNECTION_ENDS:
             self._closed.add(0, (end,))
-        self._measures: tuple[Measure, ...] = (
+        self._measures: tuple[LightInstrument, ...] = (
             *(
                 self._operation_duration,
                 self._token_usage,
@@ -102,7 +102,7 @@ class Instruments:
         if cost is not None:
             self._pricing.add(1, (cost.source,))
             if cost.source == "priced":
-                self._cost.add(cost.total_usd, (attempt.otel_provider, attempt.provider, model))
+                self._cost.add(cost.nano_usd, (attempt.otel_provider, attempt.provider, model))
         if outcome.time_to_first_chunk_s is not None:
             self._first_chunk.record(outcome.time_to_first_chunk_s, base, span)
         if outcome.stream_s is not None:

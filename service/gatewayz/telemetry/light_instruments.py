@@ -29,7 +29,7 @@ from gatewayz.telemetry.names import Instrument
 
 MAX_SERIES = 2000
 EXEMPLAR_LIFE_NS = 20_000_000_000
-"""An exemplar is exported until it is this old, not once: whoever reads less often than we export sees it all the same.
+"""An exemplar is exported until it is this old, not once: a reader that comes less often than we export sees it all the same.
 Prometheus recognises a repeated one."""
 
 _OVERFLOW = {"otel.metric.overflow": True}
@@ -52,7 +52,7 @@ class _HistogramSeries:
         self.largest = float("-inf")
 
 
-class HistogramMeasure:
+class LightHistogram:
     """A cumulative explicit-bucket histogram; any thread may record."""
 
     __slots__ = ("_bounds", "_exemplars", "_lock", "_series", "instrument")
@@ -108,14 +108,19 @@ class HistogramMeasure:
         return _metric(self.instrument, Histogram(points, AggregationTemporality.CUMULATIVE)) if points else None
 
 
-class CounterMeasure:
-    """A cumulative monotonic sum; any thread may add."""
+class LightCounter:
+    """A cumulative monotonic sum; any thread may add.
 
-    __slots__ = ("_exemplars", "_lock", "_series", "instrument")
+    ``parts_per_unit``: what is added are whole parts of the instrument's unit (nano-dollars of a counter in dollars). They are
+    added as integers and divided when they are read, so that the sum is exact however many there are.
+    """
 
-    def __init__(self, instrument: Instrument, *, exemplars: bool = True) -> None:
+    __slots__ = ("_exemplars", "_lock", "_parts_per_unit", "_series", "instrument")
+
+    def __init__(self, instrument: Instrument, *, exemplars: bool = True, parts_per_unit: int = 1) -> None:
         self.instrument = instrument
         self._exemplars = exemplars
+        self._parts_per_unit = parts_per_unit
         self._series: dict[Values | None, list[float]] = {}
         self._lock = threading.Lock()
 
@@ -129,9 +134,15 @@ class CounterMeasure:
 
     def metric(self, now_ns: int) -> Metric | None:
         """All of it as the SDK's data, or None before the first addition."""
+        parts = self._parts_per_unit
         with self._lock:
             points = [
-                NumberDataPoint(_attributes(self.instrument, values), int(started_ns), now_ns, amount)
+                NumberDataPoint(
+                    _attributes(self.instrument, values),
+                    int(started_ns),
+                    now_ns,
+                    amount if parts == 1 else amount / parts,
+                )
                 for values, (amount, started_ns) in self._series.items()
             ]
         return (
@@ -141,7 +152,7 @@ class CounterMeasure:
         )
 
 
-Measure = HistogramMeasure | CounterMeasure
+LightInstrument = LightHistogram | LightCounter
 
 
 def _attributes(instrument: Instrument, values: Values | None) -> Mapping[str, str | bool]:

@@ -205,7 +205,7 @@ def _stack(trace: TracebackType | None) -> list[str]:
 
 
 def _nearest(level: int) -> tuple[str, int, str]:
-    """The word for a level that somebody made up."""
+    """The standard level nearest to a custom one."""
     return _SEVERITIES[max((known for known in _SEVERITIES if known <= level), default=logging.DEBUG)]
 
 

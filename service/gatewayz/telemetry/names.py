@@ -15,7 +15,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
-from gatewayz.records import AttemptReason, ConnectionEnd, CostSource, ErrorType, RequestOutcome, UsageSource
+from gatewayz.records import (
+    AttemptReason,
+    ConnectionEnd,
+    CostSource,
+    ErrorType,
+    Operation,
+    RequestOutcome,
+    UsageSource,
+)
 
 SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.41.0"
 SCOPE: Final = "gatewayz"
@@ -89,6 +97,7 @@ ATTEMPT_REASON: Final = "gatewayz.attempt.reason"
 USAGE_SOURCE: Final = "gatewayz.usage.source"
 POSSIBLY_BILLED: Final = "gatewayz.usage.possibly_billed"
 COST_USD: Final = "gatewayz.cost.usd"
+COST_NANO_USD: Final = "gatewayz.cost.nano_usd"
 COST_SOURCE: Final = "gatewayz.cost.source"
 SKIP_REASON: Final = "gatewayz.skip.reason"
 BREAKER_STATE: Final = "gatewayz.circuit_breaker.state"
@@ -213,7 +222,7 @@ ATTRIBUTES: Final = (
     Attribute(REQUEST_MODEL, "string", "Model as it was asked for, cut at 256 characters.", _BOTH),
     Attribute(REQUEST_STREAM, "boolean", "Present and true for streams.", _BOTH),
     Attribute(MODEL, "string", "The model as the catalogue knows it, or `other`: a closed set, fit for a dimension."),
-    Attribute(OPERATION, "string", "What was asked of the model.", values=("chat", "text_completion", "embeddings", "generate_content")),
+    Attribute(OPERATION, "string", "What was asked of the model.", values=get_args(Operation)),
     Attribute(GEN_AI_PROVIDER, "string", "The GenAI convention's name of the provider."),
     Attribute(REQUEST_MAX_TOKENS, "int", "Most tokens that may be generated."),
     Attribute(REQUEST_TEMPERATURE, "double", "Sampling temperature."),
@@ -235,9 +244,10 @@ ATTRIBUTES: Final = (
     Attribute(REASONING_TOKENS, "int", "Output tokens spent on reasoning."),
     Attribute(ATTEMPT_NUMBER, "int", "1 for the first attempt of a request."),
     Attribute(ATTEMPT_REASON, "string", "Why it was made.", values=get_args(AttemptReason)),
-    Attribute(USAGE_SOURCE, "string", "Whose word the token counts are; `estimate` as soon as a part of them is.", values=get_args(UsageSource)),
+    Attribute(USAGE_SOURCE, "string", "Who counted the tokens; `estimate` as soon as a part of them is.", values=get_args(UsageSource)),
     Attribute(POSSIBLY_BILLED, "boolean", "Present and true where the provider got the whole request and gave no answer: whether it charges, only its invoice tells. Nothing is counted."),
-    Attribute(COST_USD, "double", "What the attempt cost, in US dollars; absent where no price is known."),
+    Attribute(COST_NANO_USD, "int", "What the attempt cost, in billionths of a US dollar; absent where no price is known."),
+    Attribute(COST_USD, "double", "The same in US dollars, for reading."),
     Attribute(COST_SOURCE, "string", "Whether a price was known; absent where no usage is.", values=get_args(CostSource)),
     Attribute(SKIP_REASON, "string", f"On the event `{CANDIDATE_SKIPPED}`: why a candidate was passed over.", _REQUEST, ("breaker_open", "rate_limited", "at_capacity", "untranslatable", "no_key", "not_configured", "disabled")),
     Attribute(BREAKER_STATE, "string", f"On the event `{BREAKER_CHANGED}`: what the breaker is from now on.", _REQUEST, ("closed", "open", "half_open")),
@@ -330,17 +340,22 @@ CONNECTIONS_CLOSED: Final = Instrument(
     (REASON,),
 )  # fmt: skip
 
+CIRCUIT_BREAKER: Final = Instrument(
+    "gatewayz.circuit_breaker.state", "gauge", "", "1 for the breaker's current state (of a provider's models, the most severe), 0 for the others.", (PROVIDER, "state"), observable=True,
+)  # fmt: skip
+DB_CONNECTIONS: Final = Instrument(
+    "db.client.connection.count", "updown", "{connection}", "Connections of a pool.", (DB_SYSTEM, DB_CONNECTION_STATE), observable=True,
+)  # fmt: skip
+
 INSTRUMENTS: Final = (
     OPERATION_DURATION, TOKEN_USAGE, FIRST_CHUNK, OUTPUT_CHUNK, STREAM_DURATION, OVERHEAD, REJECTED, REQUEST_SIZE, RESPONSE_SIZE, DATABASE_DURATION,
     EMITTED, DELIVERED, DROPPED, QUEUE_SIZE, TELEMETRY_ERRORS, IN_FLIGHT, STREAMS_OPEN, UPTIME, BUILD_INFO, LOOP_LAG, API_KEYS, PROVIDER_AVAILABLE,
-    COST, PRICING_LOOKUPS, CONFIG_RELOADS, CONNECTIONS_CLOSED,
+    COST, PRICING_LOOKUPS, CONFIG_RELOADS, CONNECTIONS_CLOSED, CIRCUIT_BREAKER, DB_CONNECTIONS,
     Instrument("gatewayz.credits.used", "counter", "{credit}", "Credits used.", (GEN_AI_PROVIDER, PROVIDER, REQUEST_MODEL), emitted=False),
     Instrument("gatewayz.cache.requests", "counter", "{request}", "Look-ups in the answer cache.", (RESULT, "layer"), emitted=False),
-    Instrument("gatewayz.circuit_breaker.state", "gauge", "", "1 for the breaker's current state (of a provider's models, the gravest), 0 for the others.", (PROVIDER, "state"), observable=True),
     Instrument("gatewayz.cache.size", "gauge", "By", "Size of the answer cache.", observable=True, emitted=False),
     Instrument("gatewayz.subscriptions", "gauge", "{subscription}", "Active subscriptions.", observable=True, emitted=False),
     Instrument("gatewayz.trials.active", "gauge", "{trial}", "Active trials.", observable=True, emitted=False),
-    Instrument("db.client.connection.count", "updown", "{connection}", "Connections of a pool.", (DB_SYSTEM, DB_CONNECTION_STATE), observable=True),
 )  # fmt: skip
 
 
@@ -429,7 +444,8 @@ LOG_FIELDS: Final = {
     "input_tokens": "Input tokens of all attempts.",
     "output_tokens": "Output tokens of all attempts.",
     "tokens_used": "The sum of both.",
-    "cost_usd": "What all attempts cost, in US dollars, as far as prices are known; absent if none is.",
+    "cost_nano_usd": "What all attempts cost, in billionths of a US dollar, as far as prices are known; absent if none is.",
+    "cost_usd": "The same in US dollars, for reading.",
     "unpriced": "Attempts that used tokens at an unknown price; absent if there are none.",
     "attempts": "Calls made to providers.",
     "attempt": "Number of the attempt that failed.",

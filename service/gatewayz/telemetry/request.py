@@ -40,7 +40,7 @@ class RequestTelemetry:
 
     __slots__ = (
         "_attempts",
-        "_cost_usd",
+        "_cost_nano_usd",
         "_ended",
         "_http",
         "_input_tokens",
@@ -67,7 +67,7 @@ class RequestTelemetry:
         self._offset_ns = max(now_ns, http.received_at_ns) - time.perf_counter_ns()
         self._attempts: list[AttemptTelemetry] = []
         self._input_tokens = self._output_tokens = self._unpriced = 0
-        self._cost_usd: float | None = None
+        self._cost_nano_usd: int | None = None
         self._ended = False
         try:
             self.span: Span = spans.start_request_span(means.spans, http)
@@ -116,7 +116,7 @@ class RequestTelemetry:
         if cost is None:
             return
         if cost.source == "priced":
-            self._cost_usd = (self._cost_usd or 0.0) + cost.total_usd
+            self._cost_nano_usd = (self._cost_nano_usd or 0) + cost.nano_usd
         else:
             self._unpriced += 1
 
@@ -183,8 +183,9 @@ class RequestTelemetry:
             fields["input_tokens"] = self._input_tokens
             fields["output_tokens"] = self._output_tokens
             fields["tokens_used"] = self._input_tokens + self._output_tokens
-            if self._cost_usd is not None:
-                fields["cost_usd"] = round(self._cost_usd, 12)
+            if self._cost_nano_usd is not None:
+                fields["cost_nano_usd"] = self._cost_nano_usd
+                fields["cost_usd"] = self._cost_nano_usd / 1_000_000_000
             if self._unpriced:
                 fields["unpriced"] = self._unpriced
         fields["attempts"] = end.attempts
@@ -264,7 +265,8 @@ class AttemptTelemetry:
         fields["output_tokens"] = usage.output_tokens
         fields["tokens_used"] = usage.input_tokens + usage.output_tokens
         if outcome.cost is not None and outcome.cost.source == "priced":
-            fields["cost_usd"] = round(outcome.cost.total_usd, 12)
+            fields["cost_nano_usd"] = outcome.cost.nano_usd
+            fields["cost_usd"] = outcome.cost.usd
         fields["attempt"] = attempt.number
         fields["duration_ms"] = round(((self.end_ns or self.start_ns) - self.start_ns) / 1e6, 3)
         ids = (self._request.trace_id, f"{context.span_id:016x}")

@@ -133,7 +133,7 @@ class Telemetry:
         self._instruments.connection_closed(reason)
 
     def watch_loop(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Measure how late the loop runs its timers. Call it on the loop, once."""
+        """LightInstrument how late the loop runs its timers. Call it on the loop, once."""
         self._lag.watch(loop)
 
     def exposition(self, accept: str) -> tuple[bytes, str]:

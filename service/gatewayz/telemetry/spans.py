@@ -34,8 +34,8 @@ def known_method(method: str) -> str:
 def start_request_span(source: SpanSource, http: HttpRequest) -> Span:
     """The SERVER span, from the request's arrival.
 
-    An authenticated caller's trace is continued, linked or ignored as his key says; an anonymous caller's is linked from a
-    trace of our own, so that nobody can write into somebody else's trace.
+    An authenticated caller's trace is continued, linked or ignored as the key says; an anonymous caller's is linked from a
+    trace of our own, so that no caller can write into another's trace.
     """
     parent: SpanContext | None = None
     links: tuple[Link, ...] = ()
@@ -149,7 +149,7 @@ def _add_parameters(attributes: Attributes, parameters: RequestParameters) -> No
 
 
 def end_attempt_span(span: Span, attempt: Attempt, outcome: Outcome, end_ns: int) -> None:
-    """ERROR when the attempt failed. A caller who hung up is nobody's failure: error.type says so, the status stays unset."""
+    """ERROR when the attempt failed. A disconnect is no failure: error.type says so, the status stays unset."""
     usage = outcome.usage
     attributes: Attributes = {names.MODEL: outcome.known_model, names.USAGE_SOURCE: usage.source}
     if outcome.status is not None:
@@ -174,7 +174,8 @@ def end_attempt_span(span: Span, attempt: Attempt, outcome: Outcome, end_ns: int
     if outcome.cost is not None:
         attributes[names.COST_SOURCE] = outcome.cost.source
         if outcome.cost.source == "priced":
-            attributes[names.COST_USD] = outcome.cost.total_usd
+            attributes[names.COST_NANO_USD] = outcome.cost.nano_usd
+            attributes[names.COST_USD] = outcome.cost.usd
     if outcome.time_to_first_chunk_s is not None:
         attributes[names.TIME_TO_FIRST_CHUNK] = outcome.time_to_first_chunk_s
     if outcome.error_type is not None:

@@ -11,15 +11,22 @@ import yaml
 
 ROOT = Path(__file__).parents[3]
 
-BUILT = ("otel-collector", "prometheus", "tempo", "loki", "alertmanager", "redis-exporter")
+BUILT = ("otel-collector", "prometheus", "jaeger", "victoria-logs", "alertmanager", "redis-exporter")
 """Folders of the components that are built from a pinned Go module; each is also a service of docker-compose.yml."""
+
+PROVIDED = ("tempo", "loki")
+"""Folders of the components that are services of docker-compose.yml, or programs that the user has: never built here."""
 
 CONFIGURATIONS = {
     "otel-collector": ROOT / "otel-collector" / "config.yaml",
+    "jaeger": ROOT / "jaeger" / "jaeger.yaml",
     "tempo": ROOT / "tempo" / "tempo.yaml",
     "loki": ROOT / "loki" / "loki.yaml",
 }
 """Configurations that expand variables."""
+
+STORE_FILES = sorted((ROOT / "otel-collector").glob("store-*.yaml"))
+"""What the Collector is given for each store, beside its config.yaml."""
 
 
 def load(path: Path) -> Any:  # a foreign document: its shape is what the tests are about

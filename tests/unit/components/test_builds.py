@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.components.documents import BUILT, ROOT, load, services
+from gatewayz.stack.programs.toolchain import OLDEST_GO, OLDEST_GO_TEXT, new_enough
+from tests.unit.components.documents import BUILT, PROVIDED, ROOT, STORE_FILES, load, services
 
 
 def build_of(component: str) -> tuple[Path, dict[str, Any]]:  # a foreign document
@@ -32,8 +33,9 @@ def test_image_tag_is_the_version(component: str) -> None:
 @pytest.mark.parametrize("component", BUILT)
 def test_program_will_know_its_version_and_be_recognised_by_it(component: str) -> None:
     _, build = build_of(component)
-    assert list(build["link_variables"].values()) == [build["version"]]
-    assert build["version_line"].endswith(build["version"])
+    (linked,) = build["link_variables"].values()
+    assert linked.endswith(build["version"])
+    assert build["version_line"].endswith(linked)
 
 
 @pytest.mark.parametrize(
@@ -41,8 +43,8 @@ def test_program_will_know_its_version_and_be_recognised_by_it(component: str) -
     [
         ("otel-collector", "go.opentelemetry.io/collector/otelcol", "v0.155.0"),
         ("prometheus", "github.com/prometheus/prometheus", "v0.315.0"),  # 3.15.0 as a module
-        ("tempo", "github.com/grafana/tempo", "v1.5.1-0.20250529124718-87c2dc380cec"),  # 2.8.0 and five commits
-        ("loki", "github.com/grafana/loki/v3", "v3.5.0"),
+        ("jaeger", "github.com/jaegertracing/jaeger", "v1.76.0"),  # 2.13.0 as a module
+        ("victoria-logs", "github.com/VictoriaMetrics/VictoriaLogs", "v1.52.1"),
         ("alertmanager", "github.com/prometheus/alertmanager", "v0.31.1"),
         ("redis-exporter", "github.com/oliver006/redis_exporter", "v1.88.0"),
     ],
@@ -58,9 +60,25 @@ def test_pinned_module_is_the_version_of_the_image(component: str, module: str, 
 def test_build_needs_no_newer_go_and_is_verified_by_a_committed_sum(component: str) -> None:
     folder, _ = build_of(component)
     module = (folder / "go.mod").read_text()
-    assert re.search(r"^go 1\.26\.0$", module, re.M)
+    (release,) = re.findall(r"^go (1\.26\.\d+)$", module, re.M)
+    assert new_enough(OLDEST_GO_TEXT)
+    assert tuple(map(int, release.split("."))) <= OLDEST_GO
     assert "toolchain" not in module
     assert len((folder / "go.sum").read_text().splitlines()) > 10
+
+
+def test_no_module_under_the_agpl_is_in_any_build() -> None:
+    """Grafana's modules without a permissive licence of their own; the ones that others need are Apache-2.0."""
+    for path in (*ROOT.glob("*/build/go.mod"), *ROOT.glob("*/build/go.sum")):
+        assert not re.search(r"github\.com/grafana/(tempo|loki|grafana|mimir|pyroscope)\b", path.read_text()), path
+    assert not any((ROOT / component / "build").exists() for component in PROVIDED)
+
+
+@pytest.mark.parametrize("component", PROVIDED)
+def test_image_of_a_component_that_is_not_built_is_the_one_its_configuration_is_for(component: str) -> None:
+    described = load(ROOT / component / "component.yaml")
+    assert services()[component]["image"] == described["image"] == f"grafana/{component}:{described['version']}"
+    assert described["version"].startswith(f"{described['oldest']}.")
 
 
 @pytest.mark.parametrize("component", BUILT)
@@ -100,12 +118,14 @@ def test_collector_is_built_with_every_part_that_its_configuration_uses() -> Non
         "memory_limiter": "memorylimiterprocessor",
         "otlp": "otlpreceiver",
         "otlp_http": "otlphttpexporter",
+        "nop": "nopexporter",
         "prometheus": "prometheusexporter",
         "resource": "resourceprocessor",
         "span_metrics": "spanmetricsconnector",
         "transform": "transformprocessor",
     }
-    configuration = load(ROOT / "otel-collector" / "config.yaml")
-    for kind in ("receivers", "processors", "connectors", "exporters", "extensions"):
-        for name in configuration[kind]:
-            assert f"{packages[name.partition('/')[0]]}.NewFactory()" in source
+    for path in (ROOT / "otel-collector" / "config.yaml", *STORE_FILES):
+        configuration = load(path)
+        for kind in ("receivers", "processors", "connectors", "exporters", "extensions"):
+            for name in configuration.get(kind, {}):
+                assert f"{packages[name.partition('/')[0]]}.NewFactory()" in source

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gatewayz.stack.stores import STORES
 from gatewayz.telemetry import names
 from tests.unit.components.documents import (
     CONFIGURATIONS,
     ROOT,
+    STORE_FILES,
     load,
     strings_in,
     uncommented,
@@ -24,8 +27,31 @@ RULES = sorted((ROOT / "prometheus" / "rules").glob("*.yml"))
 SAMPLES = {sample for series in names.SERIES for sample in names.sample_names(series)}
 
 
+OF_THE_STORES = {
+    "jaeger_storage_badger_key_log_bytes_available",
+    "process_resident_memory_bytes",
+    *("vl_free_disk_space_bytes", "vl_http_errors_total", "vl_rows_dropped_total"),
+    *("vl_storage_is_read_only", "vl_streams_created_total"),
+}
+"""Series of Jaeger and VictoriaLogs about themselves; the stack tests look whether they are there."""
+
+
 def collector() -> dict[str, Any]:  # a foreign document
-    return load(COLLECTOR)
+    """The base and the files of all stores together, as the Collector merges them: maps by key, lists replaced."""
+    merged: dict[str, Any] = load(COLLECTOR)
+    for path in STORE_FILES:
+        merged = merge(merged, load(path))
+    return merged
+
+
+def merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:  # foreign documents
+    both = under.keys() & over.keys()
+    inner = {
+        key: merge(under[key], over[key])
+        for key in both
+        if isinstance(under[key], dict) and isinstance(over[key], dict)
+    }
+    return under | over | inner
 
 
 def statements() -> list[str]:
@@ -42,15 +68,21 @@ def alerts() -> list[dict[str, Any]]:  # a foreign document
 # --- variables
 
 
-@pytest.mark.parametrize("component", CONFIGURATIONS)
-def test_every_variable_is_in_the_table_with_its_default(component: str) -> None:
-    path = CONFIGURATIONS[component]
+EXPANDING = [*CONFIGURATIONS.values(), *STORE_FILES]
+
+
+def file_name(path: Path) -> str:
+    return path.name
+
+
+@pytest.mark.parametrize("path", EXPANDING, ids=file_name)
+def test_every_variable_is_in_the_table_with_its_default(path: Path) -> None:
     assert variables_used(uncommented(path)) == variables_documented(path)
 
 
-@pytest.mark.parametrize("component", CONFIGURATIONS)
-def test_no_port_is_fixed(component: str) -> None:
-    without_defaults = re.sub(r"\$\{[^}]*\}", "", uncommented(CONFIGURATIONS[component]))
+@pytest.mark.parametrize("path", EXPANDING, ids=file_name)
+def test_no_port_is_fixed(path: Path) -> None:
+    without_defaults = re.sub(r"\$\{[^}]*\}", "", uncommented(path))
     assert not re.search(r"(127\.0\.0\.1|0\.0\.0\.0|localhost):\d+|_port: \d", without_defaults)
 
 
@@ -74,6 +106,46 @@ def test_no_store_can_push_back_into_the_receiver() -> None:
         if any(exporter.startswith("otlp_http/") for exporter in pipeline["exporters"]):
             assert pipeline["receivers"][0].startswith("forward/"), name
             assert pipeline["processors"][-1].startswith("batch/"), name
+
+
+def test_every_store_has_a_file_of_its_own_that_touches_nobody_elses_branch() -> None:
+    assert [path.name for path in STORE_FILES] == sorted(store.collector_file for store in STORES.values())
+    base = load(COLLECTOR)
+    for path in STORE_FILES:
+        own = load(path)
+        for kind in ("processors", "exporters", "connectors"):
+            assert not own.get(kind, {}).keys() & base[kind].keys(), path.name
+        pipelines = own["service"]["pipelines"]
+        (branch,) = [name for name in pipelines if "/" in name]
+        assert pipelines.keys() - {branch} <= {"logs"}
+        assert pipelines.get("logs", {}) in ({}, {"exporters": ["forward/logs"]}), path.name
+
+
+def test_counting_branches_are_in_the_base_whatever_the_stores() -> None:
+    pipelines = load(COLLECTOR)["service"]["pipelines"]
+    counting = {
+        name for name, pipeline in pipelines.items() if any("span_metrics" in one for one in pipeline["exporters"])
+    }
+    assert counting == {"traces/server", "traces/attempts", "traces/external"}
+    assert all(pipelines[name]["receivers"] == ["forward/spans"] for name in counting)
+    assert pipelines["traces"]["exporters"] == ["forward/spans"]
+    assert not [name for name in load(COLLECTOR)["exporters"] if name.startswith("otlp")]
+
+
+def test_no_attribute_makes_a_log_stream_for_each_worker() -> None:
+    headers = collector()["exporters"]["otlp_http/victoria_logs"]["headers"]
+    # Without the header every attribute of the resource would be one.
+    assert headers == {"VL-Stream-Fields": "service.name,env,job,app"}
+
+
+def test_what_jaeger_cannot_index_is_cut_on_its_branch_only() -> None:
+    pipelines = collector()["service"]["pipelines"]
+    cutting = {name for name, pipeline in pipelines.items() if "transform/fit_jaeger" in pipeline["processors"]}
+    assert cutting == {"traces/jaeger"}
+    statements = list(strings_in(collector()["processors"]["transform/fit_jaeger"]))
+    limits = [int(number) for text in statements for number in re.findall(r"attributes, (\d+)", text)]
+    assert limits
+    assert max(limits) <= 60_000  # a key of its index may have 65,000 bytes, the names in it included
 
 
 def test_queues_to_the_stores_are_on_disk_and_never_give_up() -> None:
@@ -183,7 +255,7 @@ def test_first_observations_and_exemplars_are_kept() -> None:
 def test_rules_read_only_series_that_exist() -> None:
     for rule in alerts():
         for metric in metrics_in(rule["expr"]):
-            known = metric in SAMPLES or metric == "up" or metric.startswith("otelcol_")
+            known = metric in SAMPLES or metric == "up" or metric.startswith("otelcol_") or metric in OF_THE_STORES
             assert known, f"{rule['alert']} reads {metric}"
 
 

@@ -26,7 +26,14 @@ def note(what: str) -> None:
 
 def port() -> int:
     environment = os.environ
-    for name in ("OTELCOL_HEALTH_ADDRESS", "TEMPO_HTTP_PORT", "LOKI_HTTP_PORT", "GATEWAYZ_PORT"):
+    for name in (
+        "OTELCOL_HEALTH_ADDRESS",
+        "JAEGER_HEALTH_ADDRESS",
+        "VL_httpListenAddr",
+        "TEMPO_HTTP_PORT",
+        "LOKI_HTTP_PORT",
+        "GATEWAYZ_PORT",
+    ):
         if name in environment:
             return int(environment[name].rpartition(":")[2])
     found = re.search(r"listen-address=\S*:(\d+)", " ".join(sys.argv))

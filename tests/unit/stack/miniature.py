@@ -18,11 +18,14 @@ FAKE = Path(__file__).with_name("fake_program.py")
 FOLDERS = {
     "otel-collector": ("otelcol", "otelcol version 9.9.9"),
     "prometheus": ("prometheus", "prometheus, version 9.9.9"),
-    "tempo": ("tempo", "tempo, version 9.9.9"),
-    "loki": ("loki", "loki, version 9.9.9"),
+    "jaeger": ("jaeger", "jaeger, version 9.9.9"),
+    "victoria-logs": ("victoria-logs", "victoria-logs, version 9.9.9"),
     "alertmanager": ("alertmanager", "alertmanager, version 9.9.9"),
     "redis-exporter": ("redis_exporter", "redis_exporter, version 9.9.9"),
 }
+
+PROVIDED = ("tempo", "loki")
+"""Folders whose programs only the user can provide."""
 
 COMPONENT = """\
 title: {program}
@@ -32,6 +35,14 @@ programs: {{".": {program}}}
 tags: [netgo]
 link_variables: {{main.version: "9.9.9"}}
 cost: {{build_s: 10, download_mb: 1, build_disk_mb: 100, build_memory_mb: 100, binary_mb: 2}}
+"""
+
+PROVIDED_COMPONENT = """\
+title: {title}
+program: {program}
+version_words: "{program}, version"
+oldest: "9.8"
+home: https://{program}.example
 """
 
 
@@ -89,6 +100,11 @@ def build_miniature(root: Path) -> Miniature:
         (build / "go.mod").write_text(f"module gatewayz/{program}\n\ngo 1.26.0\n")
         (build / "main.go").write_text('package main\n\nfunc main() { println("built for real") }\n')
         add_program(miniature, program)
+    for program in PROVIDED:  # the folder only: a test that wants the program adds it
+        folder = miniature.files / program
+        folder.mkdir()
+        (folder / "component.yaml").write_text(PROVIDED_COMPONENT.format(title=program.title(), program=program))
+    (miniature.files / "victoria-logs" / "victoria-logs.env").write_text("# fixed\nVL_fixed=1\nVL_other=2\n")
     (miniature.files / "otel-collector" / "config.yaml").write_text("receivers: {otlp: {protocols: {grpc: }}}\n")
     (miniature.files / "prometheus" / "prom.yml").write_text("{}\n")
     add_program(miniature, "gateway")

@@ -29,8 +29,8 @@ def environment(**more: str) -> dict[str, str]:
 
 
 @pytest.fixture(name="spec")
-def spec_of_loki(miniature: Miniature) -> BuildSpec:
-    return read_spec(miniature.files / "loki")
+def spec_of_the_log_store(miniature: Miniature) -> BuildSpec:
+    return read_spec(miniature.files / "victoria-logs")
 
 
 @pytest.fixture(name="go_caches", scope="session")
@@ -54,7 +54,7 @@ def left_over(miniature: Miniature) -> list[str]:
 async def test_program_is_built_into_the_cache_and_nothing_else_stays(miniature: Miniature, spec: BuildSpec) -> None:
     builder = Builder(miniature.root / "cache", environment(), miniature.root / "logs")
     steps: list[BuildStep] = []
-    found = await builder.build("loki", spec, steps.append)
+    found = await builder.build("victoria-logs", spec, steps.append)
     assert found.source == "built"
     assert await run_tool([str(found.program)], environment={}) == (0, [], ["built for real"])
     assert [step.phase for step in steps][:2] == ["waiting", "downloading modules"]
@@ -65,7 +65,7 @@ async def test_program_is_built_into_the_cache_and_nothing_else_stays(miniature:
     assert left_over(miniature) == []
     assert [path.name for path in (miniature.root / "cache" / "bin").iterdir()] == [found.program.parent.name]
 
-    again = await builder.build("loki", spec, steps.append)
+    again = await builder.build("victoria-logs", spec, steps.append)
     assert again.source == "cache"
 
 
@@ -75,12 +75,13 @@ async def test_compile_error_is_one_sentence_with_the_compilers_words(
 ) -> None:
     (spec.folder / "main.go").write_text("package main\n\nfunc main() { undefined() }\n")
     with pytest.raises(StackError) as caught:
-        await builder.build("loki", spec, lambda _: None)
+        await builder.build("victoria-logs", spec, lambda _: None)
     assert (
-        str(caught.value) == f"Building loki failed; the compiler's words are in {miniature.root}/logs/build-loki.log."
+        str(caught.value)
+        == f"Building victoria-logs failed; the compiler's words are in {miniature.root}/logs/build-victoria-logs.log."
     )
     assert "undefined: undefined" in "\n".join(caught.value.details)
-    assert list((miniature.root / "cache" / "bin").glob("loki-*")) == []
+    assert list((miniature.root / "cache" / "bin").glob("victoria-logs-*")) == []
 
 
 @needs_go
@@ -88,7 +89,7 @@ async def test_unreachable_registry_is_one_sentence(miniature: Miniature, spec: 
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     module = "example.invalid/nothing"
-    (spec.folder / "go.mod").write_text(f"module gatewayz/loki\n\ngo 1.26.0\n\nrequire {module} v1.0.0\n")
+    (spec.folder / "go.mod").write_text(f"module gatewayz/x\n\ngo 1.26.0\n\nrequire {module} v1.0.0\n")
     (spec.folder / "go.sum").write_text(
         f"{module} v1.0.0 h1:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n"
         f"{module} v1.0.0/go.mod h1:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n"
@@ -99,7 +100,7 @@ async def test_unreachable_registry_is_one_sentence(miniature: Miniature, spec: 
     builder = Builder(miniature.root / "cache", given, miniature.root / "logs")
     try:
         with pytest.raises(StackError) as caught:
-            await builder.build("loki", spec, lambda _: None)
+            await builder.build("victoria-logs", spec, lambda _: None)
     finally:
         await builder.close()
     assert f"the module proxy (http://127.0.0.1:{port}) cannot be reached" in str(caught.value)
@@ -111,7 +112,7 @@ async def test_unreachable_registry_is_one_sentence(miniature: Miniature, spec: 
 async def test_caches_named_by_the_developer_are_kept(
     miniature: Miniature, spec: BuildSpec, builder: Builder, go_caches: str
 ) -> None:
-    await builder.build("loki", spec, lambda _: None)
+    await builder.build("victoria-logs", spec, lambda _: None)
     await builder.close()
     assert any((Path(go_caches) / "cache").iterdir())
     assert left_over(miniature) == []
@@ -143,7 +144,8 @@ async def test_no_go_and_nothing_to_install_it_with_is_one_sentence(
     monkeypatch.setattr(sys, "base_prefix", str(tmp_path))
     assert find_installers({"PATH": str(tmp_path)}) == []
     with pytest.raises(
-        StackError, match=r"needs Go, there is none on PATH, and neither uv nor pip .* Install Go 1\.26"
+        StackError,
+        match=r"needs Go 1\.26\.5 or newer, there is none on PATH, and neither uv nor pip .* Install Go 1\.26\.5",
     ):
         await install_go(tmp_path, {"PATH": str(tmp_path)}, lambda _: None)
 
@@ -161,13 +163,14 @@ async def test_no_go_and_no_package_index_is_one_sentence(tmp_path: Path, monkey
     assert list((tmp_path / "cache").glob("go-*")) == []
 
 
-async def test_go_of_the_wheel_is_used_where_the_one_on_path_is_too_old(tmp_path: Path) -> None:
+@pytest.mark.parametrize("old", ["go1.21.5", "go1.26.4"])
+async def test_go_of_the_wheel_is_used_where_the_one_on_path_is_too_old(tmp_path: Path, old: str) -> None:
     def go_that_says(version: str, path: Path) -> None:
         path.parent.mkdir(parents=True)
         path.write_text(f"#!/bin/sh\necho {version}\n")
         path.chmod(0o755)
 
-    go_that_says("go1.21.5", tmp_path / "path" / "go")
+    go_that_says(old, tmp_path / "path" / "go")
     found = {"PATH": f"{tmp_path / 'path'}:/usr/bin:/bin"}
     assert await find_go(tmp_path / "cache", found) is None
     root = wheel_directory(tmp_path / "cache") / "go"
@@ -179,7 +182,10 @@ async def test_go_of_the_wheel_is_used_where_the_one_on_path_is_too_old(tmp_path
 
 @pytest.mark.parametrize(
     ("version", "enough"),
-    [("1.26", True), ("1.26.8", True), ("1.27rc1", True), ("2.0", True), ("1.25.9", False), ("", False)],
+    [
+        *(("1.26.5", True), ("1.26.8", True), ("1.26.10", True), ("1.27rc1", True), ("2.0", True)),
+        *(("1.26.4", False), ("1.26", False), ("1.26rc1", False), ("1.25.9", False), ("", False)),
+    ],
 )
 def test_go_versions_are_compared_as_numbers(version: str, enough: bool) -> None:
     assert new_enough(version) is enough
@@ -194,17 +200,17 @@ def test_go_versions_are_compared_as_numbers(version: str, enough: bool) -> None
         ("compile: signal: killed", "lack of memory"),
         ("dial tcp: lookup modules.invalid: no such host", "cannot be reached"),
         ("reading https://proxy/x: 403 Forbidden", "cannot be reached"),
-        ("x.go:3: syntax error", "Building tempo failed"),
+        ("x.go:3: syntax error", "Building jaeger failed"),
     ],
 )
 def test_what_go_says_becomes_a_sentence_with_what_to_do(said: str, sentence: str) -> None:
-    error = failure("tempo", [f"go: {said}"], {}, Path("log"))
+    error = failure("jaeger", [f"go: {said}"], {}, Path("log"))
     assert sentence in str(error)
     assert error.details == (f"go: {said}",)
 
 
 def test_credentials_of_the_proxy_are_not_repeated() -> None:
-    error = failure("tempo", ["go: dial tcp: refused"], {"GOPROXY": "https://me:secret@proxy.example"}, Path("log"))
+    error = failure("jaeger", ["go: dial tcp: refused"], {"GOPROXY": "https://me:secret@proxy.example"}, Path("log"))
     assert "https://proxy.example" in str(error)
     assert "secret" not in str(error)
 
@@ -226,11 +232,11 @@ def test_estimate_counts_on_shared_work_and_on_cores() -> None:
 async def test_plan_says_time_download_and_disk(builder: Builder, spec: BuildSpec, tmp_path: Path) -> None:
     plan = await builder.plan([spec, spec])
     assert plan.disk_mb == 200
-    text = " ".join(describe(plan, ["Loki", "Tempo"], tmp_path, {}))
-    assert "Loki, Tempo" in text
+    text = " ".join(describe(plan, ["VictoriaLogs", "Jaeger"], tmp_path, {}))
+    assert "VictoriaLogs, Jaeger" in text
     assert "2 MB of download" in text or plan.needs_go
     assert "0.2 GB of disk while it runs (freed afterwards)" in text
-    assert "(kept in /kept)" in " ".join(describe(plan, ["Loki"], tmp_path, {"GATEWAYZ_BUILD_CACHE": "/kept"}))
+    assert "(kept in /kept)" in " ".join(describe(plan, ["VictoriaLogs"], tmp_path, {"GATEWAYZ_BUILD_CACHE": "/kept"}))
 
 
 @needs_go

@@ -29,24 +29,30 @@ async def test_program_of_the_wanted_version_is_used(miniature: Miniature) -> No
 
 
 @pytest.mark.parametrize(
-    "version", ["loki, version 9.9.10", "loki, version 9.9.9-rc.1", "loki 9.9.9: plays MIDI files", ""]
+    "version",
+    ["victoria-logs, version 9.9.10", "victoria-logs, version 9.9.9-rc.1", "victoria-logs 9.9.9: plays MIDI files", ""],
 )
 async def test_another_version_and_another_program_of_that_name_are_not(miniature: Miniature, version: str) -> None:
-    say(miniature, "loki", version)
-    assert await look(miniature, "loki", "loki") is None
+    say(miniature, "victoria-logs", version)
+    assert await look(miniature, "victoria-logs", "victoria-logs") is None
 
 
 async def test_collector_that_lacks_a_part_of_our_configuration_is_not_used(miniature: Miniature) -> None:
     assert await look(miniature, "collector", "otel-collector") is not None
     config = miniature.files / "otel-collector" / "config.yaml"
     config.write_text("receivers: {otlp: }\nconnectors: {span_metrics/http: }\n")
-    assert needed_collector_parts(config) == {("receivers", "otlp"), ("connectors", "span_metrics")}
+    (config.parent / "store-x.yaml").write_text("exporters: {otlp_http/x: }\n")
+    assert needed_collector_parts(config.parent) == {
+        ("receivers", "otlp"),
+        ("connectors", "span_metrics"),
+        ("exporters", "otlp_http"),
+    }
     assert await look(miniature, "collector", "otel-collector") is None
 
 
 async def test_program_built_before_is_found_in_the_cache_if_whole(miniature: Miniature) -> None:
     bare = "/usr/bin:/bin"
-    for name, folder in (("loki", "loki"), ("prometheus", "prometheus")):
+    for name, folder in (("victoria-logs", "victoria-logs"), ("prometheus", "prometheus")):
         spec = read_spec(miniature.files / folder)
         entry = cache_entry(miniature.root / "cache", name, spec)
         entry.mkdir(parents=True)
@@ -56,6 +62,6 @@ async def test_program_built_before_is_found_in_the_cache_if_whole(miniature: Mi
 
 
 async def test_program_that_cannot_be_run_is_not_used(miniature: Miniature) -> None:
-    path = miniature.programs / "loki"
+    path = miniature.programs / "victoria-logs"
     path.write_text("#!/nowhere/interpreter\n")
-    assert await look(miniature, "loki", "loki") is None
+    assert await look(miniature, "victoria-logs", "victoria-logs") is None

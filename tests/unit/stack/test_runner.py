@@ -17,7 +17,7 @@ from gatewayz.stack.runner import Stack
 from tests.polling import until
 from tests.unit.stack.miniature import Miniature, Recorder, alive
 
-PROGRAMS = {"otelcol", "prometheus", "tempo", "loki", "alertmanager"}
+PROGRAMS = {"otelcol", "prometheus", "jaeger", "victoria-logs", "alertmanager"}
 
 
 def status_of(url: str) -> int:
@@ -30,8 +30,10 @@ def environment_of(pid: int) -> list[str]:
 
 async def test_everything_is_ready_when_start_returns(miniature: Miniature) -> None:
     async with Stack(miniature.options()) as stack:
-        assert dict(stack.states) == dict.fromkeys(["gateway", *(set(COMPONENT_NAMES) - {"redis-exporter"})], "ready")
-        for name in ("gateway", "prometheus", "tempo", "loki", "alertmanager"):
+        assert dict(stack.states) == dict.fromkeys(
+            ["gateway", *(set(COMPONENT_NAMES) - {"redis-exporter", "tempo", "loki"})], "ready"
+        )
+        for name in ("gateway", "prometheus", "victoria-logs", "alertmanager"):
             assert status_of(stack.urls[name]) == 200
         assert all(row.source == "PATH" for row in stack.rows() if row.name != "gateway")
 
@@ -47,12 +49,12 @@ async def test_stop_goes_with_the_data_from_gateway_to_stores_and_leaves_no_proc
     stack = Stack(miniature.options(redis_url="redis://127.0.0.1:6379"))
     await stack.start()
     pids = dict(stack.pids)
-    assert set(pids) == {"gateway", *COMPONENT_NAMES}
+    assert set(pids) == {"gateway", *COMPONENT_NAMES} - {"tempo", "loki"}
     await stack.stop()
 
     ended = [line.split()[0] for line in miniature.journal() if line.endswith(" ended")]
     assert ended[:2] == ["gateway", "otelcol"]
-    assert set(ended[2:4]) == {"tempo", "loki"}
+    assert set(ended[2:4]) == {"jaeger", "victoria-logs"}
     assert ended[4] == "prometheus"
     assert set(ended[5:]) == {"alertmanager", "redis_exporter"}
     assert not any(alive(pid) for pid in pids.values())
@@ -76,7 +78,7 @@ async def test_second_request_to_stop_skips_the_wait_for_the_last_scrape(miniatu
 
 async def test_program_that_ignores_term_is_killed_after_its_grace(miniature: Miniature) -> None:
     miniature.behave("gateway", "stubborn")
-    stack = Stack(miniature.options(gateway_grace_s=0.3, only=frozenset({"loki"})))
+    stack = Stack(miniature.options(gateway_grace_s=0.3, only=frozenset({"victoria-logs"})))
     await stack.start()
     pid = stack.pids["gateway"]
     await stack.stop()
@@ -85,20 +87,20 @@ async def test_program_that_ignores_term_is_killed_after_its_grace(miniature: Mi
 
 
 async def test_child_that_dies_while_starting_is_named_with_its_last_lines(miniature: Miniature) -> None:
-    miniature.behave("tempo", "die")
+    miniature.behave("jaeger", "die")
     stack = Stack(miniature.options())
     with pytest.raises(StackError) as caught:
         await stack.start()
-    assert "tempo ended while it was starting (exit status 3)" in str(caught.value)
+    assert "jaeger ended while it was starting (exit status 3)" in str(caught.value)
     assert caught.value.details[-1] == "cannot open the store: it is on fire"
     assert not stack.pids
     assert "gateway ended" in miniature.journal()
 
 
 async def test_child_that_never_gets_ready_is_stopped_and_named(miniature: Miniature) -> None:
-    miniature.behave("loki", "never ready")
-    stack = Stack(miniature.options(ready_timeout_s=1.0, only=frozenset({"loki"}), gateway=False))
-    with pytest.raises(StackError, match="loki was not ready after 1 s"):
+    miniature.behave("victoria-logs", "never ready")
+    stack = Stack(miniature.options(ready_timeout_s=1.0, only=frozenset({"victoria-logs"}), gateway=False))
+    with pytest.raises(StackError, match="victoria-logs was not ready after 1 s"):
         await stack.start()
     assert not stack.pids
 
@@ -106,14 +108,14 @@ async def test_child_that_never_gets_ready_is_stopped_and_named(miniature: Minia
 async def test_component_that_dies_later_is_reported_and_started_again(miniature: Miniature) -> None:
     recorder = Recorder()
     async with Stack(miniature.options(), recorder) as stack:
-        first = stack.pids["tempo"]
-        stack.signal_component("tempo", signal.SIGKILL)
-        await until(lambda: stack.states["tempo"] == "restarting", deadline_s=15)
-        await until(lambda: stack.states["tempo"] == "ready" and stack.pids["tempo"] != first, deadline_s=15)
+        first = stack.pids["jaeger"]
+        stack.signal_component("jaeger", signal.SIGKILL)
+        await until(lambda: stack.states["jaeger"] == "restarting", deadline_s=15)
+        await until(lambda: stack.states["jaeger"] == "ready" and stack.pids["jaeger"] != first, deadline_s=15)
         assert stack.states["gateway"] == "ready"
-    report = next(note for note in recorder.notes if note.startswith("tempo has ended"))
+    report = next(note for note in recorder.notes if note.startswith("jaeger has ended"))
     assert "killed by SIGKILL" in report
-    assert report.endswith("tempo speaks")
+    assert report.endswith("jaeger speaks")
 
 
 async def test_component_that_keeps_dying_is_given_up_while_the_rest_runs_on(
@@ -121,16 +123,16 @@ async def test_component_that_keeps_dying_is_given_up_while_the_rest_runs_on(
 ) -> None:
     monkeypatch.setattr("gatewayz.stack.part.FIRST_PAUSE_S", 0.01)
     async with Stack(miniature.options()) as stack:
-        miniature.behave("tempo", "die")
-        stack.signal_component("tempo", signal.SIGKILL)
-        await until(lambda: stack.states["tempo"] == "failed", deadline_s=15)
-        assert miniature.journal().count("tempo started") == 6
-        assert stack.states["loki"] == "ready"
+        miniature.behave("jaeger", "die")
+        stack.signal_component("jaeger", signal.SIGKILL)
+        await until(lambda: stack.states["jaeger"] == "failed", deadline_s=15)
+        assert miniature.journal().count("jaeger started") == 6
+        assert stack.states["victoria-logs"] == "ready"
         assert status_of(stack.urls["gateway"]) == 200
 
 
 async def test_gateway_that_dies_is_not_started_again(miniature: Miniature) -> None:
-    async with Stack(miniature.options(only=frozenset({"loki"}))) as stack:
+    async with Stack(miniature.options(only=frozenset({"victoria-logs"}))) as stack:
         stack.signal_component("gateway", signal.SIGKILL)
         await stack.lost()
         assert stack.states["gateway"] == "failed"
@@ -152,21 +154,21 @@ async def test_component_stopped_on_purpose_stays_down_until_it_is_started(minia
 
 async def test_busy_port_is_refused_before_anything_starts(miniature: Miniature) -> None:
     options = miniature.options()
-    with socket.create_server(("127.0.0.1", options.ports.loki)):
+    with socket.create_server(("127.0.0.1", options.ports.victoria_logs)):
         stack = Stack(options)
         with pytest.raises(StackError) as caught:
             await stack.start()
-    assert f"Port {options.ports.loki} (loki) is already in use" in str(caught.value)
+    assert f"Port {options.ports.victoria_logs} (victoria-logs) is already in use" in str(caught.value)
     assert f"process {os.getpid()}" in str(caught.value)
-    assert "--port loki=NUMBER or GATEWAYZ_STACK_LOKI_PORT" in str(caught.value)
+    assert "--port victoria-logs=NUMBER or GATEWAYZ_STACK_VICTORIA_LOGS_PORT" in str(caught.value)
     assert miniature.journal() == []
 
 
 async def test_second_stack_on_the_same_data_is_refused(miniature: Miniature) -> None:
-    async with Stack(miniature.options(only=frozenset({"loki"}))):
+    async with Stack(miniature.options(only=frozenset({"victoria-logs"}))):
         with pytest.raises(StackError, match=rf"Another stack \(process {os.getpid()}\) is running with the data in"):
             await Stack(miniature.options()).start()
-    async with Stack(miniature.options(only=frozenset({"loki"}))):
+    async with Stack(miniature.options(only=frozenset({"victoria-logs"}))):
         pass
 
 
@@ -191,29 +193,29 @@ async def test_prometheus_is_told_the_ports_of_this_run(miniature: Miniature) ->
         targets = options.data_dir / "prometheus" / "config" / "targets"
         told = {path.stem: json.loads(path.read_text()) for path in targets.glob("*.json")}
     assert told["gatewayz"] == [{"targets": [f"127.0.0.1:{options.ports.collector_series}"]}]
-    assert told["loki"] == [{"targets": [f"127.0.0.1:{options.ports.loki}"]}]
+    assert told["victoria-logs"] == [{"targets": [f"127.0.0.1:{options.ports.victoria_logs}"]}]
     assert told["redis_exporter"] == []
 
 
 async def test_components_get_no_secrets_of_the_gateway(miniature: Miniature) -> None:
-    environment = miniature.environment() | {"OPENAI_API_KEY": "sk-1", "OTEL_SERVICE_NAME": "x", "LOKI_EXTRA": "kept"}
+    environment = miniature.environment() | {"OPENAI_API_KEY": "sk-1", "OTEL_SERVICE_NAME": "x", "VL_extra": "kept"}
     async with Stack(miniature.options(environment=environment)) as stack:
-        loki, gateway = environment_of(stack.pids["loki"]), environment_of(stack.pids["gateway"])
+        log_store, gateway = environment_of(stack.pids["victoria-logs"]), environment_of(stack.pids["gateway"])
     assert "OPENAI_API_KEY=sk-1" in gateway
-    assert "LOKI_EXTRA=kept" in loki
-    assert not any(entry.startswith(("OPENAI", "OTEL")) for entry in loki)
+    assert "VL_extra=kept" in log_store
+    assert not any(entry.startswith(("OPENAI", "OTEL")) for entry in log_store)
 
 
 async def test_first_key_is_asked_for_and_kept_for_the_closing_words(miniature: Miniature) -> None:
-    async with Stack(miniature.options(first_key=True, only=frozenset({"loki"}))) as stack:
+    async with Stack(miniature.options(first_key=True, only=frozenset({"victoria-logs"}))) as stack:
         assert stack.first_key_notice == "Your first key: gz_secret"
 
 
 async def test_first_key_is_shown_even_if_the_stack_does_not_come_up(miniature: Miniature) -> None:
-    miniature.behave("loki", "die")
+    miniature.behave("victoria-logs", "die")
     recorder = Recorder()
     with pytest.raises(StackError):
-        await Stack(miniature.options(first_key=True, only=frozenset({"loki"})), recorder).start()
+        await Stack(miniature.options(first_key=True, only=frozenset({"victoria-logs"})), recorder).start()
     assert "\nYour first key: gz_secret\n" in recorder.notes
 
 

@@ -90,9 +90,9 @@ async def test_ctrl_c_ends_it_in_order_with_status_0(miniature: Miniature) -> No
         it.process.send_signal(signal.SIGINT)
         assert await it.process.wait() == 0
     lines = it.out.splitlines()
-    assert "part          state  URL" in it.out
+    assert "part           state  URL" in it.out
     assert any(
-        line.startswith("prometheus    ready  http://127.0.0.1:") and line.endswith("9.9.9    PATH") for line in lines
+        line.startswith("prometheus     ready  http://127.0.0.1:") and line.endswith("9.9.9    PATH") for line in lines
     )
     assert "Your first key: gz_secret" in lines
     assert lines[-1] == "Stopped."
@@ -133,9 +133,9 @@ async def test_third_ctrl_c_kills_what_does_not_end(miniature: Miniature) -> Non
 
 
 async def test_ctrl_c_during_the_start_ends_it_with_status_130(miniature: Miniature) -> None:
-    miniature.behave("loki", "never ready")
+    miniature.behave("victoria-logs", "never ready")
     async with up(miniature) as it:
-        await until(lambda: "loki started" in miniature.journal(), deadline_s=15)
+        await until(lambda: "victoria-logs started" in miniature.journal(), deadline_s=15)
         it.process.send_signal(signal.SIGINT)
         assert await it.process.wait() == 130
     assert "gateway ended" in miniature.journal()
@@ -179,14 +179,16 @@ async def test_no_child_survives_the_kill_of_the_runner(miniature: Miniature) ->
 
 
 def test_options_come_before_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("GATEWAYZ_STACK_LOKI_PORT", "13100")
-    monkeypatch.setenv("GATEWAYZ_STACK_TEMPO_PORT", "13200")
+    monkeypatch.setenv("GATEWAYZ_STACK_VICTORIA_LOGS_PORT", "13100")
+    monkeypatch.setenv("GATEWAYZ_STACK_JAEGER_PORT", "13200")
     monkeypatch.setenv("GATEWAYZ_PORT", "18000")
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1")
-    options = stack_options(UpOptions(port=("loki=23100",), data_dir=tmp_path, without=("tempo,loki",)))
-    assert options.ports == replace(options.ports, loki=23100, tempo=13200, gateway=18000)
+    options = stack_options(
+        UpOptions(port=("victoria-logs=23100",), data_dir=tmp_path, without=("jaeger,victoria-logs",))
+    )
+    assert options.ports == replace(options.ports, victoria_logs=23100, jaeger=13200, gateway=18000)
     assert options.data_dir == tmp_path
-    assert options.without == {"tempo", "loki"}
+    assert options.without == {"jaeger", "victoria-logs"}
     assert options.redis_url == "redis://127.0.0.1"
 
 
@@ -200,12 +202,12 @@ def test_component_that_does_not_exist_is_named_with_those_that_do() -> None:
 def test_wrong_value_is_one_sentence_and_a_status(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("GATEWAYZ_STACK_LOKI_PORT", "http")
+    monkeypatch.setenv("GATEWAYZ_STACK_VICTORIA_LOGS_PORT", "http")
     with pytest.raises(ConfigurationError):
         stack_options(UpOptions())
     assert run(UpOptions()) == 1
     error = capsys.readouterr().err
-    assert error.startswith("gatewayz: GATEWAYZ_STACK_LOKI_PORT: ")
+    assert error.startswith("gatewayz: GATEWAYZ_STACK_VICTORIA_LOGS_PORT: ")
     assert error.count("\n") == 1
     assert run(UpOptions(jobs=0)) == 2
     assert run(UpOptions(port=("nonsense",))) == 2

@@ -16,7 +16,7 @@ from gatewayz.telemetry.delivery import destination
 from gatewayz.telemetry.delivery.encode import LogEncoder, LogItem
 from gatewayz.telemetry.delivery.exporter import Exporter
 from gatewayz.telemetry.delivery.queue import Account
-from gatewayz.telemetry.delivery.transport import Answer, open_transport, retry_after
+from gatewayz.telemetry.delivery.transport import SendResult, open_transport, retry_after
 from tests.fakes.otlp import Behaviour, GrpcSink, HttpSink
 from tests.polling import eventually
 from tests.unit.telemetry.conftest import Opener, one_request
@@ -167,11 +167,11 @@ def test_a_defect_of_the_sender_costs_a_batch_and_not_the_thread(sink: GrpcSink)
 
         sends = 0
 
-        def send(self, payload: bytes, timeout_s: float) -> Answer:
+        def send(self, payload: bytes, timeout_s: float) -> SendResult:
             self.sends += 1
             if self.sends == 1:
                 raise RuntimeError("a defect")
-            return Answer("accepted")
+            return SendResult("accepted")
 
         def abort(self) -> None: ...
         def close(self) -> None: ...
@@ -269,7 +269,7 @@ def test_http_delivers_the_same(exporter: Maker, http_sink: HttpSink) -> None:
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
-def test_http_statuses_that_ask_for_patience_get_it(exporter: Maker, http_sink: HttpSink, status: int) -> None:
+def test_http_429_and_503_keep_the_batch_for_retry(exporter: Maker, http_sink: HttpSink, status: int) -> None:
     http_sink.behave = lambda path, number: Behaviour(
         status=status if number == 1 else 200, headers={"retry-after": "1"}
     )
@@ -280,7 +280,7 @@ def test_http_statuses_that_ask_for_patience_get_it(exporter: Maker, http_sink: 
     assert time.monotonic() - before >= 0.99
 
 
-def test_http_statuses_that_mean_no_drop_the_batch(exporter: Maker, http_sink: HttpSink) -> None:
+def test_permanent_http_statuses_drop_the_batch(exporter: Maker, http_sink: HttpSink) -> None:
     http_sink.behave = lambda path, number: Behaviour(status=400)
     sending = exporter(http_sink)
     put(sending, 1)

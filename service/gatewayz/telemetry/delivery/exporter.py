@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
-import threading
 import time
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
@@ -25,7 +24,8 @@ from opentelemetry.sdk.trace import Span as SdkSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from gatewayz.telemetry.delivery.queue import Account, ByteQueue
-from gatewayz.telemetry.delivery.transport import Answer, Transport
+from gatewayz.telemetry.delivery.thread import DeadlineThread
+from gatewayz.telemetry.delivery.transport import SendResult, Transport
 from gatewayz.telemetry.light_spans import RecordedSpan
 
 logger = logging.getLogger(__name__)
@@ -75,9 +75,7 @@ class Exporter(Generic[Raw]):
         self._clock = clock
         self._queue: ByteQueue[Raw, Ready] = ByteQueue(signal, capacity_bytes, wake_at=BATCH_ITEMS)
         self.put = self._queue.put
-        self._closing = threading.Event()
-        self._deadline = float("inf")
-        self._thread = threading.Thread(target=self._run, name=f"gatewayz-{signal}", daemon=True)
+        self._thread = DeadlineThread(f"gatewayz-{signal}", self._run, wake=self._queue.wake.set, clock=clock)
         self._away = False
         self._complained_at = float("-inf")
 
@@ -89,20 +87,18 @@ class Exporter(Generic[Raw]):
 
     def flush_until(self, deadline: float) -> None:
         """Stop waiting for more and deliver what is there until ``deadline`` (of the clock). Returns at once."""
-        self._deadline = deadline
-        self._closing.set()
-        self._queue.wake.set()
+        self._thread.flush_until(deadline)
 
     def close(self) -> None:
         """Wait for the flush; at its deadline break off, and count what is left as dropped."""
-        self._thread.join(max(0.0, self._deadline - self._clock()))
+        self._thread.join()
         self._queue.close()
         self._transport.abort()
         self._thread.join(0.5)
         self._transport.close()
 
     def _run(self) -> None:
-        while not self._closing.is_set():
+        while not self._thread.closing.is_set():
             self._queue.wake.wait(self._delay_s)
             self._queue.wake.clear()
             self._deliver()
@@ -118,7 +114,7 @@ class Exporter(Generic[Raw]):
 
     def _send_all(self) -> None:
         """Send until nothing waits, or until closing has run out of time."""
-        while self._clock() < self._deadline:
+        while self._clock() < self._thread.deadline:
             self._encode()
             batch = self._queue.take_batch(BATCH_ITEMS, self._batch_bytes)
             if not batch:
@@ -146,7 +142,7 @@ class Exporter(Generic[Raw]):
         payload = self._encoder.request(batch)
         tries = doubtful = 0
         while True:
-            left = self._deadline - self._clock()
+            left = self._thread.deadline - self._clock()
             if left <= 0:
                 return
             answer = self._transport.send(payload, min(self._timeout_s, left))
@@ -167,25 +163,25 @@ class Exporter(Generic[Raw]):
                 case "retry" | "doubtful":
                     self._wait(tries, answer)
 
-    def _refused(self, batch: list[Ready], answer: Answer) -> None:
+    def _refused(self, batch: list[Ready], answer: SendResult) -> None:
         self._queue.settle(0, len(batch), "refused")
         self._complain("The receiver refuses %s for good (%s); they are dropped and counted.", answer)
 
-    def _wait(self, tries: int, answer: Answer) -> None:
+    def _wait(self, tries: int, answer: SendResult) -> None:
         """Back off, with jitter so that workers do not come back in step; encode meanwhile, which saves memory."""
         self._away = True
         self._complain("The receiver of %s cannot be reached (%s); they are kept and sent again.", answer)
         pause = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(tries - 1, 10)) * random.uniform(0.5, 1)  # noqa: S311
         until = self._clock() + max(pause, answer.retry_after_s or 0)
-        while (left := min(until, self._deadline) - self._clock()) > 0:
-            if self._closing.is_set():
+        while (left := min(until, self._thread.deadline) - self._clock()) > 0:
+            if self._thread.closing.is_set():
                 time.sleep(min(left, 0.05))
             else:
                 self._queue.wake.wait(min(left, self._delay_s))
                 self._queue.wake.clear()
             self._encode()
 
-    def _recovered(self, rejected: int, answer: Answer) -> None:
+    def _recovered(self, rejected: int, answer: SendResult) -> None:
         if rejected:
             self._complain("The receiver rejected some %s (%s); they are dropped and counted.", answer)
         if self._away:
@@ -193,7 +189,7 @@ class Exporter(Generic[Raw]):
             self._complained_at = float("-inf")
             logger.warning("The receiver of %s can be reached again; what waited is being delivered.", self.signal)
 
-    def _complain(self, message: str, answer: Answer) -> None:
+    def _complain(self, message: str, answer: SendResult) -> None:
         """Say so once a minute. These lines go to stdout only (logs.py), never into the queue they are about."""
         now = self._clock()
         if now - self._complained_at >= COMPLAINT_INTERVAL_S:

@@ -20,6 +20,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from gatewayz.telemetry.delivery.thread import DeadlineThread
 from gatewayz.telemetry.delivery.transport import Transport
 
 logger = logging.getLogger(__name__)
@@ -66,21 +67,18 @@ class OtlpReader(MetricReader):
         self._transport = transport
         self._interval_s = interval_s
         self._timeout_s = timeout_s
-        self._closing = threading.Event()
-        self._deadline = float("inf")
         self._complained_at = float("-inf")
-        self._thread = threading.Thread(target=self._run, name="gatewayz-metrics", daemon=True)
+        self._thread = DeadlineThread("gatewayz-metrics", self._run)
 
     def start(self) -> None:
         self._thread.start()
 
     def flush_until(self, deadline: float) -> None:
         """Collect and send a last time before ``deadline`` (monotonic). Returns at once."""
-        self._deadline = deadline
-        self._closing.set()
+        self._thread.flush_until(deadline)
 
     def close(self) -> None:
-        self._thread.join(max(0.0, self._deadline - time.monotonic()))
+        self._thread.join()
         self._transport.abort()
         self._thread.join(0.5)
         self._transport.close()
@@ -89,10 +87,10 @@ class OtlpReader(MetricReader):
         pass  # Telemetry.close does it, within its own deadline
 
     def _run(self) -> None:
-        while not self._closing.wait(self._interval_s):
+        while not self._thread.closing.wait(self._interval_s):
             self._collect_and_send()
         # The last export repeats what a Collector that is just coming back has missed: worth a few tries.
-        while not self._collect_and_send() and time.monotonic() + 0.2 < self._deadline:
+        while not self._collect_and_send() and time.monotonic() + 0.2 < self._thread.deadline:
             time.sleep(0.2)
 
     def _collect_and_send(self) -> bool:
@@ -106,10 +104,10 @@ class OtlpReader(MetricReader):
 
     def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> None:
         payload = encode_metrics(self._own.added_to(metrics_data)).SerializeToString()
-        left = self._deadline - time.monotonic()
-        if left <= 0:
+        left_s = self._thread.left_s()
+        if left_s <= 0:
             return
-        answer = self._transport.send(payload, min(self._timeout_s, left))
+        answer = self._transport.send(payload, min(self._timeout_s, left_s))
         self._sent = answer.kind in ("accepted", "refused")
         if answer.kind != "accepted" and self._may_complain():
             logger.warning("Metrics could not be delivered (%s); the next export makes it good.", answer.reason)

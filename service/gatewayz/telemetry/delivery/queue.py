@@ -133,8 +133,8 @@ class ByteQueue(Generic[Raw, Ready]):
             self._drop(reason, count)
 
     def close(self) -> None:
-        """From now on everything that waits or comes is dropped for ``shutdown``, the batch under way included: nobody
-        knows whether that one arrived, and what the consumer still says about it is no longer heard."""
+        """From now on everything that waits or comes is dropped for ``shutdown``. So is the batch under way: whether it
+        arrived is unknown, and what the consumer still reports about it is ignored."""
         with self._lock:
             if self._closed:
                 return

@@ -1,4 +1,4 @@
-"""Writes log lines to stdout without ever making the event loop wait for whoever reads them.
+"""Writes log lines to stdout without ever making the event loop wait for their reader.
 
 A pipe whose reader stalls blocks its writer. So a thread writes, a bounded queue waits, and beyond the bound the oldest
 lines go and are counted. Lines leave in pieces of at most 4096 bytes where they fit: that much is written atomically to a
@@ -8,11 +8,11 @@ pipe, so that the lines of two workers do not run into each other (POSIX, PIPE_B
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Callable
 
 from gatewayz.telemetry.delivery.queue import Account, ByteQueue
+from gatewayz.telemetry.delivery.thread import DeadlineThread
 
 PIPE_BYTES = 4096
 GATHER_S = 0.05
@@ -28,9 +28,7 @@ class LineWriter:
         self._descriptor = descriptor
         self._clock = clock
         self._queue: ByteQueue[bytes, bytes] = ByteQueue("stdout", capacity_bytes, wake_at=1)
-        self._closing = threading.Event()
-        self._deadline = float("inf")
-        self._thread = threading.Thread(target=self._run, name="gatewayz-stdout", daemon=True)
+        self._thread = DeadlineThread("gatewayz-stdout", self._run, wake=self._queue.wake.set, clock=clock)
 
     def start(self) -> None:
         self._thread.start()
@@ -43,19 +41,18 @@ class LineWriter:
         return self._queue.account()
 
     def flush_until(self, deadline: float) -> None:
-        self._deadline = deadline
-        self._closing.set()
-        self._queue.wake.set()
+        """Write what is there until ``deadline`` (of the clock) and end. Returns at once."""
+        self._thread.flush_until(deadline)
 
     def close(self) -> None:
         """Wait for the flush until its deadline; what is left then is dropped and counted."""
-        self._thread.join(max(0.0, self._deadline - self._clock()))
+        self._thread.join()
         self._queue.close()
 
     def _run(self) -> None:
-        while not self._closing.is_set():
+        while not self._thread.closing.is_set():
             self._queue.wake.wait()
-            if not self._closing.is_set():
+            if not self._thread.closing.is_set():
                 time.sleep(GATHER_S)
             self._queue.wake.clear()
             self._write_all()
@@ -79,8 +76,8 @@ class LineWriter:
             try:
                 rest = rest[os.write(self._descriptor, rest) :]
             except BlockingIOError:
-                # Somebody made the descriptor non-blocking (it is shared with whoever opened the terminal).
-                if self._clock() >= self._deadline:
+                # Another process made the descriptor non-blocking: it is shared with what opened the terminal.
+                if self._clock() >= self._thread.deadline:
                     return
                 time.sleep(0.02)
             except OSError:

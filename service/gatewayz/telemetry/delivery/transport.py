@@ -1,7 +1,7 @@
 """One request to an OTLP receiver, and what its answer means for the batch.
 
 A transport belongs to one thread. Nothing here logs or raises: the library loggers of gRPC stay silent, and every failure
-is an ``Answer``. Which answers may be repeated is the OTLP specification's list:
+is an ``SendResult``. Which answers may be repeated is the OTLP specification's list:
 https://opentelemetry.io/docs/specs/otlp/#failures.
 """
 
@@ -53,7 +53,7 @@ _CHANNEL_OPTIONS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SendResult:
     """``accepted`` (but for ``rejected`` items), ``retry`` (not before ``retry_after_s``), ``doubtful`` (retry a few
     times), or ``refused`` for good; ``reason`` is for the operator."""
 
@@ -63,12 +63,12 @@ class Answer:
     retry_after_s: float | None = None
 
 
-ACCEPTED = Answer("accepted")
+ACCEPTED = SendResult("accepted")
 REASON_LIMIT = 200
 
 
 class Transport(Protocol):
-    def send(self, payload: bytes, timeout_s: float) -> Answer:
+    def send(self, payload: bytes, timeout_s: float) -> SendResult:
         """Send an encoded request and wait for the answer at most ``timeout_s``. Never raises."""
         ...
 
@@ -96,14 +96,14 @@ class GrpcTransport:
         self._aborted = False
         self._connect()
 
-    def send(self, payload: bytes, timeout_s: float) -> Answer:
+    def send(self, payload: bytes, timeout_s: float) -> SendResult:
         try:
             return _accepted(self._call(payload, timeout=timeout_s, metadata=self._metadata))
         except grpc.RpcError as error:
             return self._failed(error)
         except ValueError:
             # What gRPC raises on a closed channel.
-            return Answer("retry", "closed")
+            return SendResult("retry", "closed")
 
     def abort(self) -> None:
         self._aborted = True
@@ -129,7 +129,7 @@ class GrpcTransport:
             "Any", self._channel.unary_unary(to.path, request_serializer=None, response_deserializer=None)
         )
 
-    def _failed(self, error: grpc.RpcError) -> Answer:
+    def _failed(self, error: grpc.RpcError) -> SendResult:
         code = cast("grpc.StatusCode", cast("Any", error).code())
         reason = f"{code.name.lower()}: {cut(cast('Any', error).details() or '', REASON_LIMIT)}"
         if code is grpc.StatusCode.DEADLINE_EXCEEDED and not self._aborted:
@@ -137,10 +137,10 @@ class GrpcTransport:
             self._channel.close()
             self._connect()
         if code in _RETRYABLE:
-            return Answer("retry", reason, retry_after_s=_retry_info(error))
+            return SendResult("retry", reason, retry_after_s=_retry_info(error))
         if code in _DOUBTFUL:
-            return Answer("doubtful", reason)
-        return Answer("refused", reason)
+            return SendResult("doubtful", reason)
+        return SendResult("refused", reason)
 
 
 class HttpTransport:
@@ -166,7 +166,7 @@ class HttpTransport:
         self._connection: http.client.HTTPConnection | None = None
         self._aborted = False
 
-    def send(self, payload: bytes, timeout_s: float) -> Answer:
+    def send(self, payload: bytes, timeout_s: float) -> SendResult:
         if self._destination.gzip:
             payload = gzip.compress(payload, compresslevel=1)
         reused = self._connection is not None
@@ -174,7 +174,7 @@ class HttpTransport:
         if answer is None and reused:
             # A kept connection that the other side has closed meanwhile says nothing about the receiver.
             answer = self._try(payload, timeout_s)
-        return answer or Answer("retry", "connection_error")
+        return answer or SendResult("retry", "connection_error")
 
     def abort(self) -> None:
         self._aborted = True
@@ -187,9 +187,9 @@ class HttpTransport:
     def close(self) -> None:
         self._drop()
 
-    def _try(self, payload: bytes, timeout_s: float) -> Answer | None:
+    def _try(self, payload: bytes, timeout_s: float) -> SendResult | None:
         if self._aborted:
-            return Answer("retry", "closed")
+            return SendResult("retry", "closed")
         try:
             connection = self._connect(timeout_s)
             connection.request("POST", self._destination.path, body=payload, headers=self._headers)
@@ -199,7 +199,7 @@ class HttpTransport:
                 self._drop()
         except TimeoutError:
             self._drop()
-            return Answer("retry", "timeout")
+            return SendResult("retry", "timeout")
         except (OSError, http.client.HTTPException):
             self._drop()
             return None
@@ -207,9 +207,11 @@ class HttpTransport:
             case 200 | 202 | 204:
                 return _accepted(body)
             case 429 | 502 | 503 | 504:
-                return Answer("retry", str(response.status), retry_after_s=retry_after(response.headers["retry-after"]))
+                return SendResult(
+                    "retry", str(response.status), retry_after_s=retry_after(response.headers["retry-after"])
+                )
             case status:
-                return Answer("refused", str(status))
+                return SendResult("refused", str(status))
 
     def _connect(self, timeout_s: float) -> http.client.HTTPConnection:
         connection = self._connection
@@ -244,13 +246,13 @@ def retry_after(text: str | None) -> float | None:
     return min(max(seconds, 0.0), 300.0)
 
 
-def _accepted(response: bytes) -> Answer:
+def _accepted(response: bytes) -> SendResult:
     """A success, which may yet refuse some items. Logs and metrics number the fields as traces do."""
     if not response:
         return ACCEPTED
     try:
         partial = ExportTraceServiceResponse.FromString(response).partial_success
-        return Answer("accepted", cut(partial.error_message, REASON_LIMIT), partial.rejected_spans)
+        return SendResult("accepted", cut(partial.error_message, REASON_LIMIT), partial.rejected_spans)
     except Exception:  # noqa: BLE001 - an unreadable body of a successful answer changes nothing
         return ACCEPTED
 

@@ -13,7 +13,7 @@ from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, V
 from opentelemetry.trace import SpanContext, TraceFlags
 
 from gatewayz.telemetry import light_instruments
-from gatewayz.telemetry.light_instruments import CounterMeasure, HistogramMeasure
+from gatewayz.telemetry.light_instruments import LightCounter, LightHistogram
 from gatewayz.telemetry.names import Instrument
 
 INSTRUMENT = Instrument("x", "histogram", "s", "meaning", ("a", "b"), (0.1, 1.0, 10.0))
@@ -23,18 +23,18 @@ values = st.one_of(st.floats(0, 100), st.sampled_from([0.1, 1.0, 10.0]), st.inte
 labels = st.tuples(st.sampled_from(["p", "q"]), st.sampled_from(["r", None]))
 
 
-def histogram_points(measure: HistogramMeasure, now_ns: int = 1) -> list[HistogramDataPoint]:
+def histogram_points(measure: LightHistogram, now_ns: int = 1) -> list[HistogramDataPoint]:
     metric = measure.metric(now_ns)
     return [] if metric is None else cast("list[HistogramDataPoint]", list(metric.data.data_points))
 
 
 @given(st.lists(st.tuples(values, labels), min_size=1, max_size=60))
-def test_a_histogram_says_what_the_sdks_says(records: list[tuple[float, tuple[str | None, ...]]]) -> None:
+def test_histogram_equals_the_sdks(records: list[tuple[float, tuple[str | None, ...]]]) -> None:
     reader = InMemoryMetricReader()
     view = View(instrument_name="x", aggregation=ExplicitBucketHistogramAggregation(list(INSTRUMENT.buckets)))
     provider = MeterProvider([reader], views=[view], shutdown_on_exit=False)
     stock = provider.get_meter("m").create_histogram("x", "s", "meaning")
-    own = HistogramMeasure(INSTRUMENT)
+    own = LightHistogram(INSTRUMENT)
     for value, (a, b) in records:
         own.record(value, (a, b), None)
         stock.record(value, {name: one for name, one in (("a", a), ("b", b)) if one is not None})
@@ -56,7 +56,7 @@ def test_a_histogram_says_what_the_sdks_says(records: list[tuple[float, tuple[st
 
 
 def test_each_bucket_keeps_the_last_span_that_fell_into_it_for_a_while() -> None:
-    own = HistogramMeasure(INSTRUMENT)
+    own = LightHistogram(INSTRUMENT)
     other = SpanContext(1, 2, is_remote=False)
     own.record(0.5, ("p", None), other)
     own.record(0.6, ("p", None), SPAN)
@@ -73,13 +73,13 @@ def test_each_bucket_keeps_the_last_span_that_fell_into_it_for_a_while() -> None
 
 
 def test_exemplars_can_be_switched_off() -> None:
-    own = HistogramMeasure(INSTRUMENT, exemplars=False)
+    own = LightHistogram(INSTRUMENT, exemplars=False)
     own.record(0.5, ("p", None), SPAN)
     assert histogram_points(own)[0].exemplars == []
 
 
 def test_too_many_attribute_sets_are_counted_as_overflow_and_the_sum_stays_right() -> None:
-    own = HistogramMeasure(INSTRUMENT)
+    own = LightHistogram(INSTRUMENT)
     for number in range(light_instruments.MAX_SERIES + 500):
         own.record(1, (str(number), None), None)
     own.record(1, ("0", None), None)
@@ -91,8 +91,8 @@ def test_too_many_attribute_sets_are_counted_as_overflow_and_the_sum_stays_right
 
 
 def test_a_counter_adds_up_across_threads() -> None:
-    counter = CounterMeasure(Instrument("c", "counter", "{x}", "m", ("reason",)))
-    histogram = HistogramMeasure(INSTRUMENT)
+    counter = LightCounter(Instrument("c", "counter", "{x}", "m", ("reason",)))
+    histogram = LightHistogram(INSTRUMENT)
 
     def work() -> None:
         for _ in range(5000):
@@ -112,5 +112,5 @@ def test_a_counter_adds_up_across_threads() -> None:
 
 
 def test_nothing_recorded_is_no_metric() -> None:
-    assert HistogramMeasure(INSTRUMENT).metric(1) is None
-    assert CounterMeasure(INSTRUMENT).metric(1) is None
+    assert LightHistogram(INSTRUMENT).metric(1) is None
+    assert LightCounter(INSTRUMENT).metric(1) is None

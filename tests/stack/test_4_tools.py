@@ -39,14 +39,14 @@ async def test_the_doctor_sees_every_hop_work(stack: Stack, capsys: pytest.Captu
 
 
 async def test_the_doctor_names_exactly_the_broken_link(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    await stack.stop_component("loki")
+    await stack.stop_component("victoria-logs")
     try:
         status, document = await examine(stack, capsys)
     finally:
-        await stack.start_component("loki")
+        await stack.start_component("victoria-logs")
 
     assert status == 1
-    assert [hop["hop"] for hop in document["hops"] if hop["state"] != "ok"] == ["log line in Loki"]
+    assert [hop["hop"] for hop in document["hops"] if hop["state"] != "ok"] == ["log line in VictoriaLogs"]
 
 
 async def test_the_demo_gives_data_to_every_series(
