@@ -21,7 +21,8 @@ from opentelemetry.metrics import NoOpMeterProvider
 
 from gatewayz import __version__
 from gatewayz.accounts.keys.keys import Keys
-from gatewayz.attempts.disconnect import LeavePolicy
+from gatewayz.attempts.disconnect import OrphanPolicy
+from gatewayz.attempts.outcome_sinks import OutcomeSinks, RouteStateSink, TelemetrySink
 from gatewayz.config import Settings
 from gatewayz.configfile.load import find_config
 from gatewayz.configfile.schema import ConfigFile
@@ -154,12 +155,13 @@ class App:
             gateway = Gateway(
                 providers,
                 max_upstream_bytes=settings.max_upstream_bytes,
+                sinks=OutcomeSinks((RouteStateSink(), TelemetrySink()), telemetry.record_outcome_failure),
                 policy=policy_of(settings),
-                leave_policy=LeavePolicy(settings.left_call_s, settings.max_left_calls),
+                orphan_policy=OrphanPolicy(settings.orphaned_call_s, settings.max_orphaned_calls),
                 cost_of=prices.cost_of,
                 price_of=prices.price_of,
             )
-            telemetry.observe(names.CIRCUIT_BREAKER.name, gateway.routes.breaker_states)
+            telemetry.observe(names.CIRCUIT_BREAKER.name, gateway.route_states.breaker_states)
             body_limits = BodyLimits(settings.max_body_bytes, settings.body_timeout_s, settings.max_json_depth)
             self._endpoint = Endpoint(
                 find_route(gateway), keys, telemetry, body_limits, Browsers(settings.cors_origins)

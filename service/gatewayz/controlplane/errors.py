@@ -16,8 +16,8 @@ from gatewayz.errors import GatewayError, Internal, InvalidRequest, MethodNotAll
 def error_response(error: GatewayError, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """``error`` as OpenAI would put it."""
     sent = dict(headers or {})
-    if error.retry_after_s is not None:
-        sent.setdefault("retry-after", str(max(1, round(error.retry_after_s))))
+    if (seconds := error.retry_after()) is not None:
+        sent.setdefault("retry-after", seconds)
     body = {"message": error.message, "type": error.kind, "param": error.param, "code": error.code}
     return JSONResponse({"error": body}, status_code=error.status, headers=sent)
 

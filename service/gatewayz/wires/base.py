@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from gatewayz.errors import GatewayError, ProviderError
-from gatewayz.records import Call, Operation
+from gatewayz.records import Call
 from gatewayz.wires.fold import EventKind, StreamFold
 from gatewayz.wires.fold import Fold as Fold
 from gatewayz.wires.parts import Part
@@ -138,9 +138,6 @@ class CallerWire(Protocol):
     @property
     def name(self) -> Wire: ...
 
-    @property
-    def operation(self) -> Operation: ...
-
     def parse(self, body: bytes) -> Call:
         """Raises InvalidRequest naming the member at fault."""
         ...
@@ -152,7 +149,5 @@ class CallerWire(Protocol):
     def writer(self, call: Call, info: AnswerInfo) -> AnswerWriter:
         """Writes this wire's answer to a call."""
         ...
-
-    def error_body(self, error: GatewayError) -> bytes: ...
 
     def error_event(self, error: GatewayError) -> bytes: ...

@@ -17,7 +17,7 @@ from gatewayz.wires.anthropic_messages.wire import MessagesCaller, MessagesProvi
 from gatewayz.wires.base import AnswerInfo, AnswerReader, AnswerWriter, CallerWire, ProviderWire, Wire
 from gatewayz.wires.fold import EventKind
 from gatewayz.wires.gemini.wire import GeminiWire
-from gatewayz.wires.member_names import in_callers_words
+from gatewayz.wires.member_names import with_callers_name
 from gatewayz.wires.openai_chat.wire import ChatCaller, ChatProvider
 from gatewayz.wires.openai_completions.wire import CompletionsCaller, CompletionsProvider
 from gatewayz.wires.openai_responses.wire import ResponsesCaller, ResponsesProvider
@@ -84,7 +84,7 @@ def request_body(call: Call, caller: CallerWire, provider: ProviderWire, model: 
         try:
             return provider.from_chat(chat, model, stream=call.stream)
         except InvalidRequest as error:
-            raise in_callers_words(error, caller.name) from None
+            raise with_callers_name(error, caller.name) from None
     except orjson.JSONDecodeError as error:  # half of a surrogate pair, in a member that was not read before
         raise InvalidRequest(f"The body is not valid JSON: {error.msg}.", code="invalid_json") from None
     except (orjson.JSONEncodeError, RecursionError) as error:

@@ -11,7 +11,7 @@ from gatewayz.config import load_settings
 from gatewayz.errors import ProviderBadRequest
 from gatewayz.providers.base import Provider, returned_headers
 from gatewayz.providers.catalog import load_providers
-from gatewayz.wires.openai_chat.request import error_body
+from gatewayz.wires.openai_chat.errors import error_body
 from gatewayz.wires.refusals.by_status import provider_error
 from tests.fakes.provider.server import FakeLLM
 from tests.unit.providers.requests import chat

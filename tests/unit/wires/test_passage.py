@@ -20,6 +20,7 @@ from gatewayz.wires.translate import (
     translation,
     wire_for,
 )
+from tests.unit.wires.ways import error_body
 
 CALLERS: list[Wire] = ["openai_chat", "openai_completions", "openai_responses", "anthropic_messages"]
 PROVIDERS: list[Wire] = ["openai_chat", "openai_responses", "anthropic_messages", "gemini"]
@@ -252,7 +253,7 @@ class TestEveryCaller:
 
     def test_an_error_has_a_body_and_an_event(self, caller: Wire) -> None:
         error: GatewayError = Overloaded("Too much.")
-        assert b"Too much." in CALLER_WIRES[caller].error_body(error)
+        assert b"Too much." in error_body(caller, error)
         event = CALLER_WIRES[caller].error_event(error)
         assert EventSplitter().feed(event) == [event]
         assert "error" in orjson.loads(data_of(event))

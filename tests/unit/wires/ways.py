@@ -1,11 +1,14 @@
-"""The two halves of a translation, each with OpenAI's chat on its other side."""
+"""The two halves of a translation, each with OpenAI's chat on its other side; and errors as the callers of each wire get them."""
 
 from __future__ import annotations
 
 import orjson
 
+from gatewayz.errors import GatewayError
 from gatewayz.records import Call
-from gatewayz.wires.base import AnswerInfo, CallerWire, ProviderWire
+from gatewayz.wires.anthropic_messages import errors as messages_errors
+from gatewayz.wires.base import AnswerInfo, CallerWire, ProviderWire, Wire
+from gatewayz.wires.openai_chat import errors as chat_errors
 from gatewayz.wires.openai_chat.wire import ChatCaller, ChatProvider
 from gatewayz.wires.translate import AnswerTranslation, translation
 
@@ -24,3 +27,7 @@ def answer_from_chat(caller: CallerWire, call: Call, info: AnswerInfo) -> Answer
     made = translation(call, caller, ChatProvider(), info)
     assert made is not None
     return made
+
+
+def error_body(caller: Wire, error: GatewayError) -> bytes:
+    return messages_errors.error_body(error) if caller == "anthropic_messages" else chat_errors.error_body(error)

@@ -14,8 +14,8 @@ import orjson
 from msgspec import Struct
 
 from gatewayz.errors import GatewayError, InvalidRequest, ProviderError, ProviderMalformedResponse
-from gatewayz.records import Call, Operation
-from gatewayz.wires.anthropic_messages.errors import error_body, error_event
+from gatewayz.records import Call
+from gatewayz.wires.anthropic_messages.errors import error_event
 from gatewayz.wires.anthropic_messages.request import messages_to_upstream, parse_count_tokens_request
 from gatewayz.wires.anthropic_messages.wire import MessagesProvider
 from gatewayz.wires.base import AnswerInfo, AnswerWriter, Wire
@@ -50,7 +50,6 @@ class TokenCount:
     """Both sides of the endpoint. There is no way through the hub: chat has no such question."""
 
     name: Wire = "anthropic_messages"
-    operation: Operation = "count_tokens"
     path: str = "/messages/count_tokens"
 
     def parse(self, body: bytes) -> Call:
@@ -78,9 +77,6 @@ class TokenCount:
 
     def writer(self, call: Call, info: AnswerInfo) -> AnswerWriter:
         raise InvalidRequest("A chat's answer is no count of tokens.")
-
-    def error_body(self, error: GatewayError) -> bytes:
-        return error_body(error)
 
     def error_event(self, error: GatewayError) -> bytes:
         return error_event(error)

@@ -51,7 +51,7 @@ _USER_CHARACTERS = 64
 _TOOL_CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 
 
-def messages_to_chat(request: Mapping[str, Any]) -> Object:
+def messages_request_to_chat(request: Mapping[str, Any]) -> Object:
     """The chat request. Raises InvalidRequest naming the member that has no equal there, or is not what it should be."""
     for name, value in request.items():
         if name in _TRANSLATED or name in _HINTS or value is None or _NEUTRAL.get(name) == value:

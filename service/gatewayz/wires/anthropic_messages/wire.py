@@ -9,14 +9,14 @@ from typing import Any
 import orjson
 
 from gatewayz.errors import GatewayError, InvalidRequest, ProviderAuthFailed, ProviderError
-from gatewayz.records import Call, Operation
+from gatewayz.records import Call
 from gatewayz.wires.anthropic_messages.answer_from_chat import MessagesWriter
 from gatewayz.wires.anthropic_messages.answer_to_chat import MessagesReader
-from gatewayz.wires.anthropic_messages.errors import error_body, error_event
+from gatewayz.wires.anthropic_messages.errors import error_event
 from gatewayz.wires.anthropic_messages.fold import MessagesFold
 from gatewayz.wires.anthropic_messages.request import messages_to_upstream, parse_messages_request
-from gatewayz.wires.anthropic_messages.request_from_chat import chat_to_messages
-from gatewayz.wires.anthropic_messages.request_to_chat import messages_to_chat
+from gatewayz.wires.anthropic_messages.request_from_chat import chat_request_to_messages
+from gatewayz.wires.anthropic_messages.request_to_chat import messages_request_to_chat
 from gatewayz.wires.base import AnswerInfo, Fold, Wire
 from gatewayz.wires.refusals.by_status import provider_error
 from gatewayz.wires.sse import EventSplitter, Splitter
@@ -29,22 +29,18 @@ class MessagesCaller:
     """A caller of POST /v1/messages."""
 
     name: Wire = "anthropic_messages"
-    operation: Operation = "chat"
 
     def parse(self, body: bytes) -> Call:
         return parse_messages_request(body)
 
     def as_chat(self, call: Call) -> dict[str, Any]:
         try:
-            return messages_to_chat(orjson.loads(call.body))
+            return messages_request_to_chat(orjson.loads(call.body))
         except RecursionError:
             raise InvalidRequest(_TOO_DEEP, code="invalid_json") from None
 
     def writer(self, call: Call, info: AnswerInfo) -> MessagesWriter:
         return MessagesWriter(call, info)
-
-    def error_body(self, error: GatewayError) -> bytes:
-        return error_body(error)
 
     def error_event(self, error: GatewayError) -> bytes:
         return error_event(error)
@@ -64,7 +60,7 @@ class MessagesProvider:
 
     def from_chat(self, chat: Mapping[str, Any], model: str, *, stream: bool) -> bytes:
         try:
-            return orjson.dumps(chat_to_messages(chat, model, stream=stream))
+            return orjson.dumps(chat_request_to_messages(chat, model, stream=stream))
         except (RecursionError, orjson.JSONEncodeError):
             raise InvalidRequest(_TOO_DEEP, code="invalid_json") from None
 

@@ -13,11 +13,11 @@ import orjson
 from msgspec import Meta, Raw, Struct
 
 from gatewayz.errors import GatewayError, InvalidRequest, ProviderError, ProviderMalformedResponse
-from gatewayz.records import Call, Operation, Usage
+from gatewayz.records import Call, Usage
 from gatewayz.wires.base import AnswerInfo, AnswerWriter, Translation, Wire
 from gatewayz.wires.body import MAX_MODEL_CHARACTERS, join_members, read_body
 from gatewayz.wires.fold import UNREADABLE, Fold, token_count
-from gatewayz.wires.openai_chat.request import error_body, error_event
+from gatewayz.wires.openai_chat.errors import error_event
 from gatewayz.wires.refusals.by_status import provider_error
 from gatewayz.wires.refusals.in_band import error_in_band
 
@@ -62,7 +62,7 @@ class EmbeddingsRequest(Struct):
 _PEEK = msgspec.json.Decoder(EmbeddingsRequest)
 
 
-def parse_embeddings_request(body: bytes, total_timeout_s: float | None = None) -> Call:
+def parse_embeddings_request(body: bytes) -> Call:
     """What the caller asks for. Raises InvalidRequest naming the member at fault."""
     request, fields = read_body(body, _PEEK)
     if not request.input:
@@ -73,7 +73,6 @@ def parse_embeddings_request(body: bytes, total_timeout_s: float | None = None) 
         stream=False,
         fields=fields,
         body=body,
-        total_timeout_s=total_timeout_s,
     )
 
 
@@ -88,7 +87,6 @@ class EmbeddingsCaller:
     __slots__ = ()
 
     name: Wire = "openai_chat"
-    operation: Operation = "embeddings"
 
     def parse(self, body: bytes) -> Call:
         return parse_embeddings_request(body)
@@ -98,9 +96,6 @@ class EmbeddingsCaller:
 
     def writer(self, call: Call, info: AnswerInfo) -> AnswerWriter:
         raise InvalidRequest("A chat's answer is no embedding.", code="unsupported_endpoint")
-
-    def error_body(self, error: GatewayError) -> bytes:
-        return error_body(error)
 
     def error_event(self, error: GatewayError) -> bytes:
         return error_event(error)

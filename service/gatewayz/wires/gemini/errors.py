@@ -80,7 +80,7 @@ def gemini_error(
     if error.retry_after_s is None and isinstance(
         error, ProviderRateLimited | ProviderOverloaded | ProviderServerError
     ):
-        error.retry_after_s = _retry_delay_s(details)
+        return error.replaced(retry_after_s=_retry_delay_s(details))
     return error
 
 

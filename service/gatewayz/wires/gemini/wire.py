@@ -12,7 +12,7 @@ from gatewayz.wires.base import AnswerInfo, Wire
 from gatewayz.wires.gemini.answer_to_chat import GeminiReader
 from gatewayz.wires.gemini.errors import gemini_error
 from gatewayz.wires.gemini.fold import GeminiFold
-from gatewayz.wires.gemini.request_from_chat import chat_to_gemini
+from gatewayz.wires.gemini.request_from_chat import chat_request_to_gemini
 from gatewayz.wires.sse import EventSplitter, Splitter
 
 KEY_HEADER = "x-goog-api-key"
@@ -38,7 +38,7 @@ class GeminiWire:
         return call.body
 
     def from_chat(self, chat: Mapping[str, Any], model: str, *, stream: bool) -> bytes:
-        return chat_to_gemini(chat, model)
+        return chat_request_to_gemini(chat, model)
 
     def reader(self, info: AnswerInfo) -> GeminiReader:
         return GeminiReader(info)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 
 from gatewayz.errors import GatewayError, ProviderError
-from gatewayz.records import Call, Operation
+from gatewayz.records import Call
 from gatewayz.wires.base import AnswerInfo, Fold, Wire
-from gatewayz.wires.dialect import ReasoningBack, message_for_chat, remove_settings
-from gatewayz.wires.json_values import list_of, object_of
+from gatewayz.wires.dialect import ReasoningBack
 from gatewayz.wires.openai_chat.answer_from_chat import ChatWriter
 from gatewayz.wires.openai_chat.answer_to_chat import ChatReader
+from gatewayz.wires.openai_chat.errors import error_event
 from gatewayz.wires.openai_chat.fold import ChatFold
-from gatewayz.wires.openai_chat.messages import pictures_apart
-from gatewayz.wires.openai_chat.request import chat_to_upstream, error_body, error_event, parse_chat_request
+from gatewayz.wires.openai_chat.request import chat_to_upstream, parse_chat_request
+from gatewayz.wires.openai_chat.request_from_chat import LimitMember, chat_request_to_provider
 from gatewayz.wires.refusals.by_status import provider_error
 from gatewayz.wires.sse import EventSplitter, Splitter
 
@@ -27,7 +27,6 @@ class ChatCaller:
     """A caller of POST /v1/chat/completions."""
 
     name: Wire = "openai_chat"
-    operation: Operation = "chat"
 
     def parse(self, body: bytes) -> Call:
         return parse_chat_request(body)
@@ -39,9 +38,6 @@ class ChatCaller:
     def writer(self, call: Call, info: AnswerInfo) -> ChatWriter:
         return ChatWriter(info)
 
-    def error_body(self, error: GatewayError) -> bytes:
-        return error_body(error)
-
     def error_event(self, error: GatewayError) -> bytes:
         return error_event(error)
 
@@ -50,7 +46,7 @@ class ChatCaller:
 class ChatProvider:
     """A provider of ``{base_url}/chat/completions``."""
 
-    limit_member: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
+    limit_member: LimitMember = "max_completion_tokens"
     """Under which name this provider takes the limit of a call that came on another wire: many know only the older one, and
     ignore the newer."""
     usage_option: bool = True
@@ -67,21 +63,16 @@ class ChatProvider:
         return chat_to_upstream(call, model, usage_option=usage_option)
 
     def from_chat(self, chat: Mapping[str, Any], model: str, *, stream: bool) -> bytes:
-        request = {**chat, "model": model}
-        if stream:
-            request["stream"] = True
-            if self.usage_option:
-                request["stream_options"] = {**(chat.get("stream_options") or {}), "include_usage": True}
-        else:
-            request.pop("stream", None)
-            request.pop("stream_options", None)
-        remove_settings(request)
-        if self.limit_member == "max_tokens" and "max_completion_tokens" in request:
-            request["max_tokens"] = request.pop("max_completion_tokens")
-        messages = list_of(chat.get("messages"))
-        messages = [message_for_chat(object_of(message), self.reasoning_back) for message in messages]
-        request["messages"] = pictures_apart(messages)
-        return orjson.dumps(request)
+        return orjson.dumps(
+            chat_request_to_provider(
+                chat,
+                model,
+                stream=stream,
+                limit_member=self.limit_member,
+                usage_option=self.usage_option,
+                reasoning_back=self.reasoning_back,
+            )
+        )
 
     def reader(self, info: AnswerInfo) -> ChatReader:
         return ChatReader()

@@ -108,7 +108,7 @@ def chat_request_to_responses(chat: Mapping[str, Any], model: str, *, stream: bo
 def _reasoning(chat: Object, model: str) -> Object | None:
     """How hard to think, and whether to show it; None where nothing is said of it."""
     made = copied(object_at(chat.get("reasoning", {}), "reasoning"), ("summary",))
-    asked = reasoning_effort.thinking_asked({name: chat.get(name) for name in ("reasoning", "thinking")})
+    asked = reasoning_effort.thinking_options({name: chat.get(name) for name in ("reasoning", "thinking")})
     effort = chat.get("reasoning_effort")
     if asked is not None:
         if asked.shown and "summary" not in made:

@@ -24,6 +24,7 @@ from gatewayz.wires.embeddings.openai import (
     parse_embeddings_request,
 )
 from gatewayz.wires.embeddings.registry import EMBEDDINGS_WIRES
+from tests.unit.wires.ways import error_body
 
 OPENAI: EmbeddingsWire = OpenAIEmbeddings()
 GEMINI: EmbeddingsWire = GeminiEmbeddings()
@@ -217,6 +218,6 @@ def test_who_has_embeddings() -> None:
 
 def test_the_caller_speaks_openais_wire() -> None:
     caller: CallerWire = EmbeddingsCaller()
-    assert caller.parse(b'{"model":"m","input":"x"}').operation == caller.operation == "embeddings"
+    assert caller.parse(b'{"model":"m","input":"x"}').operation == "embeddings"
     error = InvalidRequest("No.", param="input")
-    assert orjson.loads(caller.error_body(error))["error"]["param"] == "input"
+    assert orjson.loads(error_body(caller.name, error))["error"]["param"] == "input"

@@ -184,11 +184,11 @@ def test_a_providers_refusal_of_the_request_is_handed_on_in_words_and_status() -
     body = b'{"type":"error","error":{"type":"invalid_request_error","message":"max_tokens: 9 > 8"},"request_id":"r"}'
     refusal = PROVIDER.error(400, {}, body, [], now_s=NOW_S)
     assert (refusal.status, refusal.error_type) == (400, "provider_bad_request")
-    said = orjson.loads(CALLER.error_body(refusal))
+    said = orjson.loads(error_body(refusal))
     assert said["error"] == {"type": "invalid_request_error", "message": "max_tokens: 9 > 8"}
     missing = b'{"type":"error","error":{"type":"not_found_error","message":"model: x"}}'
     gone = PROVIDER.error(404, {}, missing, [], now_s=NOW_S)
-    assert orjson.loads(CALLER.error_body(gone))["error"]["type"] == "not_found_error"
+    assert orjson.loads(error_body(gone))["error"]["type"] == "not_found_error"
 
 
 def test_our_empty_account_is_not_the_callers_fault() -> None:

@@ -29,7 +29,7 @@ from tests.unit.wires.responses.played import (
     told,
     translated,
 )
-from tests.unit.wires.ways import answer_from_chat
+from tests.unit.wires.ways import answer_from_chat, error_body
 
 EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 TOOL: dict[str, Any] = {"type": "function", "name": "weather", "parameters": {"type": "object"}, "strict": False}
@@ -315,7 +315,7 @@ class TestErrors:
         assert (event["type"], event["sequence_number"], event["code"]) == ("error", 7, "gateway_overloaded")
 
     async def test_instead_of_an_answer_the_sdk_raises(self) -> None:
-        async with playing_reply(ResponsesCaller().error_body(Overloaded("Too much.")), 503) as client:
+        async with playing_reply(error_body("openai_responses", Overloaded("Too much.")), 503) as client:
             with pytest.raises(APIStatusError, match="Too much"):
                 await client.responses.create(model="m", input="hi")
 
