@@ -16,7 +16,7 @@ from gatewayz.attempts.attempt import Attempts
 from gatewayz.attempts.context import CallContext
 from gatewayz.attempts.disconnect import OrphanedCalls, OrphanPolicy
 from gatewayz.attempts.outcome_sinks import OutcomeSinks
-from gatewayz.attempts.prepare import Speech, speech_for, speech_instead
+from gatewayz.attempts.prepare import PreparedRequest, prepare, prepare_on_first_wire
 from gatewayz.attempts.record import PriceOf
 from gatewayz.errors import CallerCancelled, GatewayError, Overloaded
 from gatewayz.providers.registry import Providers
@@ -88,10 +88,10 @@ class Gateway:
     async def _first_answer(
         self, call: Call, caller_wire: CallerWire, context: CallContext, candidates: Sequence[Candidate]
     ) -> Answer:
-        def prepare(candidate: Candidate) -> Speech:
-            return speech_for(call, caller_wire, candidate.state, candidate.model, context.headers)
+        def request_for(candidate: Candidate) -> PreparedRequest:
+            return prepare(call, caller_wire, candidate.state, candidate.model, context.headers)
 
-        with Turns(self._turn_rules, candidates, prepare, context.deadline_s, context.skipped) as turns:
+        with Turns(self._turn_rules, candidates, request_for, context.deadline_s, context.skipped) as turns:
             while (turn := await turns.next()) is not None:
                 try:
                     return await self._attempts.make(call, caller_wire, context, turn, self._call_over)
@@ -124,7 +124,9 @@ class Gateway:
         self._budget.call_ended()
 
 
-def _on_first_wire(call: Call, caller_wire: CallerWire, turn: Turn[Speech], error: GatewayError) -> Speech | None:
+def _on_first_wire(
+    call: Call, caller_wire: CallerWire, turn: Turn[PreparedRequest], error: GatewayError
+) -> PreparedRequest | None:
     """The call on the provider's first wire, where the provider has just said that it lacks the endpoint of another."""
     provider, model = turn.candidate.provider, turn.candidate.model
-    return speech_instead(turn.request, error, call, caller_wire, provider, model)
+    return prepare_on_first_wire(turn.request, error, call, caller_wire, provider, model)

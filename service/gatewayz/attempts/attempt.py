@@ -13,7 +13,7 @@ from gatewayz.attempts.context import CallContext
 from gatewayz.attempts.disconnect import OrphanedCalls
 from gatewayz.attempts.error_body import read_error_body
 from gatewayz.attempts.outcome_sinks import OutcomeSinks
-from gatewayz.attempts.prepare import Speech
+from gatewayz.attempts.prepare import PreparedRequest
 from gatewayz.attempts.record import AttemptRecord, PriceOf
 from gatewayz.attempts.stream import begin_stream
 from gatewayz.errors import (
@@ -33,7 +33,7 @@ from gatewayz.routing.affinity import ResponseAffinity
 from gatewayz.routing.route_states import RouteStates
 from gatewayz.routing.turns import Turn
 from gatewayz.upstream import UpstreamRequest, UpstreamResponse
-from gatewayz.wires.base import CallerWire, Shape, Translation
+from gatewayz.wires.base import AnswerInfo, CallerWire, Translation
 from gatewayz.wires.refusals.by_status import SPENT
 
 _ABOUT_THE_KEY = (401, 402, 429)
@@ -48,7 +48,7 @@ class _Running(msgspec.Struct, gc=False):
     call: Call
     caller_wire: CallerWire
     context: CallContext
-    turn: Turn[Speech]
+    turn: Turn[PreparedRequest]
     provider: Provider
     key: Secret | None
     record: AttemptRecord
@@ -82,7 +82,7 @@ class Attempts:
         call: Call,
         caller_wire: CallerWire,
         context: CallContext,
-        turn: Turn[Speech],
+        turn: Turn[PreparedRequest],
         on_stream_end: Callable[[], None],
     ) -> Answer:
         """The provider's answer in the caller's wire. ``on_stream_end`` is called when the attempt ends, if the answer is a
@@ -108,10 +108,12 @@ class Attempts:
             raise CallerCancelled("The caller closed the connection.")
         return answer
 
-    def _begin(self, call: Call, caller_wire: CallerWire, context: CallContext, turn: Turn[Speech]) -> _Running:
+    def _begin(
+        self, call: Call, caller_wire: CallerWire, context: CallContext, turn: Turn[PreparedRequest]
+    ) -> _Running:
         candidate, prepared = turn.candidate, turn.request
         provider, state = candidate.provider, candidate.state
-        translation = prepared.translation(_shape(call, context)) if prepared.translation is not None else None
+        translation = prepared.translation(_answer_info(call, context)) if prepared.translation is not None else None
         key = state.take_key(candidate.model, self._clock())
         charged = None if call.operation == "count_tokens" else prepared.body
         record = AttemptRecord(
@@ -119,7 +121,7 @@ class Attempts:
             _attempt(call, context, turn),
             state,
             self._routes.enter(candidate, context.breaker_changed),
-            prepared.wire.fold(),
+            prepared.wire.fold() if translation is None else translation.fold,
             self._sinks,
             body=charged,
             price_of=self._price_of,
@@ -146,6 +148,7 @@ class Attempts:
                     response,
                     running.record,
                     request.timeouts.first_byte_s,
+                    running.turn.request.framing(),
                 )
                 self._learn_from_answer(running)
                 return answer
@@ -158,10 +161,11 @@ class Attempts:
         return answer
 
     def _whole(self, running: _Running, response: UpstreamResponse, body: bytes) -> Answer:
-        running.record.fold.reply(body)
-        self._learn_from_answer(running)
-        if running.translation is not None:
+        if running.translation is None:
+            running.record.fold.reply(body)
+        else:
             body = running.translation.reply(body)
+        self._learn_from_answer(running)
         name = running.provider.name
         return Answer(response.status, answer_headers(response.headers, name), name, body=body)
 
@@ -214,11 +218,11 @@ class Attempts:
         return isinstance(error, ProviderFirstChunkTimeout) and allowed.first_byte_s <= age_s < own.first_byte_s
 
 
-def _shape(call: Call, context: CallContext) -> Shape:
-    return Shape(context.request_id, call.model, int(time.time()), call.stream, call.include_usage, time.time)
+def _answer_info(call: Call, context: CallContext) -> AnswerInfo:
+    return AnswerInfo(context.request_id, call.model, int(time.time()), call.stream, call.include_usage, time.time)
 
 
-def _attempt(call: Call, context: CallContext, turn: Turn[Speech]) -> Attempt:
+def _attempt(call: Call, context: CallContext, turn: Turn[PreparedRequest]) -> Attempt:
     provider, key = turn.candidate.provider, context.key
     return Attempt(
         operation=call.operation,
@@ -239,5 +243,5 @@ async def _provider_error(running: _Running, response: UpstreamResponse) -> Prov
     """The error that an answer with another status than 2xx stands for."""
     body = await read_error_body(response)
     wire = running.turn.request.wire
-    error = wire.error(response.status, response.headers, body, running.provider.secrets)
+    error = wire.error(response.status, response.headers, body, running.provider.secrets, now_s=time.time())
     return error.replaced(headers=refusal_headers(response.headers))

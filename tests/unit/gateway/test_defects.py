@@ -17,7 +17,9 @@ from gatewayz.providers.base import Payload
 from gatewayz.records import Attempt, Cost, HttpRequest, Outcome, OutcomeStep, Usage
 from gatewayz.routing.candidates import Candidate
 from gatewayz.routing.policy import RoutingPolicy
+from gatewayz.wires.fold import EventKind, Fold
 from gatewayz.wires.openai_chat.wire import ChatProvider
+from gatewayz.wires.sse import EventSplitter
 from tests.fakes.otlp import attributes
 from tests.unit.gateway.conftest import CHAT, HELLO, Rig, outcome_sinks
 
@@ -27,17 +29,18 @@ FULL_AFTER_ONE = RoutingPolicy(max_in_flight=1, provider_in_flight=1)
 class DefectiveTranslation:
     """Raises at the third event."""
 
-    def __init__(self) -> None:
+    def __init__(self, fold: Fold) -> None:
+        self.fold = fold
         self._events = 0
 
     def reply(self, body: bytes) -> bytes:
         return body
 
-    def event(self, event: bytes) -> bytes:
+    def take(self, event: bytes) -> tuple[EventKind, bytes]:
         self._events += 1
         if self._events == 3:
             raise KeyError("choices")
-        return event
+        return self.fold.event(event), event
 
     def end(self) -> bytes:
         return b"data: [DONE]\n\n"
@@ -74,7 +77,8 @@ async def test_defect_in_a_stream_ends_it_with_an_error_event(rig: Rig) -> None:
     payload = Payload("/chat/completions", call.body, stream=True)
     sent = provider.request(payload, provider.timeouts(stream=True), provider.keys[0])
     response = await provider.send(sent)
-    answer = await begin_stream(call, CHAT, provider, DefectiveTranslation(), response, record, 5)
+    translation, splitter = DefectiveTranslation(record.fold), EventSplitter()
+    answer = await begin_stream(call, CHAT, provider, translation, response, record, 5, splitter)
     assert answer.events is not None
     async with aclosing(answer.events) as events:
         whole = b"".join([data async for data in events])

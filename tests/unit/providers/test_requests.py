@@ -14,7 +14,7 @@ from gatewayz.providers.catalog import load_providers
 from gatewayz.providers.forwarded_headers import merged
 from gatewayz.providers.registry import Providers
 from gatewayz.providers.returned_headers import answer_headers, refusal_headers
-from gatewayz.wires.openai_chat.request import error_body
+from gatewayz.wires.openai_chat.errors import error_body
 from gatewayz.wires.refusals.by_status import provider_error
 from tests.fakes.provider.server import FakeLLM
 from tests.unit.providers.requests import chat
