@@ -72,7 +72,8 @@ class _Configured:
     providers: Providers
     prices: CurrentPrices
     reloader: Callable[[Callable[[Collection[str]], None]], Reloader[tuple[Providers, Prices]]]
-    """Makes what follows the file. What it is given is told which providers are gone or have become others."""
+    """Makes what follows the file. It calls the function that it is given with the names of the providers that are gone, or have
+    another address or other keys."""
 
 
 def _configured(settings: Settings, environment: Mapping[str, str], telemetry: Telemetry) -> _Configured:
