@@ -74,7 +74,8 @@ class Gateway:
         """
         call, context.options = parse_routing_options(context.headers, call)
         candidates = self._affinity.narrow(call, self._choice.candidates(call, context.options, context.key))
-        self._report_unavailable(call, context)
+        if context.options.models or call.model in self.providers.groups:
+            self._report_unavailable(call, context)
         self._admit(context)
         streaming = False
         try:
@@ -91,7 +92,8 @@ class Gateway:
         def request_for(candidate: Candidate) -> PreparedRequest:
             return prepare(call, caller_wire, candidate.state, candidate.model, context.headers)
 
-        with Turns(self._turn_rules, candidates, request_for, context.deadline_s, context.skipped) as turns:
+        turns = Turns(self._turn_rules, candidates, request_for, context.deadline_s, context.skipped)
+        try:
             while (turn := await turns.next()) is not None:
                 try:
                     return await self._attempts.make(call, caller_wire, context, turn, self._call_over)
@@ -99,14 +101,14 @@ class Gateway:
                     turns.failed(turn, error, _on_first_wire(call, caller_wire, turn, error))
                 if context.disconnect.gone:
                     raise CallerCancelled("The caller closed the connection.")
-        raise turns.final()
+            raise turns.final()
+        finally:
+            turns.close()
 
     def _report_unavailable(self, call: Call, context: CallContext) -> None:
         """Providers that are named for this call but cannot be called at all."""
-        others = context.options.models
-        if others or call.model in self.providers.groups:
-            for provider, reason in absent_from((call.model, *others), self.providers):
-                context.skipped(provider, reason)
+        for provider, reason in absent_from((call.model, *context.options.models), self.providers):
+            context.skipped(provider, reason)
 
     def _admit(self, context: CallContext) -> None:
         """Takes one of the worker's places and sets the call's deadline. Raises Overloaded when no place is free."""

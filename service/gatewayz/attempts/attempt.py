@@ -6,8 +6,6 @@ import asyncio
 import time
 from collections.abc import Callable
 
-import msgspec
-
 from gatewayz.attempts.answer import Answer
 from gatewayz.attempts.context import CallContext
 from gatewayz.attempts.disconnect import OrphanedCalls
@@ -28,7 +26,7 @@ from gatewayz.errors import (
 from gatewayz.providers.base import Payload, Provider
 from gatewayz.providers.keypool import Secret
 from gatewayz.providers.returned_headers import answer_headers, refusal_headers
-from gatewayz.records import Attempt, Call
+from gatewayz.records import Attempt, Call, State
 from gatewayz.routing.affinity import ResponseAffinity
 from gatewayz.routing.route_states import RouteStates
 from gatewayz.routing.turns import Turn
@@ -42,8 +40,8 @@ _ABOUT_THE_KEY = (401, 402, 429)
 _TIMEOUTS = (ProviderConnectTimeout, ProviderFirstChunkTimeout, ProviderIdleTimeout)
 
 
-class _Running(msgspec.Struct, gc=False):
-    """An attempt under way. Nothing that it holds holds it, so the garbage collector need not look at it."""
+class _Running(State):
+    """An attempt under way."""
 
     call: Call
     caller_wire: CallerWire
@@ -116,15 +114,18 @@ class Attempts:
         translation = prepared.translation(_answer_info(call, context)) if prepared.translation is not None else None
         key = state.take_key(candidate.model, self._clock())
         charged = None if call.operation == "count_tokens" else prepared.body
+        attempt = _attempt(call, context, turn)
+        context.totals.attempts += 1
         record = AttemptRecord(
             context,
-            _attempt(call, context, turn),
+            attempt,
             state,
             self._routes.enter(candidate, context.breaker_changed),
+            context.telemetry.start_attempt(attempt),
             prepared.wire.fold() if translation is None else translation.fold,
             self._sinks,
-            body=charged,
-            price_of=self._price_of,
+            charged,
+            self._price_of,
         )
         if charged is not None and not call.stream:
             context.disconnect.whole_answer_began(self._orphaned)

@@ -71,9 +71,8 @@ async def test_defect_in_a_stream_ends_it_with_an_error_event(rig: Rig) -> None:
     candidate = Candidate(provider, rig.providers.state("openai"), call.model)
     visit = rig.gateway.route_states.enter(candidate, lambda candidate, state: None)
     attempt = Attempt("chat", "openai", "openai", call.model, "127.0.0.1", 1, stream=True)
-    record = AttemptRecord(
-        context, attempt, candidate.state, visit, ChatProvider().fold(), outcome_sinks(rig.telemetry)
-    )
+    telemetry, fold = context.telemetry.start_attempt(attempt), ChatProvider().fold()
+    record = AttemptRecord(context, attempt, candidate.state, visit, telemetry, fold, outcome_sinks(rig.telemetry))
     payload = Payload("/chat/completions", call.body, stream=True)
     sent = provider.request(payload, provider.timeouts(stream=True), provider.keys[0])
     response = await provider.send(sent)
