@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
-from benchmarks import machine, measure, report
+from benchmarks import machine, measure, report, summary
 from benchmarks.load.program import build
 from benchmarks.processes import BenchmarkFailed, choose_cores
 from benchmarks.profile.run import profile
@@ -88,6 +88,7 @@ def _measure(options: argparse.Namespace) -> int:
         print("docs/performance.md is left as it was: void rows prove nothing.", file=sys.stderr)
     elif options.write:
         report.write(text)
+        summary.write(summary.markdown(result))
     return 1 if result.voids else 0
 
 

@@ -26,7 +26,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from gatewayz.config import Settings
 from gatewayz.records import Attempt, HttpRequest, KeyIdentity, Outcome, RequestEnd, Usage
-from gatewayz.telemetry.setup import Telemetry, open_telemetry
+from gatewayz.telemetry.setup import Telemetry, start_telemetry
 
 HEADERS = (
     (b"host", b"127.0.0.1:8000"),
@@ -115,7 +115,7 @@ def measure(count: int, rate: int, *, stream: bool, off: bool) -> tuple[float, f
     if off:
         environment["OTEL_SDK_DISABLED"] = "true"
     null = os.open(os.devnull, os.O_WRONLY)
-    telemetry = open_telemetry(Settings.model_validate({}), environment, stdout=null)
+    telemetry = start_telemetry(Settings.model_validate({}), environment, stdout=null)
     outcome = STREAM if stream else UNARY
     paced(lambda number: one(telemetry, number, outcome, stream=stream), 2000, 0)
     time.sleep(1)
@@ -154,7 +154,7 @@ def main() -> None:
 
 def profile(count: int) -> None:
     null = os.open(os.devnull, os.O_WRONLY)
-    telemetry = open_telemetry(
+    telemetry = start_telemetry(
         Settings.model_validate({}), {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}, stdout=null
     )
     profiler = cProfile.Profile()

@@ -35,7 +35,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, upstream: FakeLLM) -> Gene
         "GATEWAYZ_FIRST_BYTE_TIMEOUT_S": "4",
         "GATEWAYZ_FIRST_CHUNK_TIMEOUT_S": "2",
         "GATEWAYZ_IDLE_TIMEOUT_S": "1.5",
-        "GATEWAYZ_LEFT_CALL_S": "0.5",
+        "GATEWAYZ_ORPHANED_CALL_S": "0.5",
         # Failures are what these tests are about, and one must not decide how the next is answered (breakers: faults/).
         "GATEWAYZ_BREAKER_FAILURES": "1000000",
         "GATEWAYZ_BREAKER_MIN_ATTEMPTS": "1000000",

@@ -239,6 +239,21 @@ def test_tokens_are_counted_by_the_provider_or_estimated(claude: anthropic.Anthr
         claude.messages.count_tokens(model="nobody's", messages=HELLO)
 
 
+@pytest.mark.parametrize("reach", ["header", "models"])
+def test_tokens_are_counted_for_a_model_that_only_the_routing_options_reach(
+    claude: anthropic.Anthropic, theirs: FakeLLM, reach: str
+) -> None:
+    options: Any = (
+        {"extra_headers": {"x-gatewayz-provider": "anthropic"}}
+        if reach == "header"
+        else {"extra_body": {"models": [f"anthropic/{MODEL}"]}}
+    )
+    raw = claude.messages.with_raw_response.count_tokens(model="nobody's", messages=HELLO, **options)
+    assert (raw.parse().input_tokens, raw.headers["x-gatewayz-usage-source"]) == (77, "provider")
+    model = "nobody's" if reach == "header" else MODEL
+    assert (theirs.last.path, theirs.last.json) == ("/v1/messages/count_tokens", {"model": model, "messages": HELLO})
+
+
 def test_unknown_key_is_refused_in_anthropics_shape(live: LiveGateway) -> None:
     with (
         anthropic_client(live, api_key="gz_stranger") as client,

@@ -17,11 +17,14 @@ from typing import Final, Literal, get_args
 
 from gatewayz.records import (
     AttemptReason,
+    BreakerState,
     ConnectionEnd,
     CostSource,
     ErrorType,
     Operation,
+    OutcomeStep,
     RequestOutcome,
+    SkipReason,
     UsageSource,
 )
 
@@ -117,6 +120,9 @@ ATTEMPT_FAILED: Final = "provider call failed"
 ATTEMPT_OUTLIVED: Final = "provider call outlived its request"
 """The message of the record of what an attempt used that was awaited after its caller had left."""
 
+REQUESTS_SERIES: Final = "http_requests_total"
+REQUEST_DURATION_SERIES: Final = "http_request_duration_seconds"
+
 OTHER: Final = "other"
 """A model that the catalogue does not know."""
 OTHER_METHOD: Final = "_OTHER"
@@ -132,6 +138,7 @@ ERROR_PLACES: Final = ("start", "event", "attempt", "request", "observe")
 PRICING_RESULTS: Final = get_args(CostSource)
 RELOAD_RESULTS: Final = ("applied", "rejected")
 CONNECTION_ENDS: Final = get_args(ConnectionEnd)
+OUTCOME_STEPS: Final = get_args(OutcomeStep)
 DROP_REASONS: Final = ("overflow", "refused", "rejected", "encoding", "shutdown", "broken_pipe")
 
 SpanName = Literal["request", "attempt", "store"]
@@ -249,8 +256,8 @@ ATTRIBUTES: Final = (
     Attribute(COST_NANO_USD, "int", "What the attempt cost, in billionths of a US dollar; absent where no price is known."),
     Attribute(COST_USD, "double", "The same in US dollars, for reading."),
     Attribute(COST_SOURCE, "string", "Whether a price was known; absent where no usage is.", values=get_args(CostSource)),
-    Attribute(SKIP_REASON, "string", f"On the event `{CANDIDATE_SKIPPED}`: why a candidate was passed over.", _REQUEST, ("breaker_open", "rate_limited", "at_capacity", "untranslatable", "no_key", "not_configured", "disabled")),
-    Attribute(BREAKER_STATE, "string", f"On the event `{BREAKER_CHANGED}`: what the breaker is from now on.", _REQUEST, ("closed", "open", "half_open")),
+    Attribute(SKIP_REASON, "string", f"On the event `{CANDIDATE_SKIPPED}`: why a candidate was passed over.", _REQUEST, get_args(SkipReason)),
+    Attribute(BREAKER_STATE, "string", f"On the event `{BREAKER_CHANGED}`: what the breaker is from now on.", _REQUEST, get_args(BreakerState)),
 )  # fmt: skip
 
 _ATTEMPT = (OPERATION, GEN_AI_PROVIDER, PROVIDER, REQUEST_MODEL)
@@ -307,6 +314,9 @@ QUEUE_SIZE: Final = Instrument(
 TELEMETRY_ERRORS: Final = Instrument(
     "gatewayz.telemetry.errors", "counter", "{error}", "Exceptions inside telemetry that were swallowed: each is a defect of ours.", ("where",),
 )  # fmt: skip
+OUTCOME_FAILURES: Final = Instrument(
+    "gatewayz.outcome.failures", "counter", "{failure}", "Attempts whose outcome could not be made, or not be taken by a sink: each is a defect of ours.", ("where",),
+)  # fmt: skip
 IN_FLIGHT: Final = Instrument(
     "gatewayz.requests.in_flight", "updown", "{request}", "Requests being served now.", (HTTP_METHOD, HTTP_ROUTE), observable=True,
 )  # fmt: skip
@@ -349,7 +359,7 @@ DB_CONNECTIONS: Final = Instrument(
 
 INSTRUMENTS: Final = (
     OPERATION_DURATION, TOKEN_USAGE, FIRST_CHUNK, OUTPUT_CHUNK, STREAM_DURATION, OVERHEAD, REJECTED, REQUEST_SIZE, RESPONSE_SIZE, DATABASE_DURATION,
-    EMITTED, DELIVERED, DROPPED, QUEUE_SIZE, TELEMETRY_ERRORS, IN_FLIGHT, STREAMS_OPEN, UPTIME, BUILD_INFO, LOOP_LAG, API_KEYS, PROVIDER_AVAILABLE,
+    EMITTED, DELIVERED, DROPPED, QUEUE_SIZE, TELEMETRY_ERRORS, OUTCOME_FAILURES, IN_FLIGHT, STREAMS_OPEN, UPTIME, BUILD_INFO, LOOP_LAG, API_KEYS, PROVIDER_AVAILABLE,
     COST, PRICING_LOOKUPS, CONFIG_RELOADS, CONNECTIONS_CLOSED, CIRCUIT_BREAKER, DB_CONNECTIONS,
     Instrument("gatewayz.credits.used", "counter", "{credit}", "Credits used.", (GEN_AI_PROVIDER, PROVIDER, REQUEST_MODEL), emitted=False),
     Instrument("gatewayz.cache.requests", "counter", "{request}", "Look-ups in the answer cache.", (RESULT, "layer"), emitted=False),
@@ -386,8 +396,8 @@ def series_of(known: Instrument) -> Series:
 
 
 _FROM_SPANS: Final = (
-    Series("http_requests_total", "counter", ("endpoint", "method", "status_code"), "Requests as callers saw them.", "request spans"),
-    Series("http_request_duration_seconds", "histogram", ("endpoint", "method", "status_code"), "Their duration, to the last byte.", "request spans"),
+    Series(REQUESTS_SERIES, "counter", ("endpoint", "method", "status_code"), "Requests as callers saw them.", "request spans"),
+    Series(REQUEST_DURATION_SERIES, "histogram", ("endpoint", "method", "status_code"), "Their duration, to the last byte.", "request spans"),
     Series("model_inference_requests_total", "counter", ("provider", "model", "status", "error_type", "reason"), "Calls to providers; status is success or error.", "attempt spans"),
     Series("model_inference_duration_seconds", "histogram", ("provider", "model", "status"), "Their duration.", "attempt spans"),
     Series("external_api_calls_total", "counter", ("service", "status"), "Calls over HTTP to anything outside.", "all CLIENT spans over HTTP"),
