@@ -161,13 +161,13 @@ class Settings(BaseSettings):
     )
     breaker_max_open_s: Seconds = Field(300, description="How long at most, after doubling with each failed probe.")
 
-    # Callers who leave
-    left_call_s: Annotated[float, Field(ge=0, le=86_400)] = Field(
+    # Callers that disconnect
+    orphaned_call_s: Annotated[float, Field(ge=0, le=86_400)] = Field(
         60,
-        description="How long a whole answer is still awaited after its caller has left, to learn what it cost: its provider "
-        "charges for it anyway. 0: not at all, and its input is charged by estimate.",
+        description="How long a whole answer is still awaited after its caller has disconnected, to learn what it cost: its "
+        "provider charges for it anyway. 0: not at all, and its input is charged by estimate.",
     )
-    max_left_calls: Annotated[int, Field(ge=0)] = Field(
+    max_orphaned_calls: Annotated[int, Field(ge=0)] = Field(
         64, description="Such answers awaited at a time, per worker; of one more the input is charged by estimate."
     )
 

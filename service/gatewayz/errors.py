@@ -11,7 +11,7 @@
     │   ├── PayloadTooLarge             413
     │   ├── UnsupportedMediaType        415
     │   ├── HeadersTooLarge             431
-    │   └── CallerCancelled             499   the caller hung up; nobody reads this answer
+    │   └── CallerCancelled             499   the caller disconnected; nobody reads this answer
     ├── ProviderError                   the provider failed; another one may not
     │   ├── ProviderConnectTimeout      504
     │   ├── ProviderFirstChunkTimeout   504
@@ -19,7 +19,7 @@
     │   ├── ProviderConnectionFailed    502
     │   ├── ProviderRateLimited         429
     │   ├── ProviderOverloaded          503
-    │   ├── ProviderAuthFailed          502   our key was refused: never the caller's 401
+    │   ├── ProviderAuthFailed          502   our key was rejected: never the caller's 401
     │   ├── ProviderBadRequest          4xx   as the provider answered
     │   ├── ProviderServerError         502
     │   ├── ProviderStreamCut           502
@@ -27,26 +27,32 @@
     └── GatewayFault                    ours
         ├── Overloaded                  503
         ├── NoCandidate                 503
-        ├── Unavailable                 503   a dependency that must not be guessed about is away
+        ├── Unavailable                 503   a dependency that is needed is down
         └── Internal                    500
 
     ConfigurationError                  bad settings or files; raised before anything listens
 
-``error_type`` is what telemetry says (the closed list of records.ErrorType); ``status``, ``kind``, ``code`` and ``param``
-are what the caller reads, in the clothing of the wire that he speaks. ``message`` is for the caller and never holds a secret.
+``error_type`` is what telemetry records (the closed list of records.ErrorType); ``status``, ``kind``, ``code`` and ``param``
+are what the caller reads, in the error format of the caller's wire. ``message`` is for the caller and never holds a secret.
+
+An error is complete when it is raised. Whoever knows more about it makes another one (``GatewayError.replaced``).
 """
 
 from __future__ import annotations
 
 from math import ceil
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 from gatewayz.config import ConfigurationError as ConfigurationError
 from gatewayz.records import ErrorType
 
 
 class GatewayError(Exception):
-    """A request failed in a way we have a word for."""
+    """A request failed in a way that has a name.
+
+    ``retry_after_s``: when it may be worth trying again. ``provider``: which provider failed, where one did. ``headers``: of a
+    provider's error answer, the headers that the caller may see (rate limits, the provider's id of the request).
+    """
 
     status: int = 500
     error_type: ErrorType = "_OTHER"
@@ -62,17 +68,24 @@ class GatewayError(Exception):
         code: str | None = None,
         param: str | None = None,
         retry_after_s: float | None = None,
+        provider: str | None = None,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
     ) -> None:
         super().__init__(message)
         self.message = message
         self.param = param
         self.retry_after_s = retry_after_s
-        self.provider: str | None = None
-        """Who failed, once that is known; the gateway fills it in."""
-        self.headers: tuple[tuple[bytes, bytes], ...] = ()
-        """Of a provider's refusal, what the caller may see beside it (rate limits, the provider's id of the request)."""
+        self.provider = provider
+        self.headers = headers
         if code is not None:
             self.code = code
+
+    def replaced(self, **changes: Any) -> Self:  # Any: values of the attributes that are named
+        """The same error with some attributes changed, without traceback, cause and context."""
+        made = type(self).__new__(type(self))
+        made.__dict__.update(self.__dict__ | changes)
+        made.args = (made.message,)
+        return made
 
     def retry_after(self) -> str | None:
         """The value of a ``Retry-After`` header: whole seconds, rounded up, since a client that comes back a fraction early is
@@ -147,7 +160,8 @@ class CallerCancelled(CallerError):
 
 
 class ProviderError(GatewayError):
-    """``upstream_status`` is the provider's own answer, where there was one."""
+    """``upstream_status``: the provider's own status, where it answered. ``body``: the provider's own error object, where the
+    caller may get it as it is. ``repeatable``: False where the provider has said that repeating the request is of no use."""
 
     status = 502
     error_type: ErrorType = "provider_server_error"
@@ -160,15 +174,17 @@ class ProviderError(GatewayError):
         code: str | None = None,
         param: str | None = None,
         retry_after_s: float | None = None,
+        provider: str | None = None,
         upstream_status: int | None = None,
         body: bytes | None = None,
+        repeatable: bool = True,
     ) -> None:
-        super().__init__(message, code=code or self.error_type, param=param, retry_after_s=retry_after_s)
+        super().__init__(
+            message, code=code or self.error_type, param=param, retry_after_s=retry_after_s, provider=provider
+        )
         self.upstream_status = upstream_status
         self.body = body
-        """The provider's own error object, when it may be handed to the caller as it is."""
-        self.repeatable = True
-        """False where the provider has said that asking it for the same again is of no use."""
+        self.repeatable = repeatable
 
 
 class ProviderConnectTimeout(ProviderError):
@@ -205,15 +221,21 @@ class ProviderAuthFailed(ProviderError):
 
 
 class ProviderBadRequest(ProviderError):
-    """The provider refused the request itself; its status is handed on, since no other try would change it."""
+    """The provider rejected the request itself. The caller gets its status, since no other attempt would change it."""
 
     status = 400
     error_type = "provider_bad_request"
 
     def __init__(
-        self, message: str, *, upstream_status: int, body: bytes | None = None, code: str | None = None
+        self,
+        message: str,
+        *,
+        upstream_status: int,
+        body: bytes | None = None,
+        code: str | None = None,
+        repeatable: bool = True,
     ) -> None:
-        super().__init__(message, upstream_status=upstream_status, body=body, code=code)
+        super().__init__(message, upstream_status=upstream_status, body=body, code=code, repeatable=repeatable)
         self.status = upstream_status
 
 

@@ -24,6 +24,18 @@ Operation = Literal["chat", "text_completion", "embeddings", "count_tokens"]
 AttemptReason = Literal["first", "retry", "fallback"]
 """Why an attempt was made (``gatewayz.attempt.reason``)."""
 
+SkipReason = Literal[
+    "breaker_open", "rate_limited", "at_capacity", "untranslatable", "no_key", "not_configured", "disabled"
+]
+"""Why a candidate was passed over (``gatewayz.skip.reason``)."""
+
+BreakerState = Literal["closed", "half_open", "open"]
+"""State of a circuit breaker (``gatewayz.circuit_breaker.state``), in order of severity."""
+
+OutcomeStep = Literal["outcome", "route_state", "telemetry"]
+"""The steps in which an attempt ends: its outcome is made, then each sink takes it (``where`` of
+``gatewayz.outcome.failures``)."""
+
 ConnectionEnd = Literal["malformed", "headers_too_large", "headers_late", "silent", "write_late"]
 """Why the gateway closed a connection that its caller had not: no HTTP; too much head; a head that did not arrive; nothing at
 all that arrived; an answer that was not read."""
@@ -183,7 +195,6 @@ class Call(Record, frozen=True):
     include_usage: bool = False
     """The caller asked for ``stream_options.include_usage``; if not, the usage event is for our meter only."""
     parameters: RequestParameters = NO_PARAMETERS
-    total_timeout_s: float | None = None
 
 
 class Attempt(Record, frozen=True):
@@ -206,7 +217,7 @@ class Attempt(Record, frozen=True):
 
 
 class Outcome(Record, frozen=True):
-    """How one attempt ended. Streaming and unary calls fold into the same record."""
+    """How one attempt ended: made once, when it is settled. Streaming and unary calls fold into the same record."""
 
     status: int | None
     """HTTP status of the provider's answer; ``None`` if none arrived."""
@@ -227,6 +238,10 @@ class Outcome(Record, frozen=True):
     """``None`` where nothing can be said, since no usage is known."""
     possibly_billed: bool = False
     """The provider had the whole request and gave no answer: whether it charges for that, only its invoice tells."""
+    whole: bool = False
+    """The provider gave an answer in one piece. With ``caller_cancelled``, the caller had gone before it came."""
+    caller_deadline: bool = False
+    """The attempt ended at a time limit of the caller's that is shorter than the provider's own."""
 
 
 class RequestEnd(Record, frozen=True):
@@ -243,5 +258,10 @@ class RequestEnd(Record, frozen=True):
     provider: str | None = None
     """The provider that answered; ``None`` if none did."""
     attempts: int = 0
-    skipped: Mapping[str, str] = msgspec.field(default_factory=dict[str, str])
-    """Candidates passed over, with the reason (``no_key``, ``model_not_served``): span events."""
+    input_tokens: int = 0
+    """Of all attempts, like ``output_tokens``."""
+    output_tokens: int = 0
+    cost_nano_usd: int | None = None
+    """What all attempts cost, in billionths of a US dollar, as far as prices are known; ``None`` if none is."""
+    unpriced: int = 0
+    """Attempts that used tokens at an unknown price."""

@@ -74,7 +74,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory, file: Path) -> Generator[Sta
         "GATEWAYZ_FIRST_BYTE_TIMEOUT_S": "2",
         "GATEWAYZ_FIRST_CHUNK_TIMEOUT_S": "2",
         "GATEWAYZ_IDLE_TIMEOUT_S": "2",
-        "GATEWAYZ_LEFT_CALL_S": "1",
+        "GATEWAYZ_ORPHANED_CALL_S": "1",
         "GATEWAYZ_MAX_IN_FLIGHT": str(PLACES),
         "GATEWAYZ_PROVIDER_MAX_IN_FLIGHT": str(PLACES // 2),
     }

@@ -28,7 +28,7 @@ HELLO = [{"role": "user", "content": "Hello"}]
 PACE_MS = 20
 GONE_S = 1.0
 """In which the gateway has to be rid of a stream whose caller has left."""
-LEFT_CALL_S = 3.0
+ORPHANED_CALL_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +91,8 @@ def environment(fake: FakeLLM, sink: HttpSink, **more: str) -> dict[str, str]:
         "OTEL_BSP_SCHEDULE_DELAY": "50",
         "OPENAI_BASE_URL": fake.base_url,
         "OPENAI_API_KEY": "sk-scripted",
-        "GATEWAYZ_LEFT_CALL_S": str(LEFT_CALL_S),
-        "GATEWAYZ_MAX_LEFT_CALLS": "3",
+        "GATEWAYZ_ORPHANED_CALL_S": str(ORPHANED_CALL_S),
+        "GATEWAYZ_MAX_ORPHANED_CALLS": "3",
         **sink.environment,
         **more,
     }
@@ -220,7 +220,7 @@ def test_c3_the_wait_for_an_answer_that_nobody_reads_has_an_end(stage: Stage) ->
 
     server, attempt = stage.server("hang"), stage.attempt("hang")
     left(server)
-    assert attempt.end_time_unix_nano - server.end_time_unix_nano >= LEFT_CALL_S * 0.9 * 1e9
+    assert attempt.end_time_unix_nano - server.end_time_unix_nano >= ORPHANED_CALL_S * 0.9 * 1e9
     told = attributes(attempt.attributes)
     assert (told["error.type"], told["gatewayz.usage.source"]) == ("caller_cancelled", "estimate")
     assert told["gen_ai.usage.input_tokens"] == request_tokens(stage.sent_request("hang"))
@@ -260,7 +260,7 @@ def test_c3_a_gateway_that_stops_charges_what_it_awaited_by_estimate(tmp_path: A
         fake = stack.enter_context(FakeLLM.in_thread())
         sink = HttpSink()
         stack.callback(sink.stop)
-        more = {"GATEWAYZ_LEFT_CALL_S": "600", "GATEWAYZ_DRAIN_S": "1", "GATEWAYZ_FIRST_BYTE_TIMEOUT_S": "600"}
+        more = {"GATEWAYZ_ORPHANED_CALL_S": "600", "GATEWAYZ_DRAIN_S": "1", "GATEWAYZ_FIRST_BYTE_TIMEOUT_S": "600"}
         live = stack.enter_context(running_gateway(tmp_path, environment(fake, sink, **more)))
         stage = Stage(live, sink, fake)
         with stage.caller("openai/hang"):

@@ -274,6 +274,21 @@ def test_tokens_are_counted_by_who_can(claude: anthropic.Anthropic, theirs: Thei
         claude.messages.count_tokens(model="nobody's", messages=HELLO)
 
 
+@pytest.mark.parametrize("reach", ["header", "models"])
+def test_tokens_are_counted_for_a_model_that_only_the_routing_options_reach(
+    claude: anthropic.Anthropic, theirs: Theirs, reach: str
+) -> None:
+    options: Any = (
+        {"extra_headers": {"x-gatewayz-provider": "anthropic"}}
+        if reach == "header"
+        else {"extra_body": {"models": [f"anthropic/{MODEL}"]}}
+    )
+    raw = claude.messages.with_raw_response.count_tokens(model="nobody's", messages=HELLO, **options)
+    assert (raw.parse().input_tokens, raw.headers["x-gatewayz-usage-source"]) == (77, "provider")
+    model = "nobody's" if reach == "header" else MODEL
+    assert (theirs.paths[-1], theirs.requests[-1]) == ("/v1/messages/count_tokens", {"model": model, "messages": HELLO})
+
+
 def test_a_stranger_is_turned_away_in_anthropics_words(live: LiveGateway) -> None:
     with (
         anthropic.Anthropic(base_url=live.url, api_key="gz_stranger", max_retries=0) as client,

@@ -13,7 +13,7 @@ from gatewayz.providers.base import Provider, returned_headers
 class Answer:
     """Exactly one of ``body`` and ``events`` is set.
 
-    ``error`` is set once ``events`` has ended in failure: by then the status is long sent, and only the record can tell.
+    ``error`` is set once ``events`` has ended in failure: the status is sent by then, and only the request's record can say so.
     """
 
     status: int
@@ -23,16 +23,16 @@ class Answer:
     events: AsyncGenerator[bytes, None] | None = None
     error: GatewayError | None = None
     abandon: Callable[[], None] | None = None
-    """Call it whatever happens: a generator that was never started cannot clean up behind itself."""
+    """Call it whatever happens: a generator that was never started cannot clean up after itself."""
 
 
 def answer_headers(provider: Provider, headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    """Without the content type: what the gateway sends is JSON or an event stream, checked, whatever it was called."""
+    """Without the content type: the gateway has checked that it is JSON or an event stream, whatever the provider calls it."""
     returned = [pair for pair in returned_headers(headers) if pair[0] != b"content-type"]
     returned.append((b"x-gatewayz-provider", provider.name.encode()))
     return returned
 
 
 def refused_headers(headers: Mapping[str, str]) -> tuple[tuple[bytes, bytes], ...]:
-    """What goes back with a refusal: Retry-After is the gateway's own to word, since several may have been asked."""
+    """What the caller gets with an error. Retry-After is the gateway's own, since several providers may have failed."""
     return tuple([pair for pair in returned_headers(headers) if pair[0] not in (b"content-type", b"retry-after")])

@@ -1,8 +1,8 @@
-"""Whether anybody still waits for an answer, and what is done about a whole answer that nobody will read.
+"""Has the caller disconnected, and is its call then still waited for?
 
-A provider that has been asked for a whole answer makes all of it, and charges for all of it, whoever is left to hear it. So when
-its caller leaves, the answer is still awaited for a while, for the sake of its usage. A stream is closed
-at once instead: most providers stop there, and what has come until then can be counted.
+A provider that was asked for a whole answer makes all of it, and charges for all of it, whether anybody is left to read it or
+not. So when the caller disconnects, the gateway still waits for the answer for a while, to learn its usage: an orphaned call. A
+stream is closed at once instead: most providers stop there, and what has arrived until then can be counted.
 """
 
 from __future__ import annotations
@@ -10,59 +10,59 @@ from __future__ import annotations
 from gatewayz.records import Record
 
 
-class LeavePolicy(Record, frozen=True):
-    """How long and how often an answer is awaited that nobody will read."""
+class OrphanPolicy(Record, frozen=True):
+    """How long the answer of an orphaned call is waited for, and how many such calls a worker allows at a time."""
 
-    await_s: float = 60.0
-    max_awaited: int = 64
+    wait_s: float = 60.0
+    max_calls: int = 64
 
 
-class Awaited:
-    """How many such answers a worker awaits now."""
+class OrphanedCalls:
+    """How many calls of a worker are orphaned now."""
 
     __slots__ = ("_count", "policy")
 
-    def __init__(self, policy: LeavePolicy) -> None:
+    def __init__(self, policy: OrphanPolicy) -> None:
         self.policy = policy
         self._count = 0
 
     def admit(self) -> float:
-        """Seconds for which one more is awaited; 0: it is not, and nothing has to be released."""
-        if self._count >= self.policy.max_awaited or not self.policy.await_s:
+        """For how many seconds one more is waited for; 0: it is not, and must not be released."""
+        if self._count >= self.policy.max_calls or not self.policy.wait_s:
             return 0.0
         self._count += 1
-        return self.policy.await_s
+        return self.policy.wait_s
 
     def release(self) -> None:
         self._count -= 1
 
 
-class Presence:
-    """One caller. The gateway says what it is doing for him, whoever listens to his connection says when he has left."""
+class Disconnect:
+    """Whether one caller has disconnected. The gateway says when a provider works for it, the endpoint says when it is gone."""
 
-    __slots__ = ("_awaited", "_counted", "gone")
+    __slots__ = ("_counted", "_orphaned", "gone")
 
     def __init__(self) -> None:
         self.gone = False
-        self._awaited: Awaited | None = None
+        self._orphaned: OrphanedCalls | None = None
         self._counted = False
 
-    def charged_whole(self, awaited: Awaited) -> None:
-        """From now on a provider is at work on a whole answer."""
-        self._awaited = awaited
+    def whole_answer_began(self, orphaned: OrphanedCalls) -> None:
+        """From now on a provider works on a whole answer, which it will charge for."""
+        self._orphaned = orphaned
 
-    def over(self) -> None:
-        """No provider is, any more."""
-        if self._counted and self._awaited is not None:
+    def attempt_over(self) -> None:
+        """No provider works for this caller now."""
+        if self._counted and self._orphaned is not None:
             self._counted = False
-            self._awaited.release()
-        self._awaited = None
+            self._orphaned.release()
+        self._orphaned = None
 
-    def leave(self) -> float:
-        """The caller has left: for how many seconds his call may go on without him, 0 if it is to end now."""
+    def happened(self) -> float:
+        """The caller has disconnected. For how many seconds its call may go on as an orphaned one; 0 if it is to end now."""
         self.gone = True
-        if self._awaited is None:
+        if self._orphaned is None:
             return 0.0
-        seconds = self._awaited.admit()
+        seconds = self._orphaned.admit()
         self._counted = seconds > 0
         return seconds

@@ -1,4 +1,4 @@
-"""What a provider says under an error status."""
+"""The body of a provider's error answer."""
 
 from __future__ import annotations
 
@@ -6,23 +6,21 @@ import asyncio
 
 from gatewayz.errors import GatewayError
 from gatewayz.upstream import UpstreamResponse
+from gatewayz.wires.refusals.reason import MAX_ERROR_BYTES
 
-MAX_ERROR_BYTES = 65_536
-"""An error object larger than this is not an error object."""
-
-REFUSAL_S = 5.0
-"""For the body of a refusal. The status has said what matters; its caller, or another provider, need not wait for the rest."""
+ERROR_BODY_TIMEOUT_S = 5.0
+"""The status has said what matters: neither the caller nor another provider need wait longer for the rest."""
 
 
-async def read_refusal(response: UpstreamResponse) -> bytes:
-    """The body, or nothing where it is too long, too slow or cut: the status and the headers count all the same."""
-    said = bytearray()
+async def read_error_body(response: UpstreamResponse) -> bytes:
+    """The body; empty where it is too long, too slow or cut: the status and the headers count all the same."""
+    body = bytearray()
     try:
-        async with asyncio.timeout(REFUSAL_S):
+        async with asyncio.timeout(ERROR_BODY_TIMEOUT_S):
             async for chunk in response.chunks():
-                said += chunk
-                if len(said) > MAX_ERROR_BYTES:
+                body += chunk
+                if len(body) > MAX_ERROR_BYTES:
                     return b""
     except (TimeoutError, GatewayError):
         return b""
-    return bytes(said)
+    return bytes(body)

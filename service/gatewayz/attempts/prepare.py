@@ -20,6 +20,9 @@ from gatewayz.wires.translate import HUB, PROVIDER_WIRES, request_body, translat
 
 Headers = Collection[tuple[bytes, bytes]]
 
+NOT_COUNTABLE = "not_countable"
+"""The code of the InvalidRequest for a provider that cannot count tokens."""
+
 
 class Heard(Protocol):
     """What an attempt needs of a provider's wire once the request is out."""
@@ -103,9 +106,7 @@ def _embeddings(call: Call, provider: Provider, model: str, headers: Headers) ->
 
 def _token_count(call: Call, provider: Provider, model: str, headers: Headers) -> Speech:
     if TOKEN_COUNT.name not in provider.wires:
-        raise InvalidRequest(
-            f"{provider.name} has no endpoint that counts tokens.", code="not_countable", param="model"
-        )
+        raise InvalidRequest(f"{provider.name} has no endpoint that counts tokens.", code=NOT_COUNTABLE, param="model")
     forwarded = forwarded_headers(headers, TOKEN_COUNT.name)
     return Speech(TOKEN_COUNT, TOKEN_COUNT.path, TOKEN_COUNT.request(call, model), None, forwarded)
 

@@ -2,47 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from contextlib import aclosing
 from typing import Protocol
 
-from gatewayz.attempts.disconnect import Presence
-from gatewayz.dataplane.endpoint import Served
+from gatewayz.attempts.answer import Answer
+from gatewayz.attempts.context import CallContext
 from gatewayz.dataplane.http import EVENT_STREAM, JSON, UNBUFFERED, Exchange
-from gatewayz.gateway import Answer
-from gatewayz.records import Call, KeyIdentity
-from gatewayz.telemetry.request import RequestTelemetry
+from gatewayz.dataplane.route import Handler
+from gatewayz.records import Call
 from gatewayz.wires.base import CallerWire
 
 
 class AnswersCalls(Protocol):
-    """The part of the gateway that these endpoints ask."""
+    """The part of the gateway that these endpoints need."""
 
-    async def answer(
-        self,
-        call: Call,
-        caller: CallerWire,
-        key: KeyIdentity | None,
-        telemetry: RequestTelemetry,
-        headers: Collection[tuple[bytes, bytes]] = (),
-        presence: Presence | None = None,
-    ) -> Answer: ...
+    async def answer(self, call: Call, caller_wire: CallerWire, context: CallContext) -> Answer: ...
 
 
-async def answer_call(
-    exchange: Exchange, served: Served, telemetry: RequestTelemetry, gateway: AnswersCalls, wire: CallerWire
-) -> None:
-    """Parses the call, asks the gateway, writes the answer. Raises a GatewayError while nothing has been written."""
-    call = wire.parse(exchange.body)
-    served.model = call.model
-    served.stream = call.stream
-    answer = await gateway.answer(call, wire, served.key, telemetry, exchange.scope["headers"], served.presence)
-    served.provider = answer.provider
-    await write_answer(exchange, served, answer)
+def answers_calls(gateway: AnswersCalls, wire: CallerWire) -> Handler:
+    """The handler of an endpoint whose requests are calls on ``wire``."""
+
+    async def answer_call(exchange: Exchange, context: CallContext) -> None:
+        call = wire.parse(exchange.body)
+        context.model = call.model
+        context.stream = call.stream
+        answer = await gateway.answer(call, wire, context)
+        context.provider = answer.provider
+        await write_answer(exchange, context, answer)
+
+    return answer_call
 
 
-async def write_answer(exchange: Exchange, served: Served, answer: Answer) -> None:
-    """The answer as it comes; a failure in its midst ends up in ``served``."""
+async def write_answer(exchange: Exchange, context: CallContext, answer: Answer) -> None:
+    """The answer as it comes. If a stream fails on the way, ``context.error`` says so in the end."""
     if answer.events is None:
         await exchange.answer(answer.status, [JSON, *answer.headers], answer.body or b"")
         return
@@ -51,7 +43,7 @@ async def write_answer(exchange: Exchange, served: Served, answer: Answer) -> No
             await exchange.start(answer.status, [EVENT_STREAM, *UNBUFFERED, *answer.headers])
             async for data in events:
                 await exchange.part(data)
-        served.error = answer.error
+        context.error = answer.error
         await exchange.finish()
     finally:
         if answer.abandon is not None:

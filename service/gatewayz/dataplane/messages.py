@@ -1,65 +1,51 @@
-"""POST /v1/messages and /v1/messages/count_tokens: Anthropic's wire."""
+"""POST /v1/messages/count_tokens: Anthropic's count of a request's input tokens."""
 
 from __future__ import annotations
 
-from gatewayz.dataplane.anthropic_errors import request_id_header
-from gatewayz.dataplane.calls import AnswersCalls, answer_call, write_answer
-from gatewayz.dataplane.endpoint import Served
+from gatewayz.attempts.answer import Answer
+from gatewayz.attempts.context import CallContext
+from gatewayz.attempts.prepare import NOT_COUNTABLE
+from gatewayz.dataplane.calls import AnswersCalls, write_answer
 from gatewayz.dataplane.http import JSON, Exchange
-from gatewayz.errors import ProviderBadRequest
-from gatewayz.gateway import Answer
-from gatewayz.providers.base import Providers
+from gatewayz.dataplane.route import Handler
+from gatewayz.errors import GatewayError, InvalidRequest, ProviderBadRequest
 from gatewayz.records import Call
-from gatewayz.routing.candidates import candidates_for
-from gatewayz.telemetry.request import RequestTelemetry
 from gatewayz.wires.anthropic_messages.count_tokens import TOKEN_COUNT, count_reply, estimate_input_tokens
-from gatewayz.wires.anthropic_messages.wire import MessagesCaller
 from gatewayz.wires.refusals.by_status import no_such_endpoint
 
-
-class Messages:
-    """Creates messages."""
-
-    def __init__(self, gateway: AnswersCalls) -> None:
-        self._gateway = gateway
-        self._wire = MessagesCaller()
-
-    async def post(self, exchange: Exchange, served: Served, telemetry: RequestTelemetry) -> None:
-        exchange.common_headers.extend(request_id_header(exchange))
-        await answer_call(exchange, served, telemetry, self._gateway, self._wire)
+SOURCE = b"x-gatewayz-usage-source"
+"""Whether a provider counted or the gateway estimated: the two must not be mistaken for each other."""
 
 
-class CountTokens:
-    """Counts by a provider of the model that can, else by estimate; the answer says which (``x-gatewayz-usage-source``), since
-    the two must not be taken for each other."""
+def counts_tokens(gateway: AnswersCalls) -> Handler:
+    """The handler. A provider counts, where one of the model's providers can; else the gateway estimates."""
 
-    def __init__(self, gateway: AnswersCalls, providers: Providers) -> None:
-        self._gateway = gateway
-        self._providers = providers
-
-    async def post(self, exchange: Exchange, served: Served, telemetry: RequestTelemetry) -> None:
-        exchange.common_headers.extend(request_id_header(exchange))
+    async def count_tokens(exchange: Exchange, context: CallContext) -> None:
         call = TOKEN_COUNT.parse(exchange.body)
-        served.model = call.model
-        answer = await self._counted(exchange, call, served, telemetry)
+        context.model = call.model
+        answer = await _counted(gateway, call, context)
         if answer is not None:
-            served.provider = answer.provider
-            answer.headers.append((b"x-gatewayz-usage-source", b"provider"))
-            await write_answer(exchange, served, answer)
+            context.provider = answer.provider
+            answer.headers.append((SOURCE, b"provider"))
+            await write_answer(exchange, context, answer)
             return
-        headers = [JSON, (b"x-gatewayz-usage-source", b"estimate")]
-        await exchange.answer(200, headers, count_reply(estimate_input_tokens(call)))
+        await exchange.answer(200, [JSON, (SOURCE, b"estimate")], count_reply(estimate_input_tokens(call)))
 
-    async def _counted(
-        self, exchange: Exchange, call: Call, served: Served, telemetry: RequestTelemetry
-    ) -> Answer | None:
-        """A provider's count; None where none of the model's providers counts. Raises what the gateway raises."""
-        candidates = candidates_for(call.model, self._providers)
-        if not any(TOKEN_COUNT.name in candidate.provider.wires for candidate in candidates):
+    return count_tokens
+
+
+async def _counted(gateway: AnswersCalls, call: Call, context: CallContext) -> Answer | None:
+    """A provider's count; None where none of the model's providers counts."""
+    try:
+        return await gateway.answer(call, TOKEN_COUNT, context)
+    except GatewayError as error:
+        if _nobody_counts(error):
             return None
-        try:
-            return await self._gateway.answer(call, TOKEN_COUNT, served.key, telemetry, exchange.scope["headers"])
-        except ProviderBadRequest as error:
-            if no_such_endpoint(error):  # some speak the wire without this one
-                return None
-            raise
+        raise
+
+
+def _nobody_counts(error: GatewayError) -> bool:
+    """Whether no candidate speaks this wire, or those that do lack this endpoint of it."""
+    if isinstance(error, InvalidRequest):
+        return error.code == NOT_COUNTABLE
+    return isinstance(error, ProviderBadRequest) and no_such_endpoint(error)

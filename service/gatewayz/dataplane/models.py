@@ -6,19 +6,18 @@ from urllib.parse import unquote
 
 import orjson
 
-from gatewayz.dataplane.endpoint import Served
+from gatewayz.attempts.context import CallContext
 from gatewayz.dataplane.http import JSON, Exchange
 from gatewayz.errors import NotFound
 from gatewayz.providers.base import Providers
-from gatewayz.telemetry.request import RequestTelemetry
 
 PREFIX = "/v1/models/"
 CREATED = 1_735_689_600
 """OpenAI's list wants a creation time; the catalogue knows none, so every model says the first second of 2025."""
 CREATED_AT = "2025-01-01T00:00:00Z"
-"""The same, as Anthropic writes it."""
+"""The same, in Anthropic's form."""
 OWN = "gatewayz"
-"""Who owns the names that the operator has given: aliases and groups."""
+"""``owned_by`` of the operator's own names: aliases and groups."""
 
 
 class Models:
@@ -30,14 +29,14 @@ class Models:
         self._list = b""
         self._by_id: dict[str, bytes] = {}
 
-    async def list(self, exchange: Exchange, served: Served, telemetry: RequestTelemetry) -> None:
+    async def list(self, exchange: Exchange, context: CallContext) -> None:
         self._bring_up_to_date()
         await exchange.answer(200, [JSON], self._list)
 
-    async def retrieve(self, exchange: Exchange, served: Served, telemetry: RequestTelemetry) -> None:
+    async def retrieve(self, exchange: Exchange, context: CallContext) -> None:
         self._bring_up_to_date()
         raw: bytes = exchange.scope.get("raw_path") or exchange.scope["path"].encode()
-        # By what stands before it, for the caller's path may be another than ours (paths.py).
+        # Found by what precedes it, since the caller's path may differ from ours (paths.py).
         name = unquote(raw.decode("latin-1").partition("/models/")[2].strip("/"))
         body = self._by_id.get(name)
         if body is None:
@@ -58,7 +57,7 @@ class Models:
                 plain.setdefault(model, name)
         entries = {name: _entry(name, owner) for name, owner in owners.items()}
         self._list = b'{"object":"list","data":[' + b",".join(entries.values()) + b"]}"
-        # A plain name finds the entry of the provider that would be asked first, unless it is an entry itself.
+        # A plain name finds the entry of the provider that would be called first, unless it is an entry itself.
         self._by_id = {**{model: entries[name] for model, name in plain.items()}, **entries}
 
 

@@ -7,7 +7,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from gatewayz.accounts.section import Accounts
-from gatewayz.attempts.disconnect import LeavePolicy
+from gatewayz.attempts.disconnect import OrphanPolicy
+from gatewayz.attempts.outcome_sinks import OutcomeSinks, RouteStateSink, TelemetrySink
 from gatewayz.config import Settings
 from gatewayz.configfile.load import find_config
 from gatewayz.configfile.schema import ConfigFile
@@ -44,13 +45,14 @@ async def open_gateway(
         gateway = Gateway(
             providers,
             max_upstream_bytes=settings.max_upstream_bytes,
+            sinks=OutcomeSinks((RouteStateSink(), TelemetrySink()), telemetry.record_outcome_failure),
             policy=policy_of(settings),
-            leave_policy=LeavePolicy(settings.left_call_s, settings.max_left_calls),
+            orphan_policy=OrphanPolicy(settings.orphaned_call_s, settings.max_orphaned_calls),
             cost_of=prices.cost_of,
             price_of=prices.price_of,
         )
         telemetry.observe(names.PROVIDER_AVAILABLE.name, providers.availability)
-        telemetry.observe(names.CIRCUIT_BREAKER.name, gateway.routes.breaker_states)
+        telemetry.observe(names.CIRCUIT_BREAKER.name, gateway.route_states.breaker_states)
         configured.reloader.open()
         stack.push_async_callback(configured.reloader.close)
         if settings.list_models:

@@ -1,25 +1,22 @@
-"""May this route be called now? One circuit breaker per provider and model, in each worker.
+"""May this provider be called for this model now? One circuit breaker per provider and model, in each worker.
 
     closed ──(n failures in a row, or a share of a minute's attempts)──▶ open ──(time is up)──▶ half open
        ▲                                                                  ▲                        │
        └───────────────────────(the one probe began to answer)────────────┼────────────────────────┤
                                                                           └──(it failed: twice as long)
 
-Half open, one call at a time goes through, as a probe. One that is cancelled frees its place at once, one that hangs loses it
-after ``probe_s``: so a breaker is never stuck. How long it stays open is forgotten when a call has ended well, not when a probe
-has merely begun to, so that a provider that breaks off each stream is left alone for longer and longer.
+A half-open breaker lets one attempt at a time through, as a probe. A probe that is cancelled frees its place at once, one that
+hangs loses it after ``probe_s``, so a breaker is never stuck. The next opening is short again only after an attempt has
+succeeded, not after a probe has merely begun to answer: a provider that cuts every stream is left alone for longer and longer.
 """
 
 from __future__ import annotations
 
-from typing import Literal
-
+from gatewayz.records import BreakerState
 from gatewayz.routing.policy import BreakerPolicy
 
-State = Literal["closed", "open", "half_open"]
-
 _SLOTS = 6
-"""Parts of the window; the oldest is forgotten as a whole."""
+"""Parts of the window; the oldest is dropped as a whole."""
 
 
 class Breaker:
@@ -51,7 +48,7 @@ class Breaker:
         self._totals = [0] * _SLOTS
         self._failures = [0] * _SLOTS
 
-    def state(self, now_s: float) -> State:
+    def state(self, now_s: float) -> BreakerState:
         if not self._open:
             return "closed"
         return "open" if now_s < self.open_until_s else "half_open"
@@ -60,11 +57,11 @@ class Breaker:
         return not self._open or (now_s >= self.open_until_s and now_s >= self._probe_until_s)
 
     def retry_after_s(self, now_s: float) -> float:
-        """How long until it may be worth asking again; 0 when it is now."""
+        """Seconds until another attempt may be allowed; 0 when one is allowed now."""
         return max(0.0, self.open_until_s - now_s, self._probe_until_s - now_s) if self._open else 0.0
 
     def enter(self, now_s: float) -> int:
-        """An attempt begins; ``may_call`` has just said yes. Its number if it is a probe, else 0."""
+        """An attempt begins, right after ``may_call`` returned True. Returns the probe's number, 0 where it is no probe."""
         if not self._open:
             return 0
         self.probe += 1
@@ -72,14 +69,14 @@ class Breaker:
         return self.probe
 
     def began(self, probe: int) -> bool:
-        """The attempt has begun to answer. True if that closes the breaker."""
+        """The attempt's answer has begun. True if that closes the breaker."""
         if not self._open or not probe or probe != self.probe:
             return False
         self._close()
         return True
 
     def succeeded(self, now_s: float, probe: int) -> bool:
-        """The attempt has ended well. True if that closes the breaker."""
+        """The attempt has succeeded. True if that closes the breaker."""
         self._in_a_row = 0
         if self._open:
             return self.began(probe)
@@ -88,13 +85,13 @@ class Breaker:
         return False
 
     def failed(self, now_s: float, probe: int) -> bool:
-        """The attempt has failed by the provider's fault. True if that opens the breaker (again)."""
+        """The attempt has failed through the provider's fault. True if that opens the breaker (again)."""
         if self._open:
             if probe and probe == self.probe:
                 self._trip(now_s)
                 return True
             if now_s < self.open_until_s:
-                # One that was under way when it opened: news of how it is now, but no verdict of its own.
+                # This attempt was under way when the breaker opened: it prolongs the opening, but does not escalate it.
                 self.open_until_s = max(self.open_until_s, now_s + self._open_s(self._level - 1))
             return False
         self._in_a_row += 1
@@ -107,8 +104,8 @@ class Breaker:
         self._trip(now_s)
         return True
 
-    def left(self, probe: int) -> None:
-        """The attempt ended without a verdict: its caller went away. The next one may probe at once."""
+    def abandoned(self, probe: int) -> None:
+        """The attempt ended without a verdict, as when its caller disconnected. The next one may probe at once."""
         if self._open and probe and probe == self.probe:
             self._probe_until_s = 0.0
 

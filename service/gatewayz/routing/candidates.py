@@ -9,12 +9,12 @@ from gatewayz.errors import NotFound
 from gatewayz.providers.base import Provider, Providers
 
 SHOWN_MODEL_CHARACTERS = 200
-"""An error message quotes this much of a model name that nobody knows."""
+"""An error message quotes this much of an unknown model's name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A provider, and the name by which it knows the model; ``weight`` is its share where shares are drawn."""
+    """A provider, and the name by which it knows the model; ``weight`` is its share under the strategy ``weighted``."""
 
     provider: Provider
     model: str
@@ -25,9 +25,9 @@ def candidates_for(model: str, providers: Providers) -> Sequence[Candidate]:
     """At least one candidate for ``model``, in the order of the configuration.
 
     A group's name stands for its targets, whose names are not looked up among the groups again. ``provider/model`` names its
-    provider, and whatever follows the first slash goes upstream as it is, known to the catalogue or not: the provider is the
-    judge of its own models. A plain name goes to the providers whose catalogue entry lists it or claims its prefix, in
-    catalogue order. Raises NotFound, naming the model, when nobody serves it.
+    provider, and whatever follows the first slash goes upstream as it is, known to the catalogue or not: the provider knows
+    its own models best. A plain name goes to the providers whose catalogue entry lists it or claims its prefix, in catalogue
+    order. Raises NotFound, naming the model, when no provider serves it.
     """
     group = providers.groups.get(model)
     if group is None:
@@ -42,8 +42,8 @@ def candidates_for(model: str, providers: Providers) -> Sequence[Candidate]:
 
 
 def absent_from(models: Iterable[str], providers: Providers) -> Iterator[tuple[str, str]]:
-    """Providers that the configuration, or the caller, names for these models but that cannot be called, each with the word for
-    what is missing (``no_key``, ``not_configured``, ``disabled``)."""
+    """Providers that the configuration, or the caller, names for these models but that cannot be called, each with the reason for
+    skipping it (``no_key``, ``not_configured``, ``disabled``)."""
     for model in models:
         group = providers.groups.get(model)
         for name in (model,) if group is None else [target.model for target in group.targets]:
@@ -53,8 +53,8 @@ def absent_from(models: Iterable[str], providers: Providers) -> Iterator[tuple[s
 
 
 def candidates_at(model: str, named: Sequence[str], providers: Providers) -> Sequence[Candidate]:
-    """Those at providers that the caller named himself, in his order: of the configured ones, or else the model by the name
-    that he gave it. Raises NotFound, naming the provider or the model."""
+    """The candidates at the providers that the caller named, in the caller's order: of the configured ones, or else the model
+    under the name that the caller gave it. Raises NotFound, naming the provider or the model."""
     for name in named:
         if name not in providers:
             shown, hint = name[:SHOWN_MODEL_CHARACTERS], _hint(name, providers.unavailable.get(name))

@@ -1,4 +1,4 @@
-"""Whom to ask for one call, best first: the model's candidates, the caller's wishes, the strategy."""
+"""Which candidates may answer one call, best first? The model's candidates, the caller's routing options, the strategy."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from gatewayz.errors import NotFound
 from gatewayz.providers.base import Providers
 from gatewayz.records import Call, KeyIdentity
 from gatewayz.routing.candidates import Candidate, candidates_at, candidates_for
-from gatewayz.routing.overrides import NO_WISH, Wish
+from gatewayz.routing.options import DEFAULT, RoutingOptions
 from gatewayz.routing.policy import RoutingPolicy
-from gatewayz.routing.route_states import Routes
+from gatewayz.routing.route_states import RouteStates
 from gatewayz.routing.strategies import CostOf, Strategies
 
 MAX_REMEMBERED = 1024
-"""Model names are the callers' words; far more than are in use, so that they are seldom looked for again."""
+"""Model names are the callers' texts, so what is remembered of them is bounded; this is far more than are in use."""
 
 
 class Choice:
@@ -24,7 +24,7 @@ class Choice:
         self,
         providers: Providers,
         policy: RoutingPolicy,
-        routes: Routes,
+        routes: RouteStates,
         cost_of: CostOf,
         *,
         clock: Callable[[], float],
@@ -36,38 +36,38 @@ class Choice:
         self._policy = policy
         self._strategies = Strategies(routes, cost_of, clock=clock, random=random)
 
-    def candidates(self, call: Call, wish: Wish, key: KeyIdentity | None) -> Sequence[Candidate]:
-        """At least one. Each model that is named has its candidates in the order of its strategy, one model after the other;
-        a strategy that the caller asks for is applied to all of them together.
+    def candidates(self, call: Call, options: RoutingOptions, key: KeyIdentity | None) -> Sequence[Candidate]:
+        """At least one. Each model that is named contributes its candidates in the order of its strategy, one model after the
+        other; a strategy that the caller asks for is applied to all of them together.
 
-        Raises NotFound when the model, and all that may stand in for it, is unknown.
+        Raises NotFound when the model, and every other one that the caller allows, is unknown.
         """
-        if wish is NO_WISH:
-            return self._for_one(call.model, call, wish, key)
+        if options is DEFAULT:
+            return self._for_one(call.model, call, options, key)
         found: list[Candidate] = []
         missing: NotFound | None = None
-        for model in (call.model, *wish.models):
+        for model in (call.model, *options.models):
             try:
-                found.extend(self._for_one(model, call, wish, key))
+                found.extend(self._for_one(model, call, options, key))
             except NotFound as error:
                 missing = missing or error
         if not found and missing is not None:
             raise missing
         if len(found) == 1:
             return found
-        if wish.strategy is not None:
+        if options.strategy is not None:
             key_id = key.key_id if key is not None else None
-            found = list(self._strategies.ordered(found, wish.strategy, key=key_id, stream=call.stream))
+            found = list(self._strategies.ordered(found, options.strategy, key=key_id, stream=call.stream))
         first_of_each: dict[tuple[str, str], Candidate] = {}
         for one in found:
             first_of_each.setdefault((one.provider.name, one.model), one)
         return tuple(first_of_each.values())
 
-    def _for_one(self, model: str, call: Call, wish: Wish, key: KeyIdentity | None) -> Sequence[Candidate]:
-        if wish.providers:
-            return candidates_at(model, wish.providers, self._providers)
+    def _for_one(self, model: str, call: Call, options: RoutingOptions, key: KeyIdentity | None) -> Sequence[Candidate]:
+        if options.providers:
+            return candidates_at(model, options.providers, self._providers)
         found = self._configured(model)
-        if len(found) == 1 or wish.strategy is not None:
+        if len(found) == 1 or options.strategy is not None:
             return found
         group = self._providers.groups.get(model)
         strategy = self._policy.strategy if group is None else group.strategy

@@ -1,8 +1,9 @@
-"""Which of a call's failures does its caller get to see? Every attempt is kept; one of them is the answer."""
+"""Which of a call's failures does its caller get? Every failure is kept; one of them becomes the final error."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, assert_never
 
 from gatewayz.errors import (
     GatewayError,
@@ -14,22 +15,28 @@ from gatewayz.errors import (
     ProviderRateLimited,
 )
 from gatewayz.routing.candidates import Candidate
-from gatewayz.routing.route_states import Skipped
+from gatewayz.routing.route_states import Skip
 
 SHOWN = 6
+"""The message of the final error names this many failures."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One candidate that did not answer: it failed, or it was passed over."""
+    """One candidate that did not answer: it was called and failed, or it was not called at all."""
 
     candidate: Candidate
     error: GatewayError
     called: bool
 
+    @property
+    def provider(self) -> str | None:
+        """The provider whose failure it is; None where the call could not even be put to it."""
+        return self.candidate.provider.name if self.called else self.error.provider
+
 
 class Failures:
-    """What went wrong with one call so far."""
+    """What has failed in one call so far."""
 
     __slots__ = ("_all",)
 
@@ -37,61 +44,43 @@ class Failures:
         self._all: list[Failure] = []
 
     def add(self, candidate: Candidate, error: GatewayError, *, called: bool) -> None:
-        # A traceback, its own or its cause's, holds the frames that it went through, and they hold this: a circle around the
-        # whole request, which would stay in memory until the collector comes by. During an outage that is every request.
+        # Without its traceback: the frames in it hold this object, and with it the whole call, which would stay in memory until
+        # the garbage collector runs. During an outage that is every call.
         error.__traceback__ = error.__cause__ = error.__context__ = None
         self._all.append(Failure(candidate, error, called))
 
-    def forget(self) -> None:
-        """The call is over; the error that it ends in is no part of this any more."""
-        self._all.clear()
+    def skip(self, candidate: Candidate, skip: Skip) -> None:
+        """A candidate that was skipped counts as a failure of the kind that skipping it avoids."""
+        self._all.append(Failure(candidate, _skip_error(candidate.provider.name, skip), called=False))
 
-    def skip(self, candidate: Candidate, skipped: Skipped) -> None:
-        """Passed over, which counts as a failure of the kind that it saves."""
-        name, retry_after_s = candidate.provider.name, skipped.retry_after_s
-        match skipped.reason:
-            case "breaker_open":
-                error: GatewayError = NoCandidate(
-                    f"{name} has failed too often and is left alone for a while.", retry_after_s=max(retry_after_s, 1.0)
-                )
-            case "rate_limited":
-                error = ProviderRateLimited(
-                    f"{name} asked not to be called before its rate limit is reset.", retry_after_s=retry_after_s
-                )
-            case "at_capacity":
-                error = Overloaded(
-                    f"As many calls to {name} as the gateway allows are under way.", retry_after_s=retry_after_s
-                )
-        error.provider = name
-        self._all.append(Failure(candidate, error, called=False))
-
-    def of_others(self, candidate: Candidate) -> bool:
-        """Whether somebody was asked, or passed over, before this candidate."""
+    def include_others(self, candidate: Candidate) -> bool:
+        """Whether any other candidate has failed or was skipped."""
         return any(one.candidate is not candidate for one in self._all)
 
     def final(self) -> GatewayError:
-        """The most useful one: the last word of the candidate that was the caller's first choice, as long as it is about the
-        call. A refusal by a substitute says nothing about the request as it was meant; a key of ours that was refused, nothing
-        that the caller could act on. The message names all that were asked."""
+        """A new error, made of the most useful failure: the latest of the caller's first choice, as long as it is about the call.
+
+        A substitute's rejection says nothing about the request as it was meant, and a key of ours that was rejected is nothing
+        that the caller could act on. The message names all candidates that failed; the time to come back is the shortest of all.
+        """
         if not self._all:
             return NoCandidate("Nobody was left to ask.", retry_after_s=1.0)
-        best = min(range(len(self._all)), key=self._rank)
-        error = self._all[best].error
+        best = self._all[min(range(len(self._all)), key=self._rank)]
+        error = best.error
+        changes: dict[str, Any] = {"provider": best.provider}  # Any: attributes of several types
         if error.retry_after_s is not None:
-            # Whoever can answer first decides when it is worth coming back.
             waits = [one.error.retry_after_s for one in self._all if one.error.retry_after_s is not None]
-            error.retry_after_s = min(waits)
+            changes["retry_after_s"] = min(waits)
         if len(self._all) > 1 and not (isinstance(error, ProviderBadRequest) and error.body is not None):
-            told = [f"{one.candidate.provider.name}: {one.error.error_type}" for one in self._all[:SHOWN]]
-            error.message = f"{error.message} (Asked in turn: {', '.join(told)}.)"
-        return error
+            names = [f"{one.candidate.provider.name}: {one.error.error_type}" for one in self._all[:SHOWN]]
+            changes["message"] = f"{error.message} (Asked in turn: {', '.join(names)}.)"
+        return error.replaced(**changes)
 
     def _rank(self, place: int) -> tuple[int, int, int]:
         failure = self._all[place]
-        first = self._all[0].candidate
-        of_first = failure.candidate is first
+        of_first = failure.candidate is self._all[0].candidate
         match failure.error:
-            case InvalidRequest():  # this provider's wire could not say it
+            case InvalidRequest():  # it cannot be expressed in this provider's wire
                 grade = 4
             case ProviderBadRequest():
                 grade = 0 if of_first else 3
@@ -103,3 +92,27 @@ class Failures:
                 grade = 0
         # Among equals the first choice's own, and of those the latest.
         return (grade, 0 if of_first else 1, -place if of_first else place)
+
+
+def _skip_error(provider: str, skip: Skip) -> GatewayError:
+    match skip.reason:
+        case "breaker_open":
+            return NoCandidate(
+                f"{provider} has failed too often and is left alone for a while.",
+                retry_after_s=max(skip.retry_after_s, 1.0),
+                provider=provider,
+            )
+        case "rate_limited":
+            return ProviderRateLimited(
+                f"{provider} asked not to be called before its rate limit is reset.",
+                retry_after_s=skip.retry_after_s,
+                provider=provider,
+            )
+        case "at_capacity":
+            return Overloaded(
+                f"As many calls to {provider} as the gateway allows are under way.",
+                retry_after_s=skip.retry_after_s,
+                provider=provider,
+            )
+        case _:
+            assert_never(skip.reason)

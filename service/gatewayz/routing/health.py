@@ -1,4 +1,4 @@
-"""How has this route done in the last five minutes? What candidates are ordered by."""
+"""How has this provider done for this model in the last five minutes? Candidates are ordered by it."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ _SLOTS = 10
 _SLOT_S = WINDOW_S / _SLOTS
 
 FEW = 5
-"""Fewer attempts than this are chance."""
+"""Fewer attempts than this say nothing."""
 FAILING_SHARE = 0.5
 RECENT_S = 30.0
-"""A failure longer ago is no reason to avoid a route: a primary must be back within half a minute of its recovery."""
+"""A failure longer ago is no reason to avoid a candidate: a primary must be back within half a minute of its recovery."""
 
-SOUND_S = 10.0
-"""For so long an answer shows that a route works."""
+RECENTLY_OK_S = 10.0
+"""An answer shows for this long that a candidate works."""
 
 _NEWEST = 0.2
-"""What the newest measurement counts for: one outlier moves the average by a fifth, ten measurements replace it."""
+"""Weight of the newest measurement: one outlier moves the average by a fifth, ten measurements replace it."""
 
 
 class Health:
-    """Counts of a sliding window, and how long answers take to begin. Times are the caller's monotonic clock."""
+    """Counts of a sliding window, and how long answers take to begin. Times are seconds of a monotonic clock."""
 
     __slots__ = ("_answered_at_s", "_failed", "_failed_at_s", "_latency_s", "_measured_at_s", "_slot", "_total")
 
@@ -30,7 +30,7 @@ class Health:
         self._failed = [0] * _SLOTS
         self._failed_at_s = float("-inf")
         self._answered_at_s = float("-inf")
-        # Apart, because a stream is measured to its first chunk and a whole answer to its end.
+        # Two, because a stream is measured to its first chunk and a whole answer to its end.
         self._latency_s = [0.0, 0.0]
         self._measured_at_s = [float("-inf")] * 2
 
@@ -66,15 +66,15 @@ class Health:
         return 1.0 - sum(self._failed) / total if total >= FEW else 1.0
 
     def failing(self, now_s: float) -> bool:
-        """More often than not, and lately."""
+        """At least half of the attempts failed, and one of them lately."""
         return now_s - self._failed_at_s < RECENT_S and self.availability(now_s) <= FAILING_SHARE
 
-    def sound(self, now_s: float) -> bool:
+    def recently_ok(self, now_s: float) -> bool:
         """It has just answered, and has not failed since."""
-        return now_s - self._answered_at_s < SOUND_S
+        return now_s - self._answered_at_s < RECENTLY_OK_S
 
     def recovered(self) -> None:
-        """A probe has shown that the past does not count any more."""
+        """A probe has succeeded: what was counted before does not matter any more."""
         self._total = [0] * _SLOTS
         self._failed = [0] * _SLOTS
         self._failed_at_s = float("-inf")

@@ -1,4 +1,4 @@
-"""After a failure: again, elsewhere, or no more? And after how long?"""
+"""After a failure: the same candidate again, another one, or none? And after how long?"""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from gatewayz.routing.policy import RetryPolicy
 Verdict = Literal["again", "elsewhere", "final"]
 
 _NOT_FOUND = 404
-"""A model that one provider does not have, another may."""
+"""Another provider may have a model that this one lacks."""
 
 
 def verdict(error: GatewayError) -> Verdict:
-    """What may follow: the same candidate ``again`` (or another), only ``elsewhere``, or nothing, since no other try could
-    change it. Silence is not tried twice at the same place: it would cost the caller the same wait once more."""
+    """What may follow: an attempt at the same candidate ``again`` (or at another), only one ``elsewhere``, or none, since no
+    other attempt could change the result. A candidate that timed out is not tried again: the caller would wait as long again."""
     match error:
         case ProviderError(repeatable=False) if not isinstance(error, ProviderBadRequest):
             return "elsewhere"
@@ -57,11 +57,11 @@ def pause_s(
     left_s: float,
     random: Callable[[], float],
 ) -> float | None:
-    """Seconds to wait before the same candidate is asked again; None: it should not be.
+    """Seconds to wait before the same candidate is called again; None: it should not be.
 
-    ``tries``: how often it was asked; ``others``: another candidate could be asked instead; ``another_key``: a key of ours
-    that it has not seen yet may be used; ``left_s``: what is left of the call's time. A Retry-After is obeyed to the letter
-    or not used at all: nobody is asked sooner.
+    ``tries``: how often it was called; ``others``: another candidate could be called instead; ``another_key``: a key of ours
+    that it has not refused yet may be used; ``left_s``: what is left of the call's time. A Retry-After is obeyed to the letter
+    or not waited for at all: no candidate is called sooner.
     """
     if another_key and isinstance(error, ProviderAuthFailed | ProviderRateLimited):
         return 0.0  # it was about that key
@@ -71,10 +71,10 @@ def pause_s(
     if wanted_s is not None:
         if wanted_s > (policy.max_wait_with_others_s if others else policy.max_wait_s):
             return None
-        # Never early, and not everybody at the same moment.
+        # Never early, and not all calls at the same moment.
         pause = wanted_s + random() * max(0.1 * wanted_s, 0.05)
     elif others and isinstance(error, ProviderRateLimited | ProviderOverloaded):
-        return None  # it has said that it is too busy; somebody else may not be
+        return None  # it says that it is too busy; another one may not be
     else:
         pause = back_off_s(policy, tries, random)
     return pause if pause < left_s else None

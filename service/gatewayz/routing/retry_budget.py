@@ -1,10 +1,10 @@
-"""May one more attempt be made? A worker's budget for attempts beyond each request's first.
+"""May one more attempt be made? A worker's budget for attempts beyond each call's first.
 
-Each request brings a fifth of an attempt, a few are there from the start, and one that ends well gives back what it took. So
-when everything fails there are at most 1.2 attempts per request and three more, while a single failing provider costs nothing:
-its fallbacks succeed. When many requests need one at the same moment they wait for those that are on loan; and once a
-substitute has shown that it answers, going there takes nothing from the budget. (The shares are those of Envoy's retry budget:
-20 % of what is active, at least 3.)
+Each call adds a fifth of an attempt to the budget, a few are there from the start, and an attempt that succeeds gives back what
+it took. So when everything fails there are at most 1.2 attempts per call and three more, while a single failing provider costs
+nothing: its fallbacks succeed. When many calls need an attempt at the same moment they wait for the reserved ones; and once a
+substitute has shown that it answers, attempts there are free. (The shares are those of Envoy's retry budget: 20 % of what is
+active, at least 3.)
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Literal
 
 from gatewayz.routing.policy import RetryPolicy
 
-Grant = Literal["lent", "free", "refused"]
-"""May another attempt be made? What is ``lent`` must be settled."""
+Grant = Literal["reserved", "free", "denied"]
+"""May another attempt be made? One that is ``reserved`` must be released."""
 
 _Waiting = tuple["asyncio.Future[Grant]", Callable[[], bool]]
 
@@ -25,39 +25,40 @@ _Waiting = tuple["asyncio.Future[Grant]", Callable[[], bool]]
 class RetryBudget:
     """``clock`` is monotonic, in seconds."""
 
-    __slots__ = ("_active", "_called_s", "_clock", "_lent", "_policy", "_tokens", "_waiting")
+    __slots__ = ("_active", "_clock", "_last_call_s", "_policy", "_reserved", "_tokens", "_waiting")
 
     def __init__(self, policy: RetryPolicy, clock: Callable[[], float]) -> None:
         self._policy = policy
         self._clock = clock
         self._tokens = policy.budget_min
-        self._called_s = clock()
+        self._last_call_s = clock()
         self._active = 0
-        self._lent = 0
+        self._reserved = 0
         self._waiting: deque[_Waiting] = deque()
 
-    def request_began(self) -> None:
+    def call_began(self) -> None:
         self._active += 1
         self._tokens = min(self._tokens + self._policy.budget_share, self._cap())
         now_s = self._clock()
-        if now_s - self._called_s >= self._policy.budget_rest_s and self._tokens < self._policy.budget_min:
+        if now_s - self._last_call_s >= self._policy.budget_rest_s and self._tokens < self._policy.budget_min:
             self._tokens = self._policy.budget_min
-        self._called_s = now_s
+        self._last_call_s = now_s
         if self._waiting:
-            self._serve()
+            self._answer_waiting()
 
-    def request_ended(self) -> None:
+    def call_ended(self) -> None:
         self._active -= 1
         self._tokens = min(self._tokens, self._cap())
 
     async def take(self, free: Callable[[], bool], within_s: float) -> Grant:
-        """``free``: whether the attempt goes where it is not one too many. Waits at most ``within_s`` for what is on loan."""
+        """``free``: whether the attempt goes to a candidate that has just answered. Waits at most ``within_s`` seconds for a
+        reserved attempt to be released."""
         if free():
             return "free"
-        if not self._waiting and self._lend():
-            return "lent"
-        if not self._lent:
-            return "refused"
+        if not self._waiting and self._reserve():
+            return "reserved"
+        if not self._reserved:
+            return "denied"
         future: asyncio.Future[Grant] = asyncio.get_running_loop().create_future()
         self._waiting.append((future, free))
         try:
@@ -66,39 +67,39 @@ class RetryBudget:
         except TimeoutError:
             return _result(future)  # it may have come at the same moment
         except asyncio.CancelledError:
-            if _result(future) == "lent":
-                self.settle(well=True)  # never used
+            if _result(future) == "reserved":
+                self.release(success=True)  # never used
             raise
         finally:
             future.cancel()
 
-    def settle(self, *, well: bool) -> None:
-        """What was taken is over; ``well``: it has answered, or was not used."""
-        self._lent -= 1
-        if well:
+    def release(self, *, success: bool) -> None:
+        """A reserved attempt is over; ``success``: it has answered, or was not made."""
+        self._reserved -= 1
+        if success:
             self._tokens = min(self._tokens + 1.0, self._cap())
-        self._serve()
+        self._answer_waiting()
 
-    def _serve(self) -> None:
-        """Those who wait, in their order, as far as it goes; nobody keeps waiting if none is left who could give one back."""
+    def _answer_waiting(self) -> None:
+        """Answers those that wait, in their order, as far as the budget goes. When no reserved attempt is left, none waits on."""
         waiting, self._waiting = self._waiting, deque()
         for future, free in waiting:
             if future.done():
                 continue
             if free():
                 future.set_result("free")
-            elif not self._waiting and self._lend():
-                future.set_result("lent")
-            elif self._lent:
+            elif not self._waiting and self._reserve():
+                future.set_result("reserved")
+            elif self._reserved:
                 self._waiting.append((future, free))
             else:
-                future.set_result("refused")
+                future.set_result("denied")
 
-    def _lend(self) -> bool:
+    def _reserve(self) -> bool:
         if self._tokens < 1.0 - 1e-9:
             return False
         self._tokens -= 1.0
-        self._lent += 1
+        self._reserved += 1
         return True
 
     def _cap(self) -> float:
@@ -106,4 +107,4 @@ class RetryBudget:
 
 
 def _result(future: asyncio.Future[Grant]) -> Grant:
-    return future.result() if future.done() and not future.cancelled() else "refused"
+    return future.result() if future.done() and not future.cancelled() else "denied"

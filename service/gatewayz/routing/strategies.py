@@ -1,4 +1,4 @@
-"""In which order are the candidates asked?"""
+"""In which order are the candidates called?"""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import assert_never
 
 from gatewayz.records import Strategy
 from gatewayz.routing.candidates import Candidate
-from gatewayz.routing.route_states import Route, Routes
+from gatewayz.routing.route_states import RouteState, RouteStates
 
 CostOf = Callable[[str, str], float | None]
 """Provider and model → what a typical call costs in USD, in any unit that compares; None where no price is known."""
 
 ALIKE = 1.2
-"""Latencies within a fifth of the best are alike: between them a prompt cache decides, or chance, and load does not swing from
-one provider to the other with each measurement."""
+"""Latencies within a fifth of the best count as equal: among them a prompt cache decides, or chance, so that load does not swing
+from one provider to the other with each measurement."""
 
 
 def no_price(provider: str, model: str) -> float | None:
@@ -27,7 +27,7 @@ class Strategies:
     """``random`` draws from [0, 1); ``clock`` is monotonic, in seconds."""
 
     def __init__(
-        self, routes: Routes, cost_of: CostOf, *, clock: Callable[[], float], random: Callable[[], float]
+        self, routes: RouteStates, cost_of: CostOf, *, clock: Callable[[], float], random: Callable[[], float]
     ) -> None:
         self._routes = routes
         self._cost_of = cost_of
@@ -37,10 +37,10 @@ class Strategies:
     def ordered(
         self, candidates: Sequence[Candidate], strategy: Strategy, *, key: str | None, stream: bool
     ) -> Sequence[Candidate]:
-        """Best first. Who fails more often than not is asked last, whatever the strategy.
+        """Best first. Candidates that mostly fail come last, whatever the strategy.
 
-        ``key`` makes the choice among equals (and, by weight, among all) depend on who asks instead of on chance, so that
-        the same prompts meet the same provider's cache; None where that is not wanted.
+        ``key`` makes the choice among equals (and, by weight, among all) depend on the caller's key instead of on chance, so
+        that the same prompts meet the same provider's cache; None where that is not wanted.
         """
         if len(candidates) == 1:
             return candidates
@@ -57,15 +57,15 @@ class Strategies:
                 ranked = sorted(candidates, key=lambda one: (self._price(one), self._lot(one, key)))
             case _:
                 assert_never(strategy)
-        # A route whose breaker wants a probe keeps its place: it would not get one from the end of the queue.
+        # A candidate whose breaker needs a probe keeps its place: it would not get one at the end of the queue.
         return sorted(
             ranked,
             key=lambda one: routes[id(one)].breaker.state(now_s) == "closed" and routes[id(one)].health.failing(now_s),
         )
 
-    def _draw(self, candidate: Candidate, route: Route, key: str | None, now_s: float) -> float:
-        """Weighted rendezvous: the smallest of these wins with a chance that is its share of the weights, and when one
-        candidate leaves, only its own callers move (Wang and Ravishankar 1998)."""
+    def _draw(self, candidate: Candidate, route: RouteState, key: str | None, now_s: float) -> float:
+        """Weighted rendezvous hashing: the smallest of these wins with a chance that is its share of the weights, and when one
+        candidate is removed, only its own callers move (Wang and Ravishankar 1998)."""
         weight = candidate.weight if key is not None else candidate.weight * route.health.availability(now_s)
         if weight <= 0:
             return math.inf
@@ -74,17 +74,17 @@ class Strategies:
     def _by_latency(
         self,
         candidates: Sequence[Candidate],
-        routes: dict[int, Route],
+        routes: dict[int, RouteState],
         key: str | None,
         now_s: float,
         *,
         stream: bool,
     ) -> list[Candidate]:
-        """Who was not measured lately comes first: else nobody would ever know."""
+        """Candidates that were not measured lately come first: otherwise they never would be."""
         expected: dict[int, float] = {}
         for one in candidates:
             health = routes[id(one)].health
-            # What it takes until it works: a fast provider that fails every other time is not fast.
+            # The expected time until an attempt succeeds: a fast provider that fails every other time is not fast.
             expected[id(one)] = (health.latency_s(now_s, stream=stream) or 0.0) / max(health.availability(now_s), 0.01)
         best = min(value for value in expected.values())
         return sorted(
@@ -96,12 +96,12 @@ class Strategies:
         )
 
     def _price(self, candidate: Candidate) -> float:
-        """An unknown price is the highest: nobody wants to find out by the bill."""
+        """An unknown price counts as the highest: nobody wants to find out by the bill."""
         price = self._cost_of(candidate.provider.name, candidate.model)
         return math.inf if price is None else price
 
     def _lot(self, candidate: Candidate, key: str | None) -> float:
-        """Between 0 and 1: by chance, or always the same for this caller and candidate."""
+        """A number in [0, 1): by chance, or always the same for this key and candidate."""
         if key is None:
             return self._random()
         text = f"{key}\0{candidate.provider.name}\0{candidate.model}".encode()

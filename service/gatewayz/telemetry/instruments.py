@@ -45,6 +45,7 @@ class Instruments:
         self._database = histogram(names.DATABASE_DURATION)
         self._rejected = LightCounter(names.REJECTED)
         self._errors = LightCounter(names.TELEMETRY_ERRORS)
+        self._outcome_failures = LightCounter(names.OUTCOME_FAILURES)
         self._cost = LightCounter(names.COST, parts_per_unit=1_000_000_000)
         self._pricing = LightCounter(names.PRICING_LOOKUPS)
         self._reloads = LightCounter(names.CONFIG_RELOADS)
@@ -54,6 +55,8 @@ class Instruments:
             self._rejected.add(0, (reason,))
         for where in names.ERROR_PLACES:
             self._errors.add(0, (where,))
+        for step in names.OUTCOME_STEPS:
+            self._outcome_failures.add(0, (step,))
         for result in names.PRICING_RESULTS:
             self._pricing.add(0, (result,))
         for result in names.RELOAD_RESULTS:
@@ -69,7 +72,7 @@ class Instruments:
                 self._stream_duration,
             ),
             *(self._overhead, self._request_size, self._response_size, self._database, self._rejected, self._errors),
-            *(self._cost, self._pricing, self._reloads, self._closed),
+            *(self._cost, self._pricing, self._reloads, self._closed, self._outcome_failures),
         )
         self.in_flight: Counter[tuple[str, str | None]] = Counter()
         """Requests open now, by method and route; kept by the event loop's thread alone."""
@@ -142,6 +145,11 @@ class Instruments:
         """``reason`` is one of names.CONNECTION_ENDS."""
         if self._enabled:
             self._closed.add(1, (reason,))
+
+    def outcome_failed(self, step: str) -> None:
+        """``step`` is one of names.OUTCOME_STEPS."""
+        if self._enabled:
+            self._outcome_failures.add(1, (step,))
 
     def failed(self, where: str) -> None:
         """Telemetry itself raised, and the exception was swallowed; ``where`` is a constant of the calling code."""

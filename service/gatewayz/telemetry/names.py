@@ -17,11 +17,14 @@ from typing import Final, Literal, get_args
 
 from gatewayz.records import (
     AttemptReason,
+    BreakerState,
     ConnectionEnd,
     CostSource,
     ErrorType,
     Operation,
+    OutcomeStep,
     RequestOutcome,
+    SkipReason,
     UsageSource,
 )
 
@@ -132,6 +135,7 @@ ERROR_PLACES: Final = ("start", "event", "attempt", "request", "observe")
 PRICING_RESULTS: Final = get_args(CostSource)
 RELOAD_RESULTS: Final = ("applied", "rejected")
 CONNECTION_ENDS: Final = get_args(ConnectionEnd)
+OUTCOME_STEPS: Final = get_args(OutcomeStep)
 DROP_REASONS: Final = ("overflow", "refused", "rejected", "encoding", "shutdown", "broken_pipe")
 
 SpanName = Literal["request", "attempt", "store"]
@@ -249,8 +253,8 @@ ATTRIBUTES: Final = (
     Attribute(COST_NANO_USD, "int", "What the attempt cost, in billionths of a US dollar; absent where no price is known."),
     Attribute(COST_USD, "double", "The same in US dollars, for reading."),
     Attribute(COST_SOURCE, "string", "Whether a price was known; absent where no usage is.", values=get_args(CostSource)),
-    Attribute(SKIP_REASON, "string", f"On the event `{CANDIDATE_SKIPPED}`: why a candidate was passed over.", _REQUEST, ("breaker_open", "rate_limited", "at_capacity", "untranslatable", "no_key", "not_configured", "disabled")),
-    Attribute(BREAKER_STATE, "string", f"On the event `{BREAKER_CHANGED}`: what the breaker is from now on.", _REQUEST, ("closed", "open", "half_open")),
+    Attribute(SKIP_REASON, "string", f"On the event `{CANDIDATE_SKIPPED}`: why a candidate was passed over.", _REQUEST, get_args(SkipReason)),
+    Attribute(BREAKER_STATE, "string", f"On the event `{BREAKER_CHANGED}`: what the breaker is from now on.", _REQUEST, get_args(BreakerState)),
 )  # fmt: skip
 
 _ATTEMPT = (OPERATION, GEN_AI_PROVIDER, PROVIDER, REQUEST_MODEL)
@@ -307,6 +311,9 @@ QUEUE_SIZE: Final = Instrument(
 TELEMETRY_ERRORS: Final = Instrument(
     "gatewayz.telemetry.errors", "counter", "{error}", "Exceptions inside telemetry that were swallowed: each is a defect of ours.", ("where",),
 )  # fmt: skip
+OUTCOME_FAILURES: Final = Instrument(
+    "gatewayz.outcome.failures", "counter", "{failure}", "Attempts whose outcome could not be made, or not be taken by a sink: each is a defect of ours.", ("where",),
+)  # fmt: skip
 IN_FLIGHT: Final = Instrument(
     "gatewayz.requests.in_flight", "updown", "{request}", "Requests being served now.", (HTTP_METHOD, HTTP_ROUTE), observable=True,
 )  # fmt: skip
@@ -349,7 +356,7 @@ DB_CONNECTIONS: Final = Instrument(
 
 INSTRUMENTS: Final = (
     OPERATION_DURATION, TOKEN_USAGE, FIRST_CHUNK, OUTPUT_CHUNK, STREAM_DURATION, OVERHEAD, REJECTED, REQUEST_SIZE, RESPONSE_SIZE, DATABASE_DURATION,
-    EMITTED, DELIVERED, DROPPED, QUEUE_SIZE, TELEMETRY_ERRORS, IN_FLIGHT, STREAMS_OPEN, UPTIME, BUILD_INFO, LOOP_LAG, API_KEYS, PROVIDER_AVAILABLE,
+    EMITTED, DELIVERED, DROPPED, QUEUE_SIZE, TELEMETRY_ERRORS, OUTCOME_FAILURES, IN_FLIGHT, STREAMS_OPEN, UPTIME, BUILD_INFO, LOOP_LAG, API_KEYS, PROVIDER_AVAILABLE,
     COST, PRICING_LOOKUPS, CONFIG_RELOADS, CONNECTIONS_CLOSED, CIRCUIT_BREAKER, DB_CONNECTIONS,
     Instrument("gatewayz.credits.used", "counter", "{credit}", "Credits used.", (GEN_AI_PROVIDER, PROVIDER, REQUEST_MODEL), emitted=False),
     Instrument("gatewayz.cache.requests", "counter", "{request}", "Look-ups in the answer cache.", (RESULT, "layer"), emitted=False),

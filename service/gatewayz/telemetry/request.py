@@ -16,7 +16,7 @@ from opentelemetry import context as otel_context
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace import Span, set_span_in_context
 
-from gatewayz.records import Attempt, Cost, HttpRequest, Outcome, RequestEnd
+from gatewayz.records import Attempt, HttpRequest, Outcome, RequestEnd
 from gatewayz.telemetry import logs, names, spans
 from gatewayz.telemetry.instruments import Instruments
 from gatewayz.telemetry.light_spans import SpanSource, silent_span
@@ -40,15 +40,11 @@ class RequestTelemetry:
 
     __slots__ = (
         "_attempts",
-        "_cost_nano_usd",
         "_ended",
         "_http",
-        "_input_tokens",
         "_means",
         "_method",
         "_offset_ns",
-        "_output_tokens",
-        "_unpriced",
         "request_id",
         "span",
         "span_id",
@@ -66,8 +62,6 @@ class RequestTelemetry:
         now_ns = time.time_ns()
         self._offset_ns = max(now_ns, http.received_at_ns) - time.perf_counter_ns()
         self._attempts: list[AttemptTelemetry] = []
-        self._input_tokens = self._output_tokens = self._unpriced = 0
-        self._cost_nano_usd: int | None = None
         self._ended = False
         try:
             self.span: Span = spans.start_request_span(means.spans, http)
@@ -100,25 +94,6 @@ class RequestTelemetry:
     @property
     def ended(self) -> bool:
         return self._ended
-
-    @property
-    def attempts(self) -> int:
-        """How many calls to providers this request has taken so far."""
-        return len(self._attempts)
-
-    def count_tokens(self, input_tokens: int, output_tokens: int) -> None:
-        """An attempt of this request has used so many."""
-        self._input_tokens += input_tokens
-        self._output_tokens += output_tokens
-
-    def count_cost(self, cost: Cost | None) -> None:
-        """An attempt of this request has cost so much; ``None`` if nothing is known to have been used."""
-        if cost is None:
-            return
-        if cost.source == "priced":
-            self._cost_nano_usd = (self._cost_nano_usd or 0) + cost.nano_usd
-        else:
-            self._unpriced += 1
 
     def start_attempt(self, attempt: Attempt) -> AttemptTelemetry:
         """A call to a provider begins now. End it in a ``finally``: what is never ended is never seen."""
@@ -180,14 +155,14 @@ class RequestTelemetry:
             fields["model"] = model
             fields["stream"] = end.stream
         if end.attempts:
-            fields["input_tokens"] = self._input_tokens
-            fields["output_tokens"] = self._output_tokens
-            fields["tokens_used"] = self._input_tokens + self._output_tokens
-            if self._cost_nano_usd is not None:
-                fields["cost_nano_usd"] = self._cost_nano_usd
-                fields["cost_usd"] = self._cost_nano_usd / 1_000_000_000
-            if self._unpriced:
-                fields["unpriced"] = self._unpriced
+            fields["input_tokens"] = end.input_tokens
+            fields["output_tokens"] = end.output_tokens
+            fields["tokens_used"] = end.input_tokens + end.output_tokens
+            if end.cost_nano_usd is not None:
+                fields["cost_nano_usd"] = end.cost_nano_usd
+                fields["cost_usd"] = end.cost_nano_usd / 1_000_000_000
+            if end.unpriced:
+                fields["unpriced"] = end.unpriced
         fields["attempts"] = end.attempts
         fields["outcome"] = end.outcome
         if end.error_type is not None:
@@ -240,9 +215,6 @@ class AttemptTelemetry:
         try:
             if attempt.stream:
                 means.instruments.streams_open[attempt.provider] -= 1
-            usage = outcome.usage
-            request.count_tokens(usage.input_tokens, usage.output_tokens)
-            request.count_cost(outcome.cost)
             context = self.span.get_span_context()
             means.instruments.attempt_ended(attempt, outcome, (end_ns - self.start_ns) / 1e9, context)
             if outcome.error_type is not None and outcome.error_type != "caller_cancelled":

@@ -27,7 +27,7 @@ from opentelemetry.trace import NoOpTracerProvider, TracerProvider, get_current_
 
 from gatewayz import __version__
 from gatewayz.config import Settings
-from gatewayz.records import ConnectionEnd, HttpRequest
+from gatewayz.records import ConnectionEnd, HttpRequest, OutcomeStep
 from gatewayz.telemetry import names
 from gatewayz.telemetry.delivery import destination
 from gatewayz.telemetry.delivery.encode import LogEncoder, LogItem, SpanEncoder
@@ -133,8 +133,12 @@ class Telemetry:
         """The server ended a connection that its caller had not."""
         self._instruments.connection_closed(reason)
 
+    def record_outcome_failure(self, step: OutcomeStep) -> None:
+        """The outcome of an attempt could not be made, or a sink raised when it got it."""
+        self._instruments.outcome_failed(step)
+
     def watch_loop(self, loop: asyncio.AbstractEventLoop) -> None:
-        """LightInstrument how late the loop runs its timers. Call it on the loop, once."""
+        """Measure how late the loop runs its timers. Call it on the loop, once."""
         self._lag.watch(loop)
 
     def exposition(self, accept: str) -> tuple[bytes, str]:

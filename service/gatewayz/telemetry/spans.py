@@ -82,9 +82,6 @@ def _request_attributes(http: HttpRequest) -> Attributes:
 
 def end_request_span(span: Span, end: RequestEnd, model: str | None, end_ns: int) -> None:
     """ERROR for a 5xx, and for an answer that began as a success and broke: no status code could say so any more."""
-    if end.skipped:
-        for provider, reason in end.skipped.items():
-            span.add_event(names.CANDIDATE_SKIPPED, {names.PROVIDER: provider, names.SKIP_REASON: reason}, end_ns)
     attributes: Attributes = {
         names.HTTP_STATUS: end.status,
         names.HTTP_REQUEST_SIZE: end.request_body_size,

@@ -17,6 +17,8 @@ from opentelemetry.context import Context
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from gatewayz.attempts.answer import Answer
+from gatewayz.attempts.context import CallContext
+from gatewayz.attempts.outcome_sinks import OutcomeSinks, RouteStateSink, TelemetrySink
 from gatewayz.config import Settings, load_settings
 from gatewayz.errors import GatewayError
 from gatewayz.gateway import Gateway
@@ -36,6 +38,28 @@ CHAT = CALLER_WIRES["openai_chat"]
 HELLO: Mapping[str, Any] = {"messages": [{"role": "user", "content": "Hello"}]}
 PROVIDERS = ("openai", "groq", "together", "nvidia")
 Headers = Collection[tuple[bytes, bytes]]
+
+
+def outcome_sinks(telemetry: Telemetry) -> OutcomeSinks:
+    """As app.py makes them."""
+    return OutcomeSinks((RouteStateSink(), TelemetrySink()), telemetry.record_outcome_failure)
+
+
+def ended(context: CallContext, status: int, failed: GatewayError | None) -> RequestEnd:
+    """How a request ended, as the data plane would tell it."""
+    totals = context.totals
+    return RequestEnd(
+        status,
+        "provider_error" if failed else "ok",
+        failed.error_type if failed else None,
+        model=context.model,
+        provider=context.provider,
+        attempts=totals.attempts,
+        input_tokens=totals.input_tokens,
+        output_tokens=totals.output_tokens,
+        cost_nano_usd=totals.cost_nano_usd,
+        unpriced=totals.unpriced,
+    )
 
 
 class Clock:
@@ -103,10 +127,13 @@ class Rig:
                 time.time_ns(), key=KEY,
             )
         )  # fmt: skip
+        context = CallContext(result.request_id, KEY, headers, request)
+        context.model = model
         body = {"model": model, **fields, **({"stream": True} if stream else {}), **members}
         try:
             call = caller.parse(orjson.dumps(body))
-            result.answer = answer = await self.gateway.answer(call, caller, KEY, request, headers)
+            result.answer = answer = await self.gateway.answer(call, caller, context)
+            context.provider = answer.provider
             if answer.events is not None:
                 async with aclosing(answer.events) as events:
                     async for data in events:
@@ -117,16 +144,7 @@ class Rig:
             result.error = error
         failed = result.error or (result.answer.error if result.answer else None)
         status = result.error.status if result.error else 200
-        request.end(
-            RequestEnd(
-                status,
-                "provider_error" if failed else "ok",
-                failed.error_type if failed else None,
-                model=model,
-                provider=result.provider,
-                attempts=request.attempts,
-            )
-        )
+        request.end(ended(context, status, failed))
         return result
 
     def spans(self, result: Result | None = None) -> list[Span]:
@@ -198,6 +216,7 @@ class Rigs:
         gateway = Gateway(
             providers,
             max_upstream_bytes=settings.max_upstream_bytes,
+            sinks=outcome_sinks(telemetry),
             policy=policy,
             chance=lambda: chance,
             cost_of=cost_of,

@@ -8,19 +8,23 @@ from contextlib import aclosing
 import orjson
 import pytest
 
+from gatewayz.attempts.context import CallContext
+from gatewayz.attempts.outcome_sinks import EndedAttempt, OutcomeSinks, RouteStateSink, TelemetrySink
 from gatewayz.attempts.record import AttemptRecord
 from gatewayz.attempts.stream import begin_stream
 from gatewayz.gateway import Gateway
-from gatewayz.records import Attempt, Cost, HttpRequest, Usage
+from gatewayz.records import Attempt, Cost, HttpRequest, Outcome, OutcomeStep, Usage
 from gatewayz.routing.candidates import Candidate
 from gatewayz.routing.policy import RoutingPolicy
 from gatewayz.wires.openai_chat.wire import ChatProvider
 from tests.fakes.otlp import attributes
-from tests.unit.gateway.conftest import CHAT, HELLO, Rig
+from tests.unit.gateway.conftest import CHAT, HELLO, Rig, outcome_sinks
+
+FULL_AFTER_ONE = RoutingPolicy(max_in_flight=1, provider_in_flight=1)
 
 
-class Defective:
-    """A translation with a mistake in it that shows at the third event."""
+class DefectiveTranslation:
+    """Raises at the third event."""
 
     def __init__(self) -> None:
         self._events = 0
@@ -38,50 +42,69 @@ class Defective:
         return b"data: [DONE]\n\n"
 
 
-async def test_a_stream_that_our_own_defect_ends_says_so(rig: Rig) -> None:
+class DefectiveSink:
+    """Raises at every outcome."""
+
+    step: OutcomeStep = "route_state"
+
+    def attempt_ended(self, context: CallContext, attempt: EndedAttempt, outcome: Outcome) -> None:
+        raise ZeroDivisionError
+
+
+def failures(rig: Rig) -> dict[str, float]:
+    """``gatewayz.outcome.failures`` so far, by step."""
+    text = rig.telemetry.exposition("")[0].decode()
+    lines = [line for line in text.splitlines() if line.startswith("gatewayz_outcome_failures_total{")]
+    return {line.partition('where="')[2].partition('"')[0]: float(line.rpartition(" ")[2]) for line in lines}
+
+
+async def test_defect_in_a_stream_ends_it_with_an_error_event(rig: Rig) -> None:
     provider = rig.providers["openai"]
     body = {"model": "paced-5-tokens-20-ms", "stream": True, **HELLO}
     call = CHAT.parse(orjson.dumps(body))
-    request = rig.telemetry.start_request(
-        HttpRequest("POST", "/v1", "/v1", "http", "1.1", (), "req-1", time.time_ns(), key=None)
-    )
-    span = request.start_attempt(
-        Attempt(
-            operation="chat",
-            provider="openai",
-            otel_provider="openai",
-            model=call.model,
-            server_address="127.0.0.1",
-            server_port=1,
-            stream=True,
-            number=1,
-            reason="first",
-        )
-    )
-    visit = rig.gateway.routes.enter(Candidate(provider, call.model), lambda candidate, state: None)
-    record = AttemptRecord(provider, call.model, span, visit, ChatProvider().fold())
+    http = HttpRequest("POST", "/v1", "/v1", "http", "1.1", (), "req-1", time.time_ns(), key=None)
+    context = CallContext("req-1", None, (), rig.telemetry.start_request(http))
+    visit = rig.gateway.route_states.enter(Candidate(provider, call.model), lambda candidate, state: None)
+    attempt = Attempt("chat", "openai", "openai", call.model, "127.0.0.1", 1, stream=True)
+    record = AttemptRecord(context, attempt, provider, visit, ChatProvider().fold(), outcome_sinks(rig.telemetry))
     sent = provider.request("/chat/completions", call.body, True, key=provider.take_key(call.model, 0))
     response = await provider.upstream.send(sent)
-    answer = await begin_stream(call, CHAT, provider, Defective(), response, record, 5)
+    answer = await begin_stream(call, CHAT, provider, DefectiveTranslation(), response, record, 5)
     assert answer.events is not None
     async with aclosing(answer.events) as events:
         whole = b"".join([data async for data in events])
     assert b"[DONE]" not in whole
     assert orjson.loads(whole.rstrip().rpartition(b"data: ")[2])["error"]["code"] == "internal_error"
     assert answer.error is not None
-    assert rig.gateway.routes.in_flight("openai") == 0
+    assert rig.gateway.route_states.in_flight("openai") == 0
     (told,) = [attributes(one.attributes) for one in rig.spans()]
     assert told["error.type"] == "gateway_internal"
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_a_defect_in_the_counting_keeps_no_place(rig: Rig, stream: bool) -> None:
+async def test_defect_in_pricing_costs_the_figures_but_neither_the_answer_nor_the_record(
+    rig: Rig, stream: bool
+) -> None:
     def price_of(provider: str, model: str, usage: Usage, response_model: str | None) -> Cost:
         raise ZeroDivisionError
 
-    policy = RoutingPolicy(max_in_flight=1, provider_in_flight=1)
-    rig.gateway = Gateway(rig.providers, max_upstream_bytes=1_000_000, policy=policy, price_of=price_of)
+    sinks = outcome_sinks(rig.telemetry)
+    rig.gateway = Gateway(
+        rig.providers, max_upstream_bytes=1_000_000, sinks=sinks, policy=FULL_AFTER_ONE, price_of=price_of
+    )
     for _ in range(3):
-        with pytest.raises(ZeroDivisionError):
-            await rig.ask("openai/ok", stream=stream)
-    assert rig.gateway.routes.in_flight("openai") == 0
+        assert (await rig.ask("openai/ok", stream=stream)).provider == "openai"
+    assert rig.gateway.route_states.in_flight("openai") == 0
+    assert failures(rig) == {"outcome": 3, "route_state": 0, "telemetry": 0}
+    assert [attributes(one.attributes)["http.response.status_code"] for one in rig.spans()] == [200] * 3
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_sink_that_raises_keeps_the_outcome_from_nobody_else(rig: Rig, stream: bool) -> None:
+    sinks = OutcomeSinks((DefectiveSink(), RouteStateSink(), TelemetrySink()), rig.telemetry.record_outcome_failure)
+    rig.gateway = Gateway(rig.providers, max_upstream_bytes=1_000_000, sinks=sinks, policy=FULL_AFTER_ONE)
+    for _ in range(3):
+        assert (await rig.ask("openai/ok", stream=stream)).provider == "openai"
+    assert rig.gateway.route_states.in_flight("openai") == 0
+    assert failures(rig) == {"outcome": 0, "route_state": 3, "telemetry": 0}
+    assert len(rig.spans()) == 3

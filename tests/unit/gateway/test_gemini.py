@@ -9,11 +9,12 @@ from typing import Any
 import orjson
 import pytest
 
+from gatewayz.attempts.context import CallContext
 from gatewayz.errors import GatewayError, InvalidRequest, ProviderAuthFailed, ProviderBadRequest, ProviderRateLimited
-from gatewayz.records import HttpRequest, RequestEnd
+from gatewayz.records import HttpRequest
 from gatewayz.wires.embeddings.openai import EmbeddingsCaller
 from tests.fakes.otlp import attributes
-from tests.unit.gateway.conftest import KEY, Result, Rig, Rigs
+from tests.unit.gateway.conftest import KEY, Result, Rig, Rigs, ended
 from tests.unit.wires.gemini.answers import BLOCKED, THINKING, TOOLS, answer, candidate, event, joined, text, whole
 from tests.unit.wires.gemini.recorder import Recorder, recording
 
@@ -156,14 +157,15 @@ async def embed(rig: Rig, **members: Any) -> Result:
         HttpRequest("POST", route, route, "http", "1.1", (), "req-embed", time.time_ns(), key=KEY)
     )
     result = Result("req-embed")
+    context = CallContext("req-embed", KEY, (), request)
     caller = EmbeddingsCaller()
     try:
         call = caller.parse(orjson.dumps(members))
-        result.answer = await rig.gateway.answer(call, caller, KEY, request)
+        result.answer = await rig.gateway.answer(call, caller, context)
         result.body = result.answer.body or b""
     except GatewayError as error:
         result.error = error
-    request.end(RequestEnd(200, "ok", attempts=request.attempts))
+    request.end(ended(context, 200, None))
     return result
 
 

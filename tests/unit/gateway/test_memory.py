@@ -11,6 +11,7 @@ from contextlib import aclosing
 import orjson
 import pytest
 
+from gatewayz.attempts.context import CallContext
 from gatewayz.attempts.record import AttemptRecord
 from gatewayz.errors import GatewayError
 from gatewayz.records import HttpRequest
@@ -34,8 +35,9 @@ async def served(rig: Rig, model: str, substitute: str, *, stream: bool) -> str:
     body = {"model": model, "models": [substitute], "stream": stream, **HELLO}
     http = HttpRequest("POST", "/v1", "/v1", "http", "1.1", (), "req", time.time_ns())
     request = rig.telemetry.start_request(http)
+    context = CallContext("req", None, (), request)
     try:
-        answer = await rig.gateway.answer(CHAT.parse(orjson.dumps(body)), CHAT, None, request)
+        answer = await rig.gateway.answer(CHAT.parse(orjson.dumps(body)), CHAT, context)
         if answer.events is not None:
             async with aclosing(answer.events) as events:
                 async for _ in events:

@@ -21,7 +21,7 @@ def reloaded(rig: Rig, **changed: str) -> Providers:
 async def fail(rig: Rig) -> None:
     for _ in range(MORE_THAN_OPEN_IT):
         await rig.ask("openai/500")
-    assert rig.gateway.routes.state("openai", "500") == "open"
+    assert rig.gateway.route_states.breaker_state("openai", "500") == "open"
 
 
 @pytest.mark.parametrize("what", ["OPENAI_BASE_URL", "OPENAI_API_KEY"])
@@ -42,4 +42,6 @@ async def test_an_open_breaker_of_the_same_provider_stays_open(rig: Rig) -> None
 async def test_of_a_provider_that_is_gone_nothing_is_told(rig: Rig) -> None:
     await fail(rig)
     rig.providers.replace(reloaded(rig, OPENAI_API_KEY=""))
-    assert not [one for one in rig.gateway.routes.breaker_states() if one[1]["gatewayz.provider.name"] == "openai"]
+    assert not [
+        one for one in rig.gateway.route_states.breaker_states() if one[1]["gatewayz.provider.name"] == "openai"
+    ]

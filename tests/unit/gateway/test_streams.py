@@ -65,11 +65,11 @@ async def test_a_stream_without_its_last_word_ends_well_all_the_same(rig: Rig, s
 async def test_a_caller_who_leaves_frees_the_place_that_he_had(rigs: Rigs) -> None:  # C1
     rig = await rigs(real_time=True)
     call = asyncio.create_task(rig.ask("openai/paced-3000-tokens-20-ms", stream=True))
-    await until(lambda: rig.gateway.routes.in_flight("openai") == 1 and bool(rig.fakes["openai"].requests))
+    await until(lambda: rig.gateway.route_states.in_flight("openai") == 1 and bool(rig.fakes["openai"].requests))
     call.cancel()
     await asyncio.gather(call, return_exceptions=True)
 
-    assert rig.gateway.routes.in_flight("openai") == 0
+    assert rig.gateway.route_states.in_flight("openai") == 0
     await until(lambda: rig.fakes["openai"].aborted == 1)
     assert (await rig.ask("openai/ok", stream=True)).answer
 
@@ -81,7 +81,7 @@ async def test_a_caller_who_leaves_before_the_answer_frees_his_place_too(rigs: R
     call.cancel()
     await asyncio.gather(call, return_exceptions=True)
 
-    assert rig.gateway.routes.in_flight("openai") == 0
+    assert rig.gateway.route_states.in_flight("openai") == 0
     await until(lambda: rig.fakes["openai"].aborted == 1)
     assert (await rig.ask("openai/ok")).answer
 
@@ -94,4 +94,4 @@ async def test_an_answer_that_nobody_reads_is_ended_by_abandoning_it(rig: Rig) -
 
     ((_, _, error_type),) = rig.attempts(result)
     assert error_type is None
-    assert rig.gateway.routes.in_flight("openai") == 0
+    assert rig.gateway.route_states.in_flight("openai") == 0

@@ -100,7 +100,7 @@ def test_a_probe_that_was_given_up_has_nothing_to_say_any_more() -> None:
     old = breaker.enter(30)
     new = breaker.enter(30 + POLICY.probe_s)
     assert not breaker.failed(61, old)
-    breaker.left(old)
+    breaker.abandoned(old)
     assert not breaker.may_call(61)
     assert breaker.succeeded(61, new)
 
@@ -123,6 +123,6 @@ def test_whatever_happens_it_is_never_stuck(steps: list[tuple[float, str]]) -> N
             case "begin":
                 breaker.began(held)
             case _:
-                breaker.left(held)
+                breaker.abandoned(held)
         assert 0 <= breaker.retry_after_s(now_s) <= POLICY.max_open_s
     assert breaker.may_call(now_s + breaker.retry_after_s(now_s) + 1e-6)

@@ -10,7 +10,7 @@ from gatewayz.providers.base import Providers
 from gatewayz.providers.catalog import load_providers
 from gatewayz.routing.candidates import Candidate
 from gatewayz.routing.policy import RoutingPolicy
-from gatewayz.routing.route_states import Routes
+from gatewayz.routing.route_states import RouteStates
 from gatewayz.routing.strategies import Strategies
 
 NAMES = ("openai", "groq", "together", "mistral")
@@ -34,12 +34,12 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def routes(clock: Clock) -> Routes:
-    return Routes(RoutingPolicy(), clock)
+def routes(clock: Clock) -> RouteStates:
+    return RouteStates(RoutingPolicy(), clock)
 
 
 @pytest.fixture
-def strategies(routes: Routes, clock: Clock) -> Strategies:
+def strategies(routes: RouteStates, clock: Clock) -> Strategies:
     dice = random.Random(7)  # noqa: S311 - a test's dice
     prices = {"openai": 3.0, "groq": 1.0, "together": 1.0}
     return Strategies(routes, lambda name, model: prices.get(name), clock=clock, random=dice.random)
@@ -82,7 +82,7 @@ def test_when_one_leaves_only_its_own_callers_move(strategies: Strategies, provi
 
 
 def test_a_weighted_share_shrinks_with_availability(
-    strategies: Strategies, routes: Routes, providers: Providers
+    strategies: Strategies, routes: RouteStates, providers: Providers
 ) -> None:
     candidates = some(providers, 1, 1)
     for number in range(10):
@@ -101,7 +101,7 @@ def test_alike_prices_are_a_matter_of_who_asks(strategies: Strategies, providers
 
 
 def test_the_fastest_is_first_and_failures_make_it_slow(
-    strategies: Strategies, routes: Routes, providers: Providers
+    strategies: Strategies, routes: RouteStates, providers: Providers
 ) -> None:
     candidates = some(providers, 1, 1, 1)
     for one, latency_s in zip(candidates, (0.9, 0.5, 1.2), strict=True):
@@ -118,7 +118,7 @@ def test_the_fastest_is_first_and_failures_make_it_slow(
 
 
 def test_who_was_not_measured_lately_is_tried(
-    strategies: Strategies, routes: Routes, providers: Providers, clock: Clock
+    strategies: Strategies, routes: RouteStates, providers: Providers, clock: Clock
 ) -> None:
     candidates = some(providers, 1, 1)
     routes.of(candidates[0]).health.measured(0, 0.1, stream=False)
@@ -128,7 +128,7 @@ def test_who_was_not_measured_lately_is_tried(
 
 
 def test_a_route_that_waits_for_its_probe_keeps_its_place(
-    strategies: Strategies, routes: Routes, providers: Providers, clock: Clock
+    strategies: Strategies, routes: RouteStates, providers: Providers, clock: Clock
 ) -> None:
     candidates = some(providers, 1, 1)
     route = routes.of(candidates[0])
@@ -141,11 +141,11 @@ def test_a_route_that_waits_for_its_probe_keeps_its_place(
 
 
 def test_what_is_remembered_has_an_end(providers: Providers, clock: Clock) -> None:
-    routes = Routes(RoutingPolicy(), clock)
+    routes = RouteStates(RoutingPolicy(), clock)
     opened = Candidate(providers["openai"], "broken")
     for _ in range(5):
         routes.of(opened).breaker.failed(0, 0)
     for number in range(10_000):
         routes.of(Candidate(providers["openai"], f"m{number}"))
     assert len(routes) <= 4096
-    assert routes.state("openai", "broken") == "open"  # what is in order is forgotten first
+    assert routes.breaker_state("openai", "broken") == "open"  # what is in order is forgotten first

@@ -5,11 +5,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import msgspec
 import orjson
 import pytest
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
+from gatewayz.attempts.context import Totals
 from gatewayz.config import Settings
 from gatewayz.records import Attempt, HttpRequest, KeyIdentity, Outcome, RequestEnd, Usage
 from gatewayz.telemetry.logs import request_id
@@ -19,6 +21,16 @@ from tests.fakes.otlp import GrpcSink, HttpSink
 KEY = KeyIdentity("kid1", "first key", "customer-7")
 OK = Outcome(200, "gpt-4o", Usage(11, 22, source="provider"), None, "chatcmpl-1", "gpt-4o", ("stop",))
 DONE = RequestEnd(200, "ok", None, 100, 250, "gpt-4o", provider="openai", attempts=1)
+
+
+def with_totals(end: RequestEnd, *outcomes: Outcome) -> RequestEnd:
+    """``end`` after attempts that ended so: added up as the data plane does it."""
+    totals = Totals()
+    for outcome in outcomes:
+        totals.attempts += 1
+        totals.add(outcome)
+    sums = {name: getattr(totals, name) for name in Totals.__slots__}
+    return msgspec.structs.replace(end, **sums)
 
 
 @pytest.fixture(autouse=True)

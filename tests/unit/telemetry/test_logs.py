@@ -19,7 +19,7 @@ from gatewayz.telemetry.logs import Clock, JsonHandler, Lines, exception_fields
 from gatewayz.telemetry.redact import redact
 from tests.fakes.otlp import GrpcSink, attributes
 from tests.polling import eventually
-from tests.unit.telemetry.conftest import KEY, Opener, Stdout, attempt, http_request, one_request
+from tests.unit.telemetry.conftest import KEY, Opener, Stdout, attempt, http_request, one_request, with_totals
 
 SECRET = "gz_" + "abc1" + "_" + "s" * 40
 
@@ -27,8 +27,9 @@ SECRET = "gz_" + "abc1" + "_" + "s" * 40
 def test_every_request_ends_in_one_record_with_these_fields(opened: Opener, stdout: Stdout) -> None:
     telemetry = opened()
     request = telemetry.start_request(http_request())
-    request.start_attempt(attempt()).end(Outcome(200, "gpt-4o", Usage(11, 22, source="provider")))
-    request.end(RequestEnd(200, "ok", None, 1, 2, "gpt-4o", stream=True, provider="openai", attempts=1))
+    outcome = Outcome(200, "gpt-4o", Usage(11, 22, source="provider"))
+    request.start_attempt(attempt()).end(outcome)
+    request.end(with_totals(RequestEnd(200, "ok", None, 1, 2, "gpt-4o", stream=True, provider="openai"), outcome))
     telemetry.close(1)
     (line,) = stdout.lines()
     when, duration = line.pop("timestamp"), line.pop("duration_ms")

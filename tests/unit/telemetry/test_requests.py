@@ -28,7 +28,7 @@ from gatewayz.records import (
 from gatewayz.telemetry import names
 from gatewayz.telemetry.setup import Telemetry
 from tests.fakes.otlp import GrpcSink, attributes
-from tests.unit.telemetry.conftest import DONE, KEY, OK, Opener, Stdout, attempt, http_request, one_request
+from tests.unit.telemetry.conftest import DONE, KEY, OK, Opener, Stdout, attempt, http_request, one_request, with_totals
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
@@ -120,7 +120,8 @@ def test_every_attribute_and_instrument_that_is_emitted_is_in_the_table(opened: 
     )  # fmt: skip
     one = msgspec.structs.replace(attempt(stream=True), parameters=parameters)
     request.start_attempt(one).end(stream)
-    request.end(RequestEnd(503, "refused", "gateway_overloaded", stream=True, skipped={"groq": "no_key"}))
+    request.event(names.CANDIDATE_SKIPPED, {names.PROVIDER: "groq", names.SKIP_REASON: "no_key"})
+    request.end(RequestEnd(503, "refused", "gateway_overloaded", stream=True))
     telemetry.record_db("sqlite", "SELECT", 0.001)
     telemetry.observe("gatewayz.api_keys.active", lambda: [(3, {})])
     telemetry.observe("db.client.connection.count", lambda: [(3, {"db.client.connection.state": "idle"})])
@@ -252,9 +253,11 @@ def test_usage_of_a_failed_attempt_and_its_fallback_add_up_in_the_record(
 ) -> None:
     telemetry = opened(sink.environment)
     request = telemetry.start_request(http_request())
-    request.start_attempt(attempt()).end(Outcome(502, "gpt-4o", Usage(5, 1, source="estimate"), "provider_stream_cut"))
-    request.start_attempt(attempt(number=2, provider="groq")).end(Outcome(200, "other", Usage(5, 7, source="provider")))
-    request.end(RequestEnd(200, "ok", model="gpt-4o", provider="groq", attempts=2))
+    failed = Outcome(502, "gpt-4o", Usage(5, 1, source="estimate"), "provider_stream_cut")
+    answered = Outcome(200, "other", Usage(5, 7, source="provider"))
+    request.start_attempt(attempt()).end(failed)
+    request.start_attempt(attempt(number=2, provider="groq")).end(answered)
+    request.end(with_totals(RequestEnd(200, "ok", model="gpt-4o", provider="groq"), failed, answered))
     _, clients = delivered(telemetry, sink)
     assert [span.name for span in clients] == ["chat gpt-4o", "chat other"]
     (record,) = [line for line in stdout.lines() if line["message"] == "request completed"]
@@ -563,11 +566,15 @@ def test_what_attempts_cost_is_on_their_spans_in_the_counters_and_in_the_record(
     request = telemetry.start_request(http_request())
     used = Usage(100, 50, source="provider")
     priced = Cost("priced", 3_750_000_001)
-    request.start_attempt(attempt()).end(Outcome(500, "gpt-4o", used, "provider_server_error", cost=priced))
-    request.start_attempt(attempt(number=2)).end(Outcome(200, "gpt-4o", used, cost=priced))
-    request.start_attempt(attempt(number=3)).end(Outcome(200, "other", used, cost=UNPRICED))
-    request.start_attempt(attempt(number=4)).end(Outcome(None, "gpt-4o", error_type="provider_connection_error"))
-    request.end(DONE)
+    outcomes = (
+        Outcome(500, "gpt-4o", used, "provider_server_error", cost=priced),
+        Outcome(200, "gpt-4o", used, cost=priced),
+        Outcome(200, "other", used, cost=UNPRICED),
+        Outcome(None, "gpt-4o", error_type="provider_connection_error"),
+    )
+    for number, outcome in enumerate(outcomes, 1):
+        request.start_attempt(attempt(number=number)).end(outcome)
+    request.end(with_totals(DONE, *outcomes))
     telemetry.close(5)
     spans = [attributes(span.attributes) for span in sink.received.spans if span.kind == 3]
     assert [span.get("gatewayz.cost.nano_usd") for span in spans] == [3_750_000_001, 3_750_000_001, None, None]

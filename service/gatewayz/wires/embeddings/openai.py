@@ -61,7 +61,7 @@ class EmbeddingsRequest(Struct):
 _PEEK = msgspec.json.Decoder(EmbeddingsRequest)
 
 
-def parse_embeddings_request(body: bytes, total_timeout_s: float | None = None) -> Call:
+def parse_embeddings_request(body: bytes) -> Call:
     """What the caller asks for. Raises InvalidRequest naming the member at fault."""
     request, fields = read_body(body, _PEEK)
     if not request.input:
@@ -72,7 +72,6 @@ def parse_embeddings_request(body: bytes, total_timeout_s: float | None = None) 
         stream=False,
         fields=fields,
         body=body,
-        total_timeout_s=total_timeout_s,
     )
 
 

@@ -78,7 +78,7 @@ def gemini_error(status: int, headers: Mapping[str, str], body: bytes, secrets: 
     if error.retry_after_s is None and isinstance(
         error, ProviderRateLimited | ProviderOverloaded | ProviderServerError
     ):
-        error.retry_after_s = _retry_delay_s(details)
+        return error.replaced(retry_after_s=_retry_delay_s(details))
     return error
 
 

@@ -47,7 +47,7 @@ _PEEK = msgspec.json.Decoder(_Request)
 _INCLUDE_USAGE = b'{"include_usage":true}'
 
 
-def parse_chat_request(body: bytes, total_timeout_s: float | None = None) -> Call:
+def parse_chat_request(body: bytes) -> Call:
     """What the caller asks for.
 
     Raises InvalidRequest, which names the member at fault, for anything that is not a chat request in strict JSON.
@@ -74,7 +74,6 @@ def parse_chat_request(body: bytes, total_timeout_s: float | None = None) -> Cal
             choice_count=request.n,
             stop_sequences=() if stop is None else (stop,) if isinstance(stop, str) else tuple(stop),
         ),
-        total_timeout_s=total_timeout_s,
     )
 
 

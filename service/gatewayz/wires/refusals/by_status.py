@@ -50,10 +50,9 @@ def provider_error(
     """
     error = _by_status(status, body, wanted_pause_s(headers, now_s), secrets)
     if status == 429 and (code := _code(body)) in SPENT:
-        error.code = code
-        error.repeatable = False
+        return error.replaced(code=code, repeatable=False)
     if headers.get("x-should-retry", "").strip().lower() == "false":
-        error.repeatable = False
+        return error.replaced(repeatable=False)
     return error
 
 

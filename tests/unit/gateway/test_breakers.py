@@ -22,7 +22,7 @@ async def fail(rig: Rig, times: int, model: str = "openai/500") -> list[Result]:
 def states(rig: Rig, provider: str = "openai") -> dict[str, float]:
     return {
         where["state"]: value
-        for value, where in rig.gateway.routes.breaker_states()
+        for value, where in rig.gateway.route_states.breaker_states()
         if where["gatewayz.provider.name"] == provider
     }
 

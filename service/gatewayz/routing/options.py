@@ -1,4 +1,4 @@
-"""What a caller asks of routing for one call: headers ``x-gatewayz-…``, and a list of ``models`` in the body."""
+"""What may a caller ask of routing for one call? Headers ``x-gatewayz-…``, and a list of ``models`` in the body."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _NAMES = msgspec.json.Decoder(
 )
 
 
-class Wish(Record, frozen=True):
-    """What the caller wants otherwise than configured."""
+class RoutingOptions(Record, frozen=True):
+    """What the caller wants to differ from the configuration."""
 
     strategy: Strategy | None = None
     """``x-gatewayz-strategy``."""
@@ -37,21 +37,21 @@ class Wish(Record, frozen=True):
     timeout_s: float | None = None
     """``x-gatewayz-timeout``: for the whole call, retries included. Never longer than the operator allows."""
     first_chunk_timeout_s: float | None = None
-    """``x-gatewayz-first-chunk-timeout``: for each attempt to begin its answer."""
+    """``x-gatewayz-first-chunk-timeout``: how long each attempt has to begin its answer."""
     models: tuple[str, ...] = ()
-    """``models`` of the body: what else may answer, in this order."""
+    """``models`` of the body: other models that may answer, in this order."""
 
 
-NO_WISH = Wish()
+DEFAULT = RoutingOptions()
 
 
-def wish_of(headers: Iterable[tuple[bytes, bytes]], call: Call) -> tuple[Call, Wish]:
-    """The call as it goes on (without ``models``), and what was wished. Raises InvalidRequest naming the header or member."""
-    wished = [pair for pair in headers if pair[0].startswith(PREFIX)]
+def parse_routing_options(headers: Iterable[tuple[bytes, bytes]], call: Call) -> tuple[Call, RoutingOptions]:
+    """The call as providers get it (without ``models``), and its options. Raises InvalidRequest naming the header or member."""
+    given = [pair for pair in headers if pair[0].startswith(PREFIX)]
     raw = call.fields.get("models")
-    if not wished and raw is None:
-        return call, NO_WISH
-    texts = {name: value.decode("latin-1").strip() for name, value in wished}
+    if not given and raw is None:
+        return call, DEFAULT
+    texts = {name: value.decode("latin-1").strip() for name, value in given}
     models: tuple[str, ...] = ()
     if raw is not None:
         try:
@@ -63,14 +63,14 @@ def wish_of(headers: Iterable[tuple[bytes, bytes]], call: Call) -> tuple[Call, W
                 param="models",
             ) from None
         call = _without(call, "models")
-    wish = Wish(
+    options = RoutingOptions(
         strategy=_strategy(texts.get(b"x-gatewayz-strategy")),
         providers=_providers(texts.get(b"x-gatewayz-provider")),
         timeout_s=_seconds("x-gatewayz-timeout", texts.get(b"x-gatewayz-timeout")),
         first_chunk_timeout_s=_seconds("x-gatewayz-first-chunk-timeout", texts.get(b"x-gatewayz-first-chunk-timeout")),
         models=models,
     )
-    return call, wish
+    return call, options
 
 
 def _without(call: Call, member: str) -> Call:

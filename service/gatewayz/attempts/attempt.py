@@ -1,0 +1,246 @@
+"""One call to one provider, settled exactly once: when it has answered, when it has failed, and when it is cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import msgspec
+
+from gatewayz.attempts.answer import Answer, answer_headers, refused_headers
+from gatewayz.attempts.context import CallContext
+from gatewayz.attempts.disconnect import OrphanedCalls
+from gatewayz.attempts.error_body import read_error_body
+from gatewayz.attempts.outcome_sinks import OutcomeSinks
+from gatewayz.attempts.prepare import Speech
+from gatewayz.attempts.record import AttemptRecord, PriceOf
+from gatewayz.attempts.stream import begin_stream
+from gatewayz.errors import (
+    CallerCancelled,
+    GatewayError,
+    ProviderConnectTimeout,
+    ProviderError,
+    ProviderFirstChunkTimeout,
+    ProviderIdleTimeout,
+    ProviderRateLimited,
+)
+from gatewayz.providers.base import Provider
+from gatewayz.providers.keypool import Secret
+from gatewayz.records import Attempt, Call
+from gatewayz.routing.affinity import ResponseAffinity
+from gatewayz.routing.route_states import RouteStates
+from gatewayz.routing.turns import Turn
+from gatewayz.upstream import UpstreamRequest, UpstreamResponse
+from gatewayz.wires.base import CallerWire, Shape, Translation
+from gatewayz.wires.refusals.by_status import SPENT
+
+_ABOUT_THE_KEY = (401, 402, 429)
+"""Statuses by which a provider says something about the key that was used."""
+
+_TIMEOUTS = (ProviderConnectTimeout, ProviderFirstChunkTimeout, ProviderIdleTimeout)
+
+
+class _Running(msgspec.Struct, gc=False):
+    """An attempt under way. Nothing that it holds holds it, so the garbage collector need not look at it."""
+
+    call: Call
+    caller_wire: CallerWire
+    context: CallContext
+    turn: Turn[Speech]
+    provider: Provider
+    key: Secret | None
+    record: AttemptRecord
+    translation: Translation | None
+    request: UpstreamRequest | None = None
+
+
+class Attempts:
+    """Makes attempts; one per worker."""
+
+    def __init__(
+        self,
+        routes: RouteStates,
+        affinity: ResponseAffinity,
+        sinks: OutcomeSinks,
+        orphaned: OrphanedCalls,
+        price_of: PriceOf | None,
+        max_upstream_bytes: int,
+        clock: Callable[[], float],
+    ) -> None:
+        self._routes = routes
+        self._affinity = affinity
+        self._sinks = sinks
+        self._orphaned = orphaned
+        self._price_of = price_of
+        self._max_upstream_bytes = max_upstream_bytes
+        self._clock = clock
+
+    async def make(
+        self,
+        call: Call,
+        caller_wire: CallerWire,
+        context: CallContext,
+        turn: Turn[Speech],
+        on_stream_end: Callable[[], None],
+    ) -> Answer:
+        """The provider's answer in the caller's wire. ``on_stream_end`` is called when the attempt ends, if the answer is a
+        stream. Raises a GatewayError when there is no answer, or nobody left to read it."""
+        running = self._begin(call, caller_wire, context, turn)
+        record = running.record
+        try:
+            answer = await self._answer(running)
+        except GatewayError as error:
+            self._learn_from_error(running, error)
+            record.settle(error.error_type, caller_deadline=self._ended_by_caller(running, error))
+            raise
+        except BaseException as error:
+            record.settle("caller_cancelled" if isinstance(error, asyncio.CancelledError) else "gateway_internal")
+            raise
+        finally:
+            context.disconnect.attempt_over()
+        if answer.events is not None:
+            record.on_end = on_stream_end
+            return answer
+        record.settle(None, whole=True)
+        if context.disconnect.gone:
+            raise CallerCancelled("The caller closed the connection.")
+        return answer
+
+    def _begin(self, call: Call, caller_wire: CallerWire, context: CallContext, turn: Turn[Speech]) -> _Running:
+        candidate, prepared = turn.candidate, turn.request
+        provider, model = candidate.provider, candidate.model
+        translation = prepared.translation(_shape(call, context)) if prepared.translation is not None else None
+        key = provider.take_key(model, self._clock())
+        charged = None if call.operation == "count_tokens" else prepared.body
+        record = AttemptRecord(
+            context,
+            _attempt(call, context, turn),
+            provider,
+            self._routes.enter(candidate, context.breaker_changed),
+            prepared.wire.fold(),
+            self._sinks,
+            body=charged,
+            price_of=self._price_of,
+        )
+        if charged is not None and not call.stream:
+            context.disconnect.whole_answer_began(self._orphaned)
+        return _Running(call, caller_wire, context, turn, provider, key, record, translation)
+
+    async def _answer(self, running: _Running) -> Answer:
+        request = running.request = self._request(running)
+        response = await running.provider.upstream.send(request)
+        try:
+            running.record.status = response.status
+            if not 200 <= response.status < 300:
+                raise await _provider_error(running, response)
+            if running.key is not None:
+                running.provider.keys.succeeded(running.key)
+            if running.call.stream:
+                answer = await begin_stream(
+                    running.call,
+                    running.caller_wire,
+                    running.provider,
+                    running.translation,
+                    response,
+                    running.record,
+                    request.timeouts.first_byte_s,
+                )
+                self._learn_from_answer(running)
+                return answer
+            body = await response.read(self._max_upstream_bytes)
+            answer = self._whole(running, response, body)
+        except BaseException:
+            response.close()
+            raise
+        response.close()
+        return answer
+
+    def _whole(self, running: _Running, response: UpstreamResponse, body: bytes) -> Answer:
+        running.record.fold.reply(body)
+        self._learn_from_answer(running)
+        if running.translation is not None:
+            body = running.translation.reply(body)
+        provider = running.provider
+        return Answer(response.status, answer_headers(provider, response.headers), provider.name, body=body)
+
+    def _request(self, running: _Running) -> UpstreamRequest:
+        """Within the provider's timeouts, the caller's, and what is left of the call's time."""
+        context, prepared, record = running.context, running.turn.request, running.record
+        limited = context.caller_deadline or running.turn.number > 1
+        request = running.provider.request(
+            prepared.path,
+            prepared.body,
+            running.call.stream,
+            wire=prepared.wire.name,
+            forwarded=prepared.headers,
+            key=running.key,
+            traceparent=record.telemetry.traceparent,
+            total_s=context.deadline_s - self._clock() if limited else None,
+            on_sent=record.sent,
+        )
+        first_s = context.options.first_chunk_timeout_s
+        if first_s is not None and first_s < request.timeouts.first_byte_s:
+            return replace(request, timeouts=replace(request.timeouts, first_byte_s=first_s))
+        return request
+
+    def _learn_from_answer(self, running: _Running) -> None:
+        prepared = running.turn.request
+        if prepared.instead_of is not None:
+            running.provider.learn_lack(*prepared.instead_of)
+        if prepared.wire.name == running.caller_wire.name == "openai_responses":
+            self._affinity.remember(running.record.fold.response_id, running.provider.name)
+
+    def _learn_from_error(self, running: _Running, error: GatewayError) -> None:
+        """What the provider's error says about our key, and about when to call again."""
+        if not isinstance(error, ProviderError):
+            return
+        status, key = error.upstream_status, running.key
+        if isinstance(error, ProviderRateLimited):
+            status = 402 if error.code in SPENT else 429
+        if key is not None and status in _ABOUT_THE_KEY:
+            model = running.turn.candidate.model
+            running.provider.refused(key, model, status, error.retry_after_s, self._clock())
+        elif error.retry_after_s:
+            running.record.visit.cool_down(error.retry_after_s)
+
+    def _ended_by_caller(self, running: _Running, error: GatewayError) -> bool:
+        """Whether the attempt timed out although its provider has more time by configuration: the caller, or what was left of the
+        call's time, allowed less."""
+        own = running.provider.timeouts(running.call.stream)
+        if running.request is None or running.request.timeouts is own or not isinstance(error, _TIMEOUTS):
+            return False
+        allowed, age_s = running.request.timeouts, running.record.age_s()
+        if allowed.total_s < own.total_s and age_s >= allowed.total_s:
+            return True
+        return isinstance(error, ProviderFirstChunkTimeout) and allowed.first_byte_s <= age_s < own.first_byte_s
+
+
+def _shape(call: Call, context: CallContext) -> Shape:
+    return Shape(context.request_id, call.model, int(time.time()), call.stream, call.include_usage, time.time)
+
+
+def _attempt(call: Call, context: CallContext, turn: Turn[Speech]) -> Attempt:
+    provider, key = turn.candidate.provider, context.key
+    return Attempt(
+        operation=call.operation,
+        provider=provider.name,
+        otel_provider=provider.otel_name,
+        model=turn.candidate.model,
+        server_address=provider.server_address,
+        server_port=provider.server_port,
+        stream=call.stream,
+        number=turn.number,
+        reason=turn.reason,
+        customer_id=None if key is None else key.customer_id,
+        parameters=call.parameters,
+    )
+
+
+async def _provider_error(running: _Running, response: UpstreamResponse) -> ProviderError:
+    """The error that an answer with another status than 2xx stands for."""
+    body = await read_error_body(response)
+    wire = running.turn.request.wire
+    error = wire.error(response.status, response.headers, body, running.provider.secrets)
+    return error.replaced(headers=refused_headers(response.headers))
