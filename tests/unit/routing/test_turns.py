@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gatewayz.config import load_settings
+from gatewayz.config import RoutingPolicy, load_settings
 from gatewayz.errors import (
     GatewayError,
     InvalidRequest,
@@ -22,7 +22,6 @@ from gatewayz.providers.base import Providers
 from gatewayz.providers.catalog import load_providers
 from gatewayz.records import Outcome
 from gatewayz.routing.candidates import Candidate
-from gatewayz.routing.policy import RoutingPolicy
 from gatewayz.routing.retry_budget import RetryBudget
 from gatewayz.routing.route_states import RouteStates
 from gatewayz.routing.turns import Turn, TurnRules, Turns
