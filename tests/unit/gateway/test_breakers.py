@@ -27,7 +27,7 @@ def states(rig: Rig, provider: str = "openai") -> dict[str, float]:
     }
 
 
-async def test_five_failures_in_a_row_open_the_breaker(rigs: Rigs) -> None:  # K1
+async def test_five_failures_in_a_row_open_the_breaker(rigs: Rigs) -> None:
     rig = await rigs(PATIENT)
     await fail(rig, 5)
     assert states(rig) == {"closed": 0, "half_open": 0, "open": 1}
@@ -73,7 +73,7 @@ async def test_rate_limits_open_nothing(rigs: Rigs) -> None:
     assert (await rig.ask("openai/ok")).answer
 
 
-async def test_under_five_hundred_callers_a_dead_provider_is_called_until_the_breaker_knows(rigs: Rigs) -> None:  # K1
+async def test_under_five_hundred_callers_a_dead_provider_is_called_until_the_breaker_knows(rigs: Rigs) -> None:
     rig = await rigs(PATIENT)
     rig.fakes["openai"].behave = lambda received: "500"
     first = await asyncio.gather(*(rig.ask("openai/ok") for _ in range(100)))
@@ -84,7 +84,7 @@ async def test_under_five_hundred_callers_a_dead_provider_is_called_until_the_br
     assert len(rig.fakes["openai"].requests) == asked
 
 
-async def test_half_open_one_call_goes_through(rigs: Rigs) -> None:  # K2
+async def test_half_open_one_call_goes_through(rigs: Rigs) -> None:
     rig = await rigs(PATIENT)
     fake = rig.fakes["openai"]
     fake.behave = lambda received: "500"
@@ -102,7 +102,7 @@ async def test_half_open_one_call_goes_through(rigs: Rigs) -> None:  # K2
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_a_probe_that_is_cancelled_leaves_its_place_to_the_next(rigs: Rigs, stream: bool) -> None:  # K3
+async def test_a_probe_that_is_cancelled_leaves_its_place_to_the_next(rigs: Rigs, stream: bool) -> None:
     rig = await rigs(PATIENT)
     fake = rig.fakes["openai"]
     fake.behave = lambda received: "500"
@@ -120,7 +120,7 @@ async def test_a_probe_that_is_cancelled_leaves_its_place_to_the_next(rigs: Rigs
     assert states(rig)["closed"] == 1
 
 
-async def test_a_probe_that_hangs_does_not_keep_its_place(rigs: Rigs) -> None:  # K3
+async def test_a_probe_that_hangs_does_not_keep_its_place(rigs: Rigs) -> None:
     rig = await rigs(PATIENT)
     fake = rig.fakes["openai"]
     fake.behave = lambda received: "500"
@@ -138,7 +138,7 @@ async def test_a_probe_that_hangs_does_not_keep_its_place(rigs: Rigs) -> None:  
     assert states(rig)["closed"] == 1
 
 
-async def test_each_probe_that_fails_doubles_the_time(rigs: Rigs) -> None:  # K4
+async def test_each_probe_that_fails_doubles_the_time(rigs: Rigs) -> None:
     rig = await rigs(PATIENT)
     fake = rig.fakes["openai"]
     fake.behave = lambda received: "500"
@@ -155,7 +155,7 @@ async def test_each_probe_that_fails_doubles_the_time(rigs: Rigs) -> None:  # K4
     assert waits == [30, 60, 120, 240, 300, 300]
 
 
-async def test_while_the_primary_is_down_the_substitute_answers_everybody(rigs: Rigs) -> None:  # U22
+async def test_while_the_primary_is_down_the_substitute_answers_everybody(rigs: Rigs) -> None:
     rig = await rigs()
     primary = rig.fakes["openai"]
     primary.behave = lambda received: "500"
@@ -174,7 +174,7 @@ async def test_while_the_primary_is_down_the_substitute_answers_everybody(rigs: 
 
 
 @pytest.mark.parametrize("substitute", ["groq/ok", "groq/slow-first-0.5s"])
-async def test_a_primary_that_dies_under_many_costs_nobody_his_answer(rigs: Rigs, substitute: str) -> None:  # K1
+async def test_a_primary_that_dies_under_many_costs_nobody_his_answer(rigs: Rigs, substitute: str) -> None:
     rig = await rigs(real_time=True)
     rig.fakes["openai"].behave = lambda received: "503"
 
@@ -197,7 +197,7 @@ async def test_when_all_are_left_alone_the_caller_is_told_when_the_first_may_be_
 
 
 @pytest.mark.parametrize("at_once", [1, 20])
-async def test_when_everything_fails_retries_stay_within_the_budget(rigs: Rigs, at_once: int) -> None:  # K10
+async def test_when_everything_fails_retries_stay_within_the_budget(rigs: Rigs, at_once: int) -> None:
     never = BreakerPolicy(consecutive_failures=10_000, min_attempts=10_000)
     rig = await rigs(RoutingPolicy(breaker=never))
     for fake in rig.fakes.values():

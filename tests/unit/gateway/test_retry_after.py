@@ -8,7 +8,7 @@ from gatewayz.errors import ProviderOverloaded, ProviderRateLimited
 from tests.unit.gateway.conftest import Rig, Rigs
 
 
-async def test_a_short_wait_is_waited_for_where_nobody_else_can_answer(rig: Rig) -> None:  # U1
+async def test_a_short_wait_is_waited_for_where_nobody_else_can_answer(rig: Rig) -> None:
     result = await rig.ask("openai/429-retry-after-2")
 
     assert isinstance(result.refused, ProviderRateLimited)

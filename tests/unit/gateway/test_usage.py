@@ -18,7 +18,7 @@ def first_attempt(rig: Rig) -> dict[str, Any]:
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("script", ["rst-before-headers", "close-before-headers", "hang"])
-async def test_a_request_that_got_no_answer_is_possibly_billed(rig: Rig, script: str, stream: bool) -> None:  # U5, U6
+async def test_a_request_that_got_no_answer_is_possibly_billed(rig: Rig, script: str, stream: bool) -> None:
     await rig.ask(f"openai/{script}", models=["groq/ok"], stream=stream)
 
     told = first_attempt(rig)
@@ -28,7 +28,7 @@ async def test_a_request_that_got_no_answer_is_possibly_billed(rig: Rig, script:
 
 
 @pytest.mark.parametrize("script", ["500", "429", "400-context", "error-200", "error-first-event"])
-async def test_who_says_no_charges_nothing(rig: Rig, script: str) -> None:  # U4
+async def test_who_says_no_charges_nothing(rig: Rig, script: str) -> None:
     await rig.ask(f"openai/{script}", stream=script == "error-first-event")
 
     told = first_attempt(rig)
