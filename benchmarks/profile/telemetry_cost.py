@@ -115,7 +115,7 @@ def measure(count: int, rate: int, *, stream: bool, off: bool) -> tuple[float, f
     if off:
         environment["OTEL_SDK_DISABLED"] = "true"
     null = os.open(os.devnull, os.O_WRONLY)
-    telemetry = start_telemetry(Settings.model_validate({}), environment, stdout=null)
+    telemetry = start_telemetry(Settings(), environment, stdout=null)
     outcome = STREAM if stream else UNARY
     paced(lambda number: one(telemetry, number, outcome, stream=stream), 2000, 0)
     time.sleep(1)
@@ -154,9 +154,7 @@ def main() -> None:
 
 def profile(count: int) -> None:
     null = os.open(os.devnull, os.O_WRONLY)
-    telemetry = start_telemetry(
-        Settings.model_validate({}), {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}, stdout=null
-    )
+    telemetry = start_telemetry(Settings(), {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}, stdout=null)
     profiler = cProfile.Profile()
     profiler.enable()
     for number in range(count):

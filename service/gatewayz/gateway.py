@@ -14,10 +14,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from gatewayz.attempts.answer import Answer
 from gatewayz.attempts.attempt import Attempts
 from gatewayz.attempts.context import CallContext
-from gatewayz.attempts.disconnect import OrphanedCalls, OrphanPolicy
+from gatewayz.attempts.disconnect import OrphanedCalls
 from gatewayz.attempts.outcome_sinks import OutcomeSinks
 from gatewayz.attempts.prepare import PreparedRequest, prepare, prepare_on_first_wire
 from gatewayz.attempts.record import PriceOf
+from gatewayz.config import OrphanPolicy, RoutingPolicy, UpstreamSettings
 from gatewayz.errors import CallerCancelled, GatewayError, Overloaded
 from gatewayz.providers.registry import Providers
 from gatewayz.records import Call
@@ -25,7 +26,6 @@ from gatewayz.routing.affinity import ResponseAffinity
 from gatewayz.routing.candidates import Candidate, absent_from
 from gatewayz.routing.choice import Choice
 from gatewayz.routing.options import parse_routing_options
-from gatewayz.routing.policy import RoutingPolicy
 from gatewayz.routing.retry_budget import RetryBudget
 from gatewayz.routing.route_states import RouteStates
 from gatewayz.routing.strategies import CostOf, no_price
@@ -41,7 +41,7 @@ class Gateway:
         self,
         providers: Providers,
         *,
-        max_upstream_bytes: int,
+        upstream: UpstreamSettings,
         sinks: OutcomeSinks,
         policy: RoutingPolicy | None = None,
         orphan_policy: OrphanPolicy | None = None,
@@ -54,6 +54,7 @@ class Gateway:
         """``clock`` is monotonic, in seconds; ``chance`` draws from [0, 1)."""
         self.providers = providers
         self.policy = policy or RoutingPolicy()
+        self._max_timeout_s = upstream.total_timeout_s
         self.route_states = RouteStates(self.policy, clock)
         self._clock = clock
         self._choice = Choice(providers, self.policy, self.route_states, cost_of, clock=clock, random=chance)
@@ -62,7 +63,7 @@ class Gateway:
         self._turn_rules = TurnRules(self.route_states, self._budget, self.policy.retry, clock, sleep, chance)
         orphaned = OrphanedCalls(orphan_policy or OrphanPolicy())
         self._attempts = Attempts(
-            self.route_states, self._affinity, sinks, orphaned, price_of, max_upstream_bytes, clock
+            self.route_states, self._affinity, sinks, orphaned, price_of, upstream.max_upstream_bytes, clock
         )
         self._in_flight = 0
 
@@ -114,7 +115,7 @@ class Gateway:
         """Takes one of the worker's places and sets the call's deadline. Raises Overloaded when no place is free."""
         if self._in_flight >= self.policy.max_in_flight:
             raise Overloaded("The gateway serves as many calls as it can at a time.", retry_after_s=1.0)
-        time_s, wanted_s = self.policy.max_timeout_s, context.options.timeout_s
+        time_s, wanted_s = self._max_timeout_s, context.options.timeout_s
         if wanted_s is not None and wanted_s < time_s:
             time_s, context.caller_deadline = wanted_s, True
         context.deadline_s = self._clock() + time_s

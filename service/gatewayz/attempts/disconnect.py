@@ -7,14 +7,8 @@ stream is closed at once instead: most providers stop there, and what has arrive
 
 from __future__ import annotations
 
-from gatewayz.records import Record, State
-
-
-class OrphanPolicy(Record, frozen=True):
-    """How long the answer of an orphaned call is waited for, and how many such calls a worker allows at a time."""
-
-    wait_s: float = 60.0
-    max_calls: int = 64
+from gatewayz.config import OrphanPolicy
+from gatewayz.records import State
 
 
 class OrphanedCalls:

@@ -25,7 +25,7 @@ def drive(
     """Drive realistic mixed traffic through a running gateway, so that every series has data."""
     options = traffic.TrafficOptions(
         environment=os.environ,
-        data_dir=settings_for(data_dir=data_dir).data_dir,
+        data_dir=settings_for(data_dir=data_dir).storage.data_dir,
         gateway=gateway,
         api_key=api_key,
         seconds=seconds,

@@ -29,7 +29,7 @@ def examine(
     """Send one request and follow it through every hop; say which link is broken and what to do."""
     options = doctor.DoctorOptions(
         environment=os.environ,
-        data_dir=settings_for(data_dir=data_dir).data_dir,
+        data_dir=settings_for(data_dir=data_dir).storage.data_dir,
         api_key=api_key,
         model=model,
         stream=stream,

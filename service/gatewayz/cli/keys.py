@@ -81,7 +81,7 @@ def keys_revoke(
     settings = settings_for(data_dir=data_dir)
     record = asyncio.run(commands.revoke_key(settings, key_id))
     print(
-        f"Key {record.key_id} ({record.name}) is revoked; running gateways refuse it within {settings.key_cache_s:g} s."
+        f"Key {record.key_id} ({record.name}) is revoked; running gateways refuse it within {settings.accounts.key_cache_s:g} s."
     )
 
 

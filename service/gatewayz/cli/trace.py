@@ -28,7 +28,7 @@ def show(
     options = trace.TraceOptions(
         wanted=wanted,
         environment=os.environ,
-        data_dir=settings_for(data_dir=data_dir).data_dir,
+        data_dir=settings_for(data_dir=data_dir).storage.data_dir,
         traces=traces,
         logs=logs,
         attributes=attributes,

@@ -38,7 +38,7 @@ async def metrics(request: Request, services: ServicesDep) -> Response:
             {"www-authenticate": 'Bearer realm="metrics"'},
         )
     accept = request.headers.get("accept", "*/*")
-    url = services.settings.collector_metrics_url
+    url = services.settings.telemetry.collector_metrics_url
     if url is None:
         body, content_type = services.exposition(accept)
     else:
@@ -47,10 +47,10 @@ async def metrics(request: Request, services: ServicesDep) -> Response:
 
 
 def _has_token(request: Request, settings: Settings) -> bool:
-    if settings.metrics_token is None:
+    if settings.telemetry.metrics_token is None:
         return True
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    expected = settings.metrics_token.get_secret_value().encode()
+    expected = settings.telemetry.metrics_token.get_secret_value().encode()
     right = hmac.compare_digest(token.strip().encode("latin-1", "replace"), expected)
     return right and scheme.lower() == "bearer"
 

@@ -43,7 +43,7 @@ async def open_controlplane(
     }
     if storage.cache is not None:
         checks["redis"] = redis_check(storage.cache)
-    health = await HealthMonitor.open(checks, redis_required=settings.redis_required)
+    health = await HealthMonitor.open(checks, redis_required=settings.storage.redis_required)
     try:
         app = create_control_plane()
         attach(app, Services(settings, health, telemetry.exposition, accounts.keys.authenticate, queries.http))

@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from gatewayz.accounts.section import Accounts
-from gatewayz.attempts.disconnect import OrphanPolicy
 from gatewayz.attempts.outcome_sinks import OutcomeSinks, RouteStateSink, TelemetrySink
 from gatewayz.config import Settings
 from gatewayz.configfile.load import find_config
@@ -22,7 +21,6 @@ from gatewayz.pricing.price import CurrentPrices, Prices
 from gatewayz.providers.catalog import ProviderFactory, shipped_catalog
 from gatewayz.providers.model_lists import ModelLists
 from gatewayz.providers.registry import Providers
-from gatewayz.routing.policy import policy_of
 from gatewayz.telemetry import names
 from gatewayz.telemetry.setup import Telemetry
 
@@ -44,10 +42,10 @@ async def open_gateway(
         stack.push_async_callback(providers.close)
         gateway = Gateway(
             providers,
-            max_upstream_bytes=settings.max_upstream_bytes,
+            upstream=settings.upstream,
             sinks=OutcomeSinks((RouteStateSink(), TelemetrySink()), telemetry.record_outcome_failure),
-            policy=policy_of(settings),
-            orphan_policy=OrphanPolicy(settings.orphaned_call_s, settings.max_orphaned_calls),
+            policy=settings.routing,
+            orphan_policy=settings.orphans,
             cost_of=prices.cost_of,
             price_of=prices.price_of,
         )
@@ -56,12 +54,13 @@ async def open_gateway(
         reloader = configured.reloader(gateway.route_states.forget)
         reloader.open()
         stack.push_async_callback(reloader.close)
-        if settings.list_models:
+        if settings.providers.list_models:
             lists = ModelLists(providers)
             lists.open()
             stack.push_async_callback(lists.close)
-        body_limits = BodyLimits(settings.max_body_bytes, settings.body_timeout_s, settings.max_json_depth)
-        browsers = Browsers(settings.cors_origins)
+        server = settings.server
+        body_limits = BodyLimits(server.max_body_bytes, server.body_timeout_s, server.max_json_depth)
+        browsers = Browsers(server.cors_origins)
         yield DataPlane(Endpoint(find_route(gateway), accounts.keys, telemetry, body_limits, browsers), providers)
 
 
@@ -77,7 +76,7 @@ class _Configured:
 
 
 def _configured(settings: Settings, environment: Mapping[str, str], telemetry: Telemetry) -> _Configured:
-    source = ConfigSource(find_config(settings.config_file), settings.data_dir, shipped_catalog())
+    source = ConfigSource(find_config(settings.providers.config_file), settings.storage.data_dir, shipped_catalog())
     factory = ProviderFactory(settings, environment)
 
     def make(config: ConfigFile) -> tuple[Providers, Prices]:

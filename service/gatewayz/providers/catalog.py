@@ -31,7 +31,7 @@ def shipped_catalog() -> Mapping[str, ProviderEntry]:
 
 def load_config(settings: Settings) -> ConfigFile:
     """The shipped catalogue and the operator's file over it. Raises ConfigurationError with file, line and path."""
-    return read_config(find_config(settings.config_file), shipped_catalog())
+    return read_config(find_config(settings.providers.config_file), shipped_catalog())
 
 
 class ProviderFactory:
@@ -44,7 +44,7 @@ class ProviderFactory:
         self._settings = settings
         self._environment = environment
         self._http = AiohttpUpstream(settings) if upstream is None else upstream
-        self._demo = DemoUpstream(settings.demo_pace_s)
+        self._demo = DemoUpstream(settings.providers.demo_pace_s)
 
     def make(self, config: ConfigFile) -> Providers:
         """The providers that can be called, in the configuration's order. Raises ConfigurationError naming the variable."""
@@ -60,7 +60,7 @@ class ProviderFactory:
 
     def _provider(self, name: str, entry: ProviderEntry, *, named: bool) -> Provider | str:
         """The provider, or what is missing."""
-        if not entry.enabled or (name == DEMO and not self._settings.demo_enabled):
+        if not entry.enabled or (name == DEMO and not self._settings.providers.demo_enabled):
             return "disabled"
         override = "" if name == DEMO else self._override(f"{name.upper()}_BASE_URL", entry)
         keys = distinct(key for one in entry.keys for key in self._keys(one))
@@ -127,10 +127,10 @@ def _with_path(override: str, usual: str) -> str:
 def _timeouts(entry: ProviderEntry, settings: Settings) -> tuple[Timeouts, Timeouts]:
     """For streams, and for whole answers."""
     own = entry.timeouts
-    connect_s = own.connect_s or settings.connect_timeout_s
-    idle_s = own.idle_s or settings.idle_timeout_s
-    total_s = own.total_s or settings.total_timeout_s
+    connect_s = own.connect_s or settings.upstream.connect_timeout_s
+    idle_s = own.idle_s or settings.upstream.idle_timeout_s
+    total_s = own.total_s or settings.upstream.total_timeout_s
     return (
-        Timeouts(connect_s, own.first_chunk_s or settings.first_chunk_timeout_s, idle_s, total_s),
-        Timeouts(connect_s, own.first_byte_s or settings.first_byte_timeout_s, idle_s, total_s),
+        Timeouts(connect_s, own.first_chunk_s or settings.upstream.first_chunk_timeout_s, idle_s, total_s),
+        Timeouts(connect_s, own.first_byte_s or settings.upstream.first_byte_timeout_s, idle_s, total_s),
     )

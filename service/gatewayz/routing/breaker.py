@@ -12,8 +12,8 @@ succeeded, not after a probe has merely begun to answer: a provider that cuts ev
 
 from __future__ import annotations
 
+from gatewayz.config import BreakerPolicy
 from gatewayz.records import BreakerState
-from gatewayz.routing.policy import BreakerPolicy
 
 _SLOTS = 6
 """Parts of the window; the oldest is dropped as a whole."""
@@ -123,7 +123,8 @@ class Breaker:
         self._failures = [0] * _SLOTS
 
     def _open_s(self, level: int) -> float:
-        return min(self._policy.max_open_s, self._policy.open_s * 2.0 ** min(max(level, 0), 32))
+        first_s = self._policy.open_s
+        return max(first_s, min(self._policy.max_open_s, first_s * 2.0 ** min(max(level, 0), 32)))
 
     def _count(self, now_s: float, *, failed: bool) -> None:
         slot = int(now_s * _SLOTS / self._policy.window_s)

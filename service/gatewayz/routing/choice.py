@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from gatewayz.config import RoutingPolicy
 from gatewayz.errors import NotFound
 from gatewayz.providers.registry import Providers
 from gatewayz.records import Call, KeyIdentity
 from gatewayz.routing.candidates import Candidate, candidates_at, candidates_for
 from gatewayz.routing.options import DEFAULT, RoutingOptions
-from gatewayz.routing.policy import RoutingPolicy
 from gatewayz.routing.route_states import RouteStates
 from gatewayz.routing.strategies import CostOf, Strategies
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
+from gatewayz.config import RetryPolicy
 from gatewayz.errors import (
     GatewayError,
     Overloaded,
@@ -17,7 +18,6 @@ from gatewayz.errors import (
     ProviderServerError,
     ProviderStreamCut,
 )
-from gatewayz.routing.policy import RetryPolicy
 
 Verdict = Literal["again", "elsewhere", "final"]
 

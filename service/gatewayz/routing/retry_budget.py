@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Literal
 
-from gatewayz.routing.policy import RetryPolicy
+from gatewayz.config import RetryPolicy
 
 Grant = Literal["reserved", "free", "denied"]
 """May another attempt be made? One that is ``reserved`` must be released."""

@@ -7,11 +7,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from gatewayz.config import RoutingPolicy
 from gatewayz.records import BreakerState, Outcome, State
 from gatewayz.routing.breaker import Breaker
 from gatewayz.routing.candidates import Candidate
 from gatewayz.routing.health import Health
-from gatewayz.routing.policy import RoutingPolicy
 
 MAX_ROUTES = 4096
 """Model names are the callers' texts: what is remembered of them is bounded."""

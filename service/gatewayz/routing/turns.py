@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Generic, TypeVar
 
+from gatewayz.config import RetryPolicy
 from gatewayz.errors import GatewayError, InvalidRequest, ProviderBadRequest
 from gatewayz.records import AttemptReason, Record, SkipReason, State
 from gatewayz.routing.candidates import Candidate
 from gatewayz.routing.failures import Failures
-from gatewayz.routing.policy import RetryPolicy
 from gatewayz.routing.retry import pause_s, verdict
 from gatewayz.routing.retry_budget import RetryBudget
 from gatewayz.routing.route_states import RouteStates, Skip

@@ -66,8 +66,8 @@ class LimitedProtocol(HttpToolsProtocol):
         app: object = cast("Any", config).loaded_app  # partly unknown to uvicorn itself
         assert isinstance(app, App)  # noqa: S101 - run.py says what is served
         self._application = cast("ASGI3Application", app)
-        self._settings = app.settings
-        self._head_limits = HeadLimits(app.settings.max_headers, app.settings.max_header_bytes)
+        self._settings = app.settings.server
+        self._head_limits = HeadLimits(self._settings.max_headers, self._settings.max_header_bytes)
         self._count: Callable[[ConnectionEnd], None] = app.connection_closed
         self._phase: Phase = "idle"
         self._serving: RequestResponseCycle | None = None

@@ -48,16 +48,16 @@ def run_server(settings: Settings) -> int:
     # Here, where a mistake ends in one sentence; a worker could only fail, and its supervisor start the next one.
     check_environment(os.environ)
     load_providers(settings, os.environ)
-    listener = _listen(settings.host, settings.port)
+    listener = _listen(settings.server.host, settings.server.port)
     with listener:
-        if settings.create_first_key:
+        if settings.accounts.create_first_key:
             credential = asyncio.run(ensure_first_key(settings))
             if credential is not None:
                 print(first_key_notice(credential, settings), flush=True)  # noqa: T201 - the one time that a key is shown
         config = uvicorn.Config(
             "gatewayz.server.run:create_worker",
             factory=True,
-            workers=settings.workers,
+            workers=settings.server.workers,
             loop="uvloop",
             # By name: as a class it would be imported, and the whole gateway with it, before a worker can answer its supervisor,
             # which replaces workers that have not answered within 5 s; on a slow machine none would ever start.
@@ -70,9 +70,9 @@ def run_server(settings: Settings) -> int:
             server_header=False,
             backlog=BACKLOG,
             timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=max(1, int(settings.drain_s)),
+            timeout_graceful_shutdown=max(1, int(settings.server.drain_s)),
         )
-        if settings.workers > 1:
+        if settings.server.workers > 1:
             _Supervisor(config, sockets=[listener]).run()
             return 0
         server = uvicorn.Server(config)

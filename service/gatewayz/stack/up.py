@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from gatewayz.config import hours, load_settings, load_stack_settings
+from gatewayz.config import hours, load_settings
 from gatewayz.errors import ConfigurationError
 from gatewayz.stack.components import COMPONENT_NAMES, ComponentName
 from gatewayz.stack.console import PlainView, TerminalView, print_table
@@ -63,23 +63,28 @@ def run(options: UpOptions) -> int:
 
 def stack_options(options: UpOptions) -> StackOptions:
     """Command line over environment over defaults. Raises StackError or ConfigurationError for what makes no sense."""
-    ports = parse_ports(options.port)
-    settings = load_settings(
-        data_dir=options.data_dir, host=options.host, workers=options.workers, port=ports.get("gateway")
-    )
     if options.jobs is not None and options.jobs < 1:
         raise StackError(f"--jobs {options.jobs}: at least one component has to be built at a time.")
-    stack = load_stack_settings(traces=options.traces, logs=options.logs)
+    ports = parse_ports(options.port)
+    settings = load_settings(
+        data_dir=options.data_dir,
+        host=options.host,
+        workers=options.workers,
+        port=ports.get("gateway"),
+        stack_traces=options.traces,
+        stack_logs=options.logs,
+    )
+    stack = settings.stack
     only, without = _names("--only", options.only), _names("--without", options.without)
     for name in only & set(STORES):
         if name not in (stack.traces, stack.logs):
             keeps = STORES[name].keeps
             raise StackError(f"--only {name}: another store is chosen for {keeps}. Add --{keeps} {name}.")
     return StackOptions(
-        data_dir=settings.data_dir,
-        host=settings.host,
-        workers=settings.workers,
-        ports=Ports(**({"gateway": settings.port} | stack.ports() | ports)),
+        data_dir=settings.storage.data_dir,
+        host=settings.server.host,
+        workers=settings.server.workers,
+        ports=Ports(**({"gateway": settings.server.port} | stack.ports() | ports)),
         only=only or None,
         without=without,
         traces=stack.traces,
@@ -89,9 +94,9 @@ def stack_options(options: UpOptions) -> StackOptions:
         log_disk=stack.log_disk,
         min_free_disk=stack.min_free_disk,
         jobs=options.jobs,
-        redis_url=settings.redis_url or os.environ.get("REDIS_URL") or None,
-        gateway_grace_s=settings.drain_s + settings.flush_s + 10,
-        first_key=settings.create_first_key,
+        redis_url=settings.storage.redis_url or os.environ.get("REDIS_URL") or None,
+        gateway_grace_s=settings.server.drain_s + settings.telemetry.flush_s + 10,
+        first_key=settings.accounts.create_first_key,
     )
 
 

@@ -28,12 +28,12 @@ async def open_storage(settings: Settings, telemetry: Telemetry) -> AsyncGenerat
     Raises ConfigurationError for a wrong address, StorageUnavailable when the database does not answer.
     """
     async with AsyncExitStack() as stack:
-        database = await Database.open(settings.database, on_query=telemetry.record_db)
+        database = await Database.open(settings.storage.database, on_query=telemetry.record_db)
         stack.push_async_callback(database.close)
         await database.migrate()
         cache = None
-        if settings.redis_url is not None:
-            cache = Cache.open(settings.redis_url)
+        if settings.storage.redis_url is not None:
+            cache = Cache.open(settings.storage.redis_url)
             stack.push_async_callback(cache.close)
             instrument_redis(cache.client, telemetry)
 

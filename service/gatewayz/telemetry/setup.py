@@ -74,9 +74,9 @@ class Telemetry:
         self._spans: Exporter[ReadableSpan] | None = None
         self._logs: Exporter[LogItem] | None = None
         if traces := destinations.get("traces"):
-            self._spans = _exporter(traces, SpanEncoder(resource), settings.telemetry_queue_bytes, delay_s)
+            self._spans = _exporter(traces, SpanEncoder(resource), settings.telemetry.queue_bytes, delay_s)
         if logs := destinations.get("logs"):
-            self._logs = _exporter(logs, LogEncoder(resource, self._scope), settings.telemetry_queue_bytes, delay_s)
+            self._logs = _exporter(logs, LogEncoder(resource, self._scope), settings.telemetry.queue_bytes, delay_s)
 
         own = OwnMetrics(self._scope, (self._instruments.metrics, self._delivery))
         self._prometheus = PrometheusReader(own)
@@ -102,7 +102,7 @@ class Telemetry:
         self._observables.observe_worker(self._instruments, self._lag.seconds)
 
         lines = Lines(self._stdout.put, self._logs)
-        level = logging.getLevelNamesMapping()[settings.log_level]
+        level = logging.getLevelNamesMapping()[settings.telemetry.log_level]
         self._means = Means(spans, self._instruments, RequestLog(lines, level))
         self._restore_logging = _take_over_logging(JsonHandler(lines, level), level)
         for part in (self._stdout, self._spans, self._logs, self._otlp_metrics):
@@ -185,7 +185,7 @@ async def open_telemetry(settings: Settings, environment: Mapping[str, str]) -> 
         telemetry.watch_loop(asyncio.get_running_loop())
         yield telemetry
     finally:
-        await asyncio.to_thread(telemetry.close, settings.flush_s)
+        await asyncio.to_thread(telemetry.close, settings.telemetry.flush_s)
 
 
 def start_telemetry(settings: Settings, environment: Mapping[str, str], *, stdout: int | None = None) -> Telemetry:

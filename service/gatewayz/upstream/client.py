@@ -45,7 +45,7 @@ class AiohttpUpstream:
     """The Upstream of a worker: one pool. Opens itself with the first request, on that request's event loop."""
 
     def __init__(self, settings: Settings) -> None:
-        self._limit = settings.upstream_connections
+        self._limit = settings.upstream.upstream_connections
         self._connector: Connector | None = None
         self._targets: dict[str, Target] = {}
         self._closed = False

@@ -20,7 +20,7 @@ def settings(tmp_path: Path, database_url: str) -> Settings:
 @pytest.fixture
 async def database(settings: Settings) -> AsyncGenerator[Database]:
     """Open and migrated."""
-    database = await Database.open(settings.database)
+    database = await Database.open(settings.storage.database)
     try:
         await database.migrate()
         yield database

@@ -22,6 +22,11 @@ from gatewayz.storage.database import Database
 from tests.polling import until
 
 
+def with_accounts(settings: Settings, **members: object) -> Settings:
+    """The same settings but for these members of ``settings.accounts``."""
+    return settings.model_copy(update={"accounts": settings.accounts.model_copy(update=members)})
+
+
 def other_secret(credential: str) -> str:
     """The same id with a secret that is wrong in its last letter only."""
     return credential[:-1] + ("a" if credential[-1] != "a" else "b")
@@ -36,7 +41,7 @@ async def test_key_is_recognised_by_the_database_and_then_from_memory(keys: Keys
 
 
 async def test_key_may_have_a_trace_rule_of_its_own(database: Database, settings: Settings) -> None:
-    keys = await Keys.open(database, settings.model_copy(update={"incoming_trace": "link"}))
+    keys = await Keys.open(database, with_accounts(settings, incoming_trace="link"))
     try:
         _, plain = await keys.create("as the setting says")
         _, own = await keys.create("its own", incoming_trace="ignore")
@@ -85,7 +90,7 @@ async def test_missing_key_is_refused(keys: Keys) -> None:
 )
 async def test_what_is_no_key_is_refused_without_a_query_and_not_repeated(settings: Settings, value: str) -> None:
     queries: list[str] = []
-    database = await Database.open(settings.database, lambda _system, operation, _s: queries.append(operation))
+    database = await Database.open(settings.storage.database, lambda _system, operation, _s: queries.append(operation))
     try:
         await database.migrate()
         keys = await Keys.open(database, settings)
@@ -116,7 +121,7 @@ async def test_unknown_id_and_wrong_secret_are_refused_alike(keys: Keys) -> None
 
 async def test_same_wrong_key_again_costs_no_query(settings: Settings) -> None:
     queries: list[str] = []
-    database = await Database.open(settings.database, lambda _system, operation, _s: queries.append(operation))
+    database = await Database.open(settings.storage.database, lambda _system, operation, _s: queries.append(operation))
     try:
         await database.migrate()
         keys = await Keys.open(database, settings)
@@ -133,7 +138,7 @@ async def test_same_wrong_key_again_costs_no_query(settings: Settings) -> None:
 
 async def test_all_who_miss_at_once_share_one_query(settings: Settings) -> None:
     queries: list[str] = []
-    database = await Database.open(settings.database, lambda _system, operation, _s: queries.append(operation))
+    database = await Database.open(settings.storage.database, lambda _system, operation, _s: queries.append(operation))
     try:
         await database.migrate()
         keys = await Keys.open(database, settings)
@@ -155,7 +160,7 @@ async def test_all_who_miss_at_once_share_one_query(settings: Settings) -> None:
 async def test_revoked_key_is_refused_at_once_here_and_within_the_cache_period_elsewhere(
     database: Database, settings: Settings
 ) -> None:
-    brief = settings.model_copy(update={"key_cache_s": 0.3})
+    brief = with_accounts(settings, key_cache_s=0.3)
     here, elsewhere = await Keys.open(database, brief), await Keys.open(database, brief)
     try:
         identity, credential = await here.create("laptop")
@@ -260,10 +265,10 @@ async def test_changed_pepper_is_an_error_at_start_and_not_a_refusal_of_every_ke
     database: Database, settings: Settings, keys: Keys
 ) -> None:
     await keys.create("laptop")
-    other = settings.model_copy(update={"key_pepper": SecretStr("a completely different pepper")})
+    other = with_accounts(settings, key_pepper=SecretStr("a completely different pepper"))
     with pytest.raises(ConfigurationError, match="None of the API keys"):
         await Keys.open(database, other)
-    (settings.data_dir / "pepper").unlink()
+    (settings.storage.data_dir / "pepper").unlink()
     with pytest.raises(ConfigurationError, match="Put that file back"):
         await Keys.open(database, settings)
 
@@ -305,7 +310,7 @@ async def test_secret_is_nowhere_but_with_its_owner(
     assert canary not in told
     assert canary not in "".join(str(vars(record)) for record in caplog.records)
     assert canary not in "".join(capsys.readouterr())
-    files = [file for file in settings.data_dir.parent.rglob("*") if file.is_file()]
+    files = [file for file in settings.storage.data_dir.parent.rglob("*") if file.is_file()]
     assert any(file.name == "pepper" for file in files)
     assert all(canary.encode() not in file.read_bytes() for file in files)
     # What is logged about a key is its id and its name, when it comes and when it goes.

@@ -28,8 +28,8 @@ async def test_pepper_is_made_once_and_kept_to_its_owner(tmp_path: Path) -> None
     first = await load_pepper(settings, no_keys)
     again = await load_pepper(settings, some_keys)
     assert again == first
-    assert [path.name for path in settings.data_dir.iterdir()] == ["pepper"]
-    assert stat.S_IMODE((settings.data_dir / "pepper").stat().st_mode) == 0o600
+    assert [path.name for path in settings.storage.data_dir.iterdir()] == ["pepper"]
+    assert stat.S_IMODE((settings.storage.data_dir / "pepper").stat().st_mode) == 0o600
     assert len(first.value) == 64
 
 
@@ -37,7 +37,7 @@ async def test_all_who_make_it_at_once_get_the_same(tmp_path: Path) -> None:
     settings = load_settings(data_dir=tmp_path / "data")
     peppers = await asyncio.gather(*(load_pepper(settings, no_keys) for _ in range(16)))
     assert len({pepper.value for pepper in peppers}) == 1
-    assert [path.name for path in settings.data_dir.iterdir()] == ["pepper"]
+    assert [path.name for path in settings.storage.data_dir.iterdir()] == ["pepper"]
 
 
 async def test_lost_pepper_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ print(asyncio.run(ensure_first_key(settings)) or "")
 async def test_processes_that_start_at_once_make_one_schema_one_pepper_and_one_key(settings: Settings) -> None:
     processes = [
         await asyncio.create_subprocess_exec(
-            *(sys.executable, "-W", "error", "-c", START, str(settings.data_dir), settings.database),
+            *(sys.executable, "-W", "error", "-c", START, str(settings.storage.data_dir), settings.storage.database),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -49,7 +49,7 @@ async def test_processes_that_start_at_once_make_one_schema_one_pepper_and_one_k
     printed = [stdout.decode().strip() for stdout, _ in ended]
     assert len([credential for credential in printed if credential]) == 1
 
-    database = await Database.open(settings.database)
+    database = await Database.open(settings.storage.database)
     keys = await Keys.open(database, settings)
     try:
         assert (await keys.authenticate(max(printed))).name == "first key"

@@ -233,9 +233,9 @@ class TestFiles:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(tmp_path)
-        assert find_config(load_settings().config_file) is None
+        assert find_config(load_settings().providers.config_file) is None
         (tmp_path / "gatewayz.yaml").write_text(ACME)
-        found = find_config(load_settings().config_file)
+        found = find_config(load_settings().providers.config_file)
         assert found is not None
         assert "acme" in read_config(found, shipped_catalog()).providers
 

@@ -19,13 +19,12 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from gatewayz.attempts.answer import Answer
 from gatewayz.attempts.context import CallContext
 from gatewayz.attempts.outcome_sinks import OutcomeSinks, RouteStateSink, TelemetrySink
-from gatewayz.config import Settings, load_settings
+from gatewayz.config import RoutingPolicy, load_settings
 from gatewayz.errors import GatewayError
 from gatewayz.gateway import Gateway
 from gatewayz.providers.catalog import load_providers
 from gatewayz.providers.registry import Providers
 from gatewayz.records import HttpRequest, KeyIdentity, ModelGroup, RequestEnd
-from gatewayz.routing.policy import RoutingPolicy
 from gatewayz.routing.strategies import CostOf, no_price
 from gatewayz.telemetry.setup import Telemetry, start_telemetry
 from gatewayz.wires.base import CallerWire
@@ -205,8 +204,8 @@ class Rigs:
         known: dict[str, str] = {}
         for name, fake in fakes.items():
             known |= {f"{name.upper()}_BASE_URL": fake.base_url, f"{name.upper()}_API_KEY": f"sk-{name}-canary"}
-        settings = Settings.model_validate(
-            {"first_byte_timeout_s": 2, "first_chunk_timeout_s": 1, "idle_timeout_s": 1} | options
+        settings = load_settings(
+            **{"first_byte_timeout_s": 2, "first_chunk_timeout_s": 1, "idle_timeout_s": 1} | options
         )
         providers = load_providers(settings, known | (environment or {}))
         self._stack.push_async_callback(providers.close)
@@ -215,7 +214,7 @@ class Rigs:
         more: dict[str, Any] = {} if real_time else {"clock": clock, "sleep": clock.sleep}
         gateway = Gateway(
             providers,
-            max_upstream_bytes=settings.max_upstream_bytes,
+            upstream=settings.upstream,
             sinks=outcome_sinks(telemetry),
             policy=policy,
             chance=lambda: chance,

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
+from gatewayz.config import BreakerPolicy, RetryPolicy, RoutingPolicy
 from gatewayz.errors import NoCandidate, Overloaded
-from gatewayz.routing.policy import BreakerPolicy, RetryPolicy, RoutingPolicy
 from tests.polling import until
 from tests.unit.gateway.conftest import Result, Rig, Rigs
 

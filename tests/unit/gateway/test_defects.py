@@ -12,11 +12,11 @@ from gatewayz.attempts.context import CallContext
 from gatewayz.attempts.outcome_sinks import EndedAttempt, OutcomeSinks, RouteStateSink, TelemetrySink
 from gatewayz.attempts.record import AttemptRecord
 from gatewayz.attempts.stream import begin_stream
+from gatewayz.config import RoutingPolicy, UpstreamSettings
 from gatewayz.gateway import Gateway
 from gatewayz.providers.base import Payload
 from gatewayz.records import Attempt, Cost, HttpRequest, Outcome, OutcomeStep, Usage
 from gatewayz.routing.candidates import Candidate
-from gatewayz.routing.policy import RoutingPolicy
 from gatewayz.wires.fold import EventKind, Fold
 from gatewayz.wires.openai_chat.wire import ChatProvider
 from gatewayz.wires.sse import EventSplitter
@@ -98,7 +98,7 @@ async def test_defect_in_pricing_costs_the_figures_but_neither_the_answer_nor_th
 
     sinks = outcome_sinks(rig.telemetry)
     rig.gateway = Gateway(
-        rig.providers, max_upstream_bytes=1_000_000, sinks=sinks, policy=FULL_AFTER_ONE, price_of=price_of
+        rig.providers, upstream=UpstreamSettings(), sinks=sinks, policy=FULL_AFTER_ONE, price_of=price_of
     )
     for _ in range(3):
         assert (await rig.ask("openai/ok", stream=stream)).provider == "openai"
@@ -110,7 +110,7 @@ async def test_defect_in_pricing_costs_the_figures_but_neither_the_answer_nor_th
 @pytest.mark.parametrize("stream", [False, True])
 async def test_sink_that_raises_keeps_the_outcome_from_nobody_else(rig: Rig, stream: bool) -> None:
     sinks = OutcomeSinks((DefectiveSink(), RouteStateSink(), TelemetrySink()), rig.telemetry.record_outcome_failure)
-    rig.gateway = Gateway(rig.providers, max_upstream_bytes=1_000_000, sinks=sinks, policy=FULL_AFTER_ONE)
+    rig.gateway = Gateway(rig.providers, upstream=UpstreamSettings(), sinks=sinks, policy=FULL_AFTER_ONE)
     for _ in range(3):
         assert (await rig.ask("openai/ok", stream=stream)).provider == "openai"
     assert rig.gateway.route_states.in_flight("openai") == 0

@@ -225,8 +225,8 @@ models:
         assert request.url == "https://api.acme.example/v1/chat/completions"
         assert dict(request.headers)["x-team"] == "search"
         assert (request.timeouts.first_byte_s, request.timeouts.total_s) == (3, 90)
-        assert request.timeouts.idle_s == load_settings().idle_timeout_s
-        assert acme.timeouts(stream=False).first_byte_s == load_settings().first_byte_timeout_s
+        assert request.timeouts.idle_s == load_settings().upstream.idle_timeout_s
+        assert acme.timeouts(stream=False).first_byte_s == load_settings().upstream.first_byte_timeout_s
         assert acme.max_concurrency == 7
         assert providers.state("acme").serves("acme-large")
         assert next(iter(providers)) == "acme"

@@ -3,8 +3,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gatewayz.config import BreakerPolicy
 from gatewayz.routing.breaker import Breaker
-from gatewayz.routing.policy import BreakerPolicy
 
 POLICY = BreakerPolicy()
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from gatewayz.config import RetryPolicy
 from gatewayz.errors import (
     CallerCancelled,
     GatewayError,
@@ -19,7 +20,6 @@ from gatewayz.errors import (
     ProviderStreamCut,
     Unavailable,
 )
-from gatewayz.routing.policy import RetryPolicy
 from gatewayz.routing.retry import Verdict, back_off_s, pause_s, verdict
 
 POLICY = RetryPolicy()

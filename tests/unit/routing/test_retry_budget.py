@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from gatewayz.routing.policy import RetryPolicy
+from gatewayz.config import RetryPolicy
 from gatewayz.routing.retry_budget import RetryBudget
 
 

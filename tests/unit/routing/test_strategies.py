@@ -5,11 +5,10 @@ from collections import Counter
 
 import pytest
 
-from gatewayz.config import load_settings
+from gatewayz.config import RoutingPolicy, load_settings
 from gatewayz.providers.catalog import load_providers
 from gatewayz.providers.registry import Providers
 from gatewayz.routing.candidates import Candidate
-from gatewayz.routing.policy import RoutingPolicy
 from gatewayz.routing.route_states import RouteStates
 from gatewayz.routing.strategies import Strategies
 

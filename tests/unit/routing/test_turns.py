@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from gatewayz.config import load_settings
+from gatewayz.config import RoutingPolicy, load_settings
 from gatewayz.errors import (
     GatewayError,
     InvalidRequest,
@@ -23,7 +23,6 @@ from gatewayz.providers.catalog import load_providers
 from gatewayz.providers.registry import Providers
 from gatewayz.records import Outcome
 from gatewayz.routing.candidates import Candidate
-from gatewayz.routing.policy import RoutingPolicy
 from gatewayz.routing.retry_budget import RetryBudget
 from gatewayz.routing.route_states import RouteStates
 from gatewayz.routing.turns import Turn, TurnRules, Turns

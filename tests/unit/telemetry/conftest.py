@@ -12,7 +12,7 @@ from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
 from gatewayz.attempts.context import Totals
-from gatewayz.config import Settings
+from gatewayz.config import load_settings
 from gatewayz.records import Attempt, HttpRequest, KeyIdentity, Outcome, RequestEnd, Usage
 from gatewayz.telemetry.logs import request_id
 from gatewayz.telemetry.setup import Telemetry, start_telemetry
@@ -88,9 +88,7 @@ def opened(stdout: Stdout) -> Iterator[Opener]:
 
     def open_(environment: dict[str, str] | None = None, **settings: object) -> Telemetry:
         fast = {"OTEL_BSP_SCHEDULE_DELAY": "20", "OTEL_METRIC_EXPORT_INTERVAL": "100"}
-        telemetry = start_telemetry(
-            Settings.model_validate(settings), {**fast, **(environment or {})}, stdout=stdout.writer
-        )
+        telemetry = start_telemetry(load_settings(**settings), {**fast, **(environment or {})}, stdout=stdout.writer)
         alive.append(telemetry)
         return telemetry
 

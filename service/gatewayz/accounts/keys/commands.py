@@ -46,7 +46,7 @@ async def ensure_first_key(settings: Settings, wait_s: float = 30) -> str | None
 
 @asynccontextmanager
 async def _keys(settings: Settings, wait_s: float = _WAIT_S) -> AsyncGenerator[Keys]:
-    database = await Database.open(settings.database)
+    database = await Database.open(settings.storage.database)
     try:
         await database.migrate(wait_s)
         keys = await Keys.open(database, settings)

@@ -7,12 +7,13 @@ from gatewayz.config import Settings
 
 def first_key_notice(credential: str, settings: Settings) -> str:
     """The first key with a request to paste; it is not shown again."""
-    host = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104 - compared, not bound
+    server = settings.server
+    host = "127.0.0.1" if server.host in {"0.0.0.0", "::"} else server.host  # noqa: S104 - compared, not bound
     return (
         f"Your first API key (shown this once; more with `gatewayz keys create NAME`):\n\n"
         f"  {credential}\n\n"
         f"Try it:\n\n"
-        f"  curl http://{host}:{settings.port}/v1/chat/completions \\\n"
+        f"  curl http://{host}:{server.port}/v1/chat/completions \\\n"
         f"    -H 'Authorization: Bearer {credential}' -H 'Content-Type: application/json' \\\n"
         f"""    -d '{{"model": "demo/fast", "messages": [{{"role": "user", "content": "Hello"}}]}}'\n"""
     )

@@ -51,12 +51,13 @@ class Keys:
 
         pepper = await load_pepper(settings, holds_keys)
         stored = await store.pepper_ids()
+        own, data_dir = settings.accounts, settings.storage.data_dir
         if stored and pepper.pepper_id not in stored:
             raise ConfigurationError(
                 "None of the API keys in the database was made with this pepper, so none would be recognised. Restore the "
-                f"one they were made with ({settings.data_dir / 'pepper'} or GATEWAYZ_KEY_PEPPER), or use another database."
+                f"one they were made with ({data_dir / 'pepper'} or GATEWAYZ_KEY_PEPPER), or use another database."
             )
-        verifier = Verifier(store, pepper, cache_s=settings.key_cache_s, incoming_trace=settings.incoming_trace)
+        verifier = Verifier(store, pepper, cache_s=own.key_cache_s, incoming_trace=own.incoming_trace)
         keys = cls(store, pepper, verifier)
         keys._active = await keys.count_active()
         keys._maintenance = asyncio.create_task(keys._maintain(), name="key maintenance")

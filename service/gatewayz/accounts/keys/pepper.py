@@ -41,12 +41,12 @@ async def load_pepper(settings: Settings, holds_keys: Callable[[], Awaitable[boo
 
     Raises ConfigurationError when the pepper is too short, unreadable, or lost.
     """
-    if settings.key_pepper is not None:
-        value = settings.key_pepper.get_secret_value()
+    if settings.accounts.key_pepper is not None:
+        value = settings.accounts.key_pepper.get_secret_value()
         if len(value) < _MIN_LENGTH:
             raise ConfigurationError(f"GATEWAYZ_KEY_PEPPER is too short: at least {_MIN_LENGTH} characters are needed.")
         return Pepper(value.encode())
-    path = settings.data_dir / "pepper"
+    path = settings.storage.data_dir / "pepper"
     pepper = await asyncio.to_thread(_read, path)
     if pepper is None and await holds_keys():
         # Another process may have created the pepper and its first key since the first read: keys never come before it.

@@ -20,7 +20,7 @@ def throwaway_key(settings: Settings, name: str, *, expires_in_s: float = _EXPIR
 
     Raises ConfigurationError when there is no database to make it in: none is created, since no gateway would know it.
     """
-    file = settings.sqlite_file
+    file = settings.storage.sqlite_file
     if file is not None and not file.exists():
         raise ConfigurationError(f"there is no database at {file}")
     try:
