@@ -103,7 +103,7 @@ class App:
 
 @contextmanager
 def _on_sigterm(drain: Callable[[], None]) -> Generator[None]:
-    """Calls ``drain`` as soon as the process is told to stop, so that readiness says no while open requests go on. The server's
+    """Calls ``drain`` as soon as the process gets SIGTERM, so that it is not ready while open requests go on. The server's
     own handler is called after it; it is in place by now, in every worker."""
     if threading.current_thread() is not threading.main_thread():
         yield  # embedded, as in tests: the program around us handles signals

@@ -1,4 +1,4 @@
-"""What can be set, where each default comes from, and what is said when a value is wrong.
+"""What can be set, where each default comes from, and how a wrong value is reported.
 
 Settings come from the environment and are grouped in sections: ``settings.server.port`` is GATEWAYZ_PORT. The variable's name
 is the member's, after GATEWAYZ_ and the section's own prefix, unless a ``Variable`` says otherwise. Nothing else reads these
@@ -202,7 +202,7 @@ class RetryPolicy(Section):
     )
     max_wait_s: Annotated[float, Field(ge=0, le=60), Variable("MAX_RETRY_WAIT_S")] = Field(
         default=5,
-        description="Longest Retry-After that is waited for; a longer one is handed on, if nobody else can answer.",
+        description="Longest Retry-After that is waited for; the caller gets a longer one, if no other provider can answer.",
     )
     tries_per_candidate: int = 2  # the second try saves most blips; a third seldom does what another provider cannot
     backoff_s: float = 0.25

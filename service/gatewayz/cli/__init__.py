@@ -24,8 +24,8 @@ COMMANDS: Mapping[str, str] = {
 gateway need not carry the tools' memory."""
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(wanted: bool) -> None:
+    if wanted:
         print(f"gatewayz {__version__}")
         raise typer.Exit
 
@@ -39,7 +39,7 @@ def root(
 
 
 def command_line(arguments: list[str]) -> typer.Typer:
-    """The application for these arguments: with the one command they name, or with all of them where help may be asked for."""
+    """The application for these arguments: with the one command they name, or with all of them where help may be wanted."""
     app = typer.Typer(name="gatewayz", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
     app.callback()(root)
     named = COMMANDS.get(arguments[0]) if arguments else None

@@ -1,4 +1,4 @@
-"""YAML that remembers on which line each value stands, so that whoever made a mistake is told where."""
+"""YAML with the line of each value, so that an error names the line of the mistake."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _KEY_WORDS = frozenset({"key", "api_key", "api_keys", "token", "secret"})
 
 
 class Document:
-    """One YAML file: plain values, and the line of each. ``source`` is how messages call it."""
+    """One YAML file: plain values, and the line of each. ``source`` is its name in messages."""
 
     def __init__(self, text: str, source: str) -> None:
         self.source = source
@@ -42,7 +42,7 @@ class Document:
     def mapping(self, *trail: Step) -> dict[str, Any]:
         """The mapping at ``trail``, empty if there is nothing. Raises ConfigurationError if something else is there."""
         value: Any = self.value
-        for step in trail:  # whoever names a trail has seen a mapping at every step but the last
+        for step in trail:  # the caller has seen a mapping at every step but the last
             value = value.get(step)
         if value is None:
             return {}

@@ -38,7 +38,7 @@ def read_catalog(text: str, source: str) -> dict[str, ProviderEntry]:
 
 
 def find_config(path: Path | None) -> Path | None:
-    """The file to read: the one asked for, else gatewayz.yaml where the gateway was started, if there is one."""
+    """The file to read: the one set, else gatewayz.yaml where the gateway was started, if there is one."""
     if path is not None:
         return path
     usual = Path(DEFAULT_NAME)
@@ -48,7 +48,7 @@ def find_config(path: Path | None) -> Path | None:
 def read_config(path: Path | None, shipped: Mapping[str, ProviderEntry]) -> ConfigFile:
     """The shipped catalogue with the file's changes. Without a file it is the catalogue.
 
-    Providers that the file names come first, in its order: whoever lists them has the say. Raises ConfigurationError,
+    Providers that the file names come first, in its order: the operator decides. Raises ConfigurationError,
     which names file, line and path.
     """
     return ConfigFile(shipped) if path is None else parse_config(read_text(path), path.name, shipped)
@@ -80,7 +80,7 @@ def _provider(
     merged: dict[str, Any] = {**msgspec.to_builtins(shipped), **given} if shipped is not None else given
     if shipped is not None:
         if "base_url" in given and "wire_urls" not in given:
-            del merged["wire_urls"]  # the vendor's; whoever serves it elsewhere serves all of it there
+            del merged["wire_urls"]  # the vendor's; another base URL holds for all wires
         for member in ("timeouts", "prices", "headers"):
             if member in given:  # entry by entry: one changed timeout does not unset the others
                 merged[member] = {**msgspec.to_builtins(getattr(shipped, member)), **document.mapping(*trail, member)}
@@ -98,7 +98,7 @@ def _provider(
         raise document.error((*trail, "wires"), f"{repeated} is there twice")
     for index, variable in enumerate(entry.keys):
         if not _VARIABLE.match(variable):
-            # Not repeated: whoever misunderstands this member puts a key here.
+            # Not repeated: it may be a key, put here by mistake.
             raise document.error(
                 (*trail, "keys", index), "is not the name of an environment variable (capitals, digits, _)"
             )

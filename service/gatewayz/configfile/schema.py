@@ -34,7 +34,7 @@ class TimeoutsEntry(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PriceEntry(Struct, frozen=True, forbid_unknown_fields=True):
-    """US dollars per million tokens. Cached and reasoning tokens cost what input and output do, unless said."""
+    """US dollars per million tokens. Cached and reasoning tokens cost what input and output do, unless set."""
 
     input: Dollars
     output: Dollars
@@ -73,7 +73,7 @@ PROVIDER_MEMBERS: Mapping[str, str] = {
     "base_url": "Where its API lives. `<NAME>_BASE_URL` in the environment takes its place.",
     "wire_urls": "Wire → where that one lives, if it is not under `base_url`. Another `base_url` takes their place.",
     "wires": f"APIs that it speaks, best first: {', '.join(f'`{wire}`' for wire in get_args(Wire))}. "
-    "A caller of one of them is forwarded as he is, any other is translated to the first.",
+    "A call in one of them is forwarded as it is, any other is translated to the first.",
     "embeddings": "Whether it has an embeddings endpoint (OpenAI's; for `gemini` Gemini's).",
     "auth": "How the key is sent: `bearer`, `x-api-key` or `x-goog-api-key`.",
     "keys": "Environment variables that hold keys: all that are set are used, each may hold several, separated by commas.",
@@ -135,7 +135,7 @@ providers:
 
 models:
   default: openai/gpt-5-mini             # an alias
-  smart:                                 # a group: the next one is asked when one fails
+  smart:                                 # a group: when one fails, the next is called
     strategy: priority
     sticky: true
     targets: [anthropic/claude-sonnet-4-5, openai/gpt-5, acme/acme-large]

@@ -1,4 +1,4 @@
-"""Reads the configuration file again when it changes, or when SIGHUP asks for it. A bad file changes nothing but a counter."""
+"""Reads the configuration file again when it changes, and at SIGHUP. An invalid file changes nothing but a counter."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ Result = Literal["applied", "rejected"]
 T = TypeVar("T")
 
 DEBOUNCE_MS = 200
-"""Editors write a file in several steps; what lies so close together is one change."""
+"""Editors write a file in several steps; writes that are so close together are one change."""
 POLL_MS = 1000
-"""The content is looked at this often even if the system reports nothing: some file systems never do, and what was written
+"""The content is compared this often even if the system reports nothing: some file systems never do, and what was written
 before the watch was set up is not reported either."""
 RETRY_S = 5.0
 """Pause before watching again after the watch itself has failed."""
 
 
 class Reloader(Generic[T]):
-    """Keeps what was made of the file up to date.
+    """Keeps what was made of the file up to date with it.
 
     ``read`` makes the new state of the whole file, or raises ConfigurationError; ``apply`` puts it in force and must not
-    fail. ``record`` is told how it ended.
+    fail. ``record`` is called with the result of each reload.
     """
 
     def __init__(
@@ -52,9 +52,9 @@ class Reloader(Generic[T]):
         self._content = _content(path)
 
     def open(self) -> None:
-        """Begin to watch, on the running loop. SIGHUP is heeded in the main thread only: elsewhere signals are not ours."""
+        """Begin to watch, on the running loop. SIGHUP is handled in the main thread only: elsewhere signals are not ours."""
         if self._path is not None:
-            logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it tells of every change, we of every reload
+            logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it logs every change, we log every reload
             self._task = asyncio.create_task(self._watch(self._path), name="gatewayz-config")
         if threading.current_thread() is threading.main_thread():
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.reload)

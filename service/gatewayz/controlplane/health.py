@@ -41,7 +41,7 @@ class Health(BaseModel):
 
     status: Status
     timestamp: str
-    """When this was asked, in UTC."""
+    """The time of this answer, in UTC."""
     version: str
     checks: Checks
 
@@ -86,7 +86,7 @@ async def live(response: Response) -> Liveness:
 @router.get("/health/ready", responses={503: {"model": Ready, "description": "Send requests elsewhere."}})
 @router.head("/health/ready", include_in_schema=False)
 async def ready(monitor: HealthDep, response: Response) -> Ready:
-    """503 while unhealthy, and from the moment on at which the gateway was told to stop."""
+    """503 while unhealthy, and from the moment on at which the gateway gets SIGTERM."""
     _never_cached(response, ok=monitor.readiness == "ready")
     return Ready(status=monitor.readiness)
 

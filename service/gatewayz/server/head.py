@@ -1,7 +1,7 @@
 """Is the head of a request sane? Decided from its lines alone: no connection, no clock.
 
-What two HTTP implementations could read differently is refused (RFC 9112 §11.2, request smuggling): whoever stands between
-the caller and us, or behind us, must see the same request.
+What two HTTP implementations could read differently is refused (RFC 9112 §11.2, request smuggling): a proxy before us and a
+server behind us must see the same request.
 """
 
 from __future__ import annotations

@@ -291,7 +291,7 @@ class LimitedProtocol(HttpToolsProtocol):
             case "body" if answered.keep_alive and not self.transport.is_closing():
                 self._unset_keepalive_if_required()
                 if self.expect_100_continue:
-                    self._linger()  # whether the body comes now, or the next request, nobody can tell
+                    self._linger()  # the body or the next request may come now: they cannot be told apart
                 elif self._close_timer is None:
                     self._close_timer = self.loop.call_later(LINGER_S, self._close_now)
             case _:  # the next request has begun to arrive

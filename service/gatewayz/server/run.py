@@ -27,9 +27,9 @@ from gatewayz.telemetry.setup import check_environment
 
 BACKLOG = 2048
 OPEN_FILES = 65_536
-"""As many files as a process may have open, where the system lets it."""
+"""Files that a process may have open, where the system allows it."""
 TCP_NOTSENT_LOWAT = 25
-"""tcp(7) on Linux: bytes that the kernel takes from us ahead of what it can send. Its own idea is megabytes for each caller who
+"""tcp(7) on Linux: bytes that the kernel takes from us ahead of what it can send. Its default is megabytes for each caller that
 reads slowly."""
 UNSENT_BYTES = 131_072
 PR_SET_PDEATHSIG = 1
@@ -45,7 +45,7 @@ def run_server(settings: Settings) -> int:
     The settings must be in the environment already: each worker process reads them there for itself.
     """
     _raise_file_limit()
-    # Here, where a mistake ends in one sentence; a worker could only fail, and its supervisor start the next one.
+    # Checked here, where a mistake ends in one sentence; a worker could only fail, and its supervisor start the next one.
     check_environment(os.environ)
     load_providers(settings, os.environ)
     listener = _listen(settings.server.host, settings.server.port)
@@ -66,7 +66,7 @@ def run_server(settings: Settings) -> int:
             lifespan="on",
             log_config=None,  # telemetry formats every logger's lines
             access_log=False,  # the completed record says more
-            proxy_headers=False,  # nobody's X-Forwarded-For is believed
+            proxy_headers=False,  # X-Forwarded-For is not trusted
             server_header=False,
             backlog=BACKLOG,
             timeout_keep_alive=KEEP_ALIVE_S,
@@ -81,8 +81,8 @@ def run_server(settings: Settings) -> int:
 
 
 class _Supervisor(Multiprocess):
-    """Passes SIGHUP on: each worker reads the configuration file again. Uvicorn's own would put new workers in their place,
-    and a bad file would be found out only by those."""
+    """Passes SIGHUP on: each worker reads the configuration file again. Uvicorn's own handler would replace the workers, and
+    only the new ones would find an invalid file."""
 
     def handle_hup(self) -> None:
         for process in self.processes:
@@ -91,8 +91,8 @@ class _Supervisor(Multiprocess):
 
 
 def _raise_file_limit() -> None:
-    """Every call takes two files, its caller's connection and its provider's, and the usual soft limit of 1,024 is there for
-    programs that use select(2). Worker processes inherit it."""
+    """A call takes two files, its caller's connection and its provider's; the usual soft limit of 1,024 is for programs that use
+    select(2). Worker processes inherit the limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -101,19 +101,19 @@ def _raise_file_limit() -> None:
 
 
 def create_worker() -> App:
-    """What each worker process calls: everything that ``gatewayz serve`` decided is in its environment."""
+    """Called in each worker process; what ``gatewayz serve`` was given as options is in the environment."""
     # The HTTP instrumentors emit pre-2024 attribute names unless told otherwise, and read this only once.
     os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http,database,gen_ai_latest_experimental")
     supervisor = multiprocessing.parent_process()
     if supervisor is not None and sys.platform == "linux":
-        # Even a supervisor that is killed outright leaves no worker holding its port.
+        # Even if its supervisor is killed, no worker keeps the port.
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    return create_app(load_settings(), os.environ, on_ready=_set_aside)
+    return create_app(load_settings(), os.environ, on_ready=_freeze_startup_objects)
 
 
-def _set_aside() -> None:
-    """What is here at the start stays: modules, catalogue, prices. A full collection that walks all of it holds every request up
-    for a tenth of a second; set aside, it has next to nothing to walk."""
+def _freeze_startup_objects() -> None:
+    """Objects of the start stay: modules, catalogue, prices. A full garbage collection that visits them all delays every request
+    by a tenth of a second; frozen, they are not visited."""
     gc.collect()
     gc.freeze()
 

@@ -19,7 +19,7 @@ from gatewayz.accounts.keys.throwaway import throwaway_key
 from gatewayz.config import load_settings
 from gatewayz.errors import ConfigurationError
 from gatewayz.queries.addresses import Addresses, find_addresses
-from gatewayz.traffic.drive import OUTCOMES, Load, Tally, drive, refusal
+from gatewayz.traffic.drive import OUTCOMES, Load, Tally, drive, why_not_ready
 from gatewayz.traffic.scenarios import SCENARIOS
 
 PLAIN_LINE_S = 10.0
@@ -50,7 +50,7 @@ def run(options: TrafficOptions) -> int:
             nullcontext(given) if given else throwaway_key(load_settings(data_dir=options.data_dir), "gatewayz demo")
         )
         with lease as api_key:
-            if reason := asyncio.run(refusal(addresses.gateway, api_key)):
+            if reason := asyncio.run(why_not_ready(addresses.gateway, api_key)):
                 console.print(reason, style="red", soft_wrap=True)
                 return 1
             return _run(options, addresses, api_key, console)

@@ -1,4 +1,4 @@
-"""How it is sent: arrivals that do not wait for answers, so that a slow gateway gets no relief."""
+"""How requests are sent: they do not wait for earlier answers, so a slow gateway gets as many as a fast one."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import msgspec
 
 from gatewayz.traffic.scenarios import Planned, plan
 
-GIVE_UP_S = 20.0
-"""A caller's own patience: longer than the gateway's for a first chunk, so that its answer is what is seen."""
+CALLER_TIMEOUT_S = 20.0
+"""The caller's own timeout: longer than the gateway's for a first chunk, so that the gateway's answer is seen."""
 
 
 OUTCOMES = {
@@ -64,7 +64,7 @@ async def send(session: aiohttp.ClientSession, url: str, api_key: str, planned: 
             if not planned.body.get("stream") or answer.status != 200:
                 await answer.read()
                 return str(answer.status)
-            return await _read_stream(answer, planned.scenario.leaves_after)
+            return await _read_stream(answer, planned.scenario.disconnects_after)
     except TimeoutError:
         return "late"
     except aiohttp.ClientPayloadError:
@@ -73,7 +73,7 @@ async def send(session: aiohttp.ClientSession, url: str, api_key: str, planned: 
         return "none"
 
 
-async def _read_stream(answer: aiohttp.ClientResponse, leaves_after: int | None) -> str:
+async def _read_stream(answer: aiohttp.ClientResponse, disconnects_after: int | None) -> str:
     events = 0
     async for line in answer.content:
         if not line.startswith(b"data:"):
@@ -84,7 +84,7 @@ async def _read_stream(answer: aiohttp.ClientResponse, leaves_after: int | None)
         events += 1
         if bytes(msgspec.json.decode(data, type=_Event).error) not in (b"", b"null"):
             return "cut"
-        if leaves_after is not None and events >= leaves_after:
+        if disconnects_after is not None and events >= disconnects_after:
             answer.close()
             return "left"
     return "cut"
@@ -93,7 +93,7 @@ async def _read_stream(answer: aiohttp.ClientResponse, leaves_after: int | None)
 async def drive(load: Load, tally: Tally, tick: Callable[[], None]) -> bool:
     """Send until the time is over, then wait for what is open. False when it was interrupted."""
     tasks: set[asyncio.Task[None]] = set()
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=GIVE_UP_S)
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=CALLER_TIMEOUT_S)
     connector = aiohttp.TCPConnector(limit=load.concurrency)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
 
@@ -120,7 +120,7 @@ async def drive(load: Load, tally: Tally, tick: Callable[[], None]) -> bool:
                     tasks.add(task)
                     task.add_done_callback(tasks.discard)
                 if tasks:
-                    await asyncio.wait(tasks, timeout=GIVE_UP_S)
+                    await asyncio.wait(tasks, timeout=CALLER_TIMEOUT_S)
             except asyncio.CancelledError:
                 return False
             finally:
@@ -145,7 +145,7 @@ async def _ticking(tick: Callable[[], None]) -> AsyncGenerator[None]:
         tick()
 
 
-async def refusal(url: str, api_key: str) -> str | None:
+async def why_not_ready(url: str, api_key: str) -> str | None:
     """Why no traffic can be driven, in one sentence; None when the gateway is ready and knows the key and the demo models."""
     timeout = aiohttp.ClientTimeout(total=10)
     try:

@@ -12,15 +12,15 @@ Json = dict[str, Any]  # Any: request bodies are built here and only ever serial
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A kind of request; ``weight`` is its share among all. ``leaves_after`` events the caller hangs up; ``path`` is below
-    ``/v1``."""
+    """A kind of request; ``weight`` is its share among all, ``path`` is below ``/v1``. After ``disconnects_after`` events of the
+    answer the caller disconnects."""
 
     name: str
     weight: int
     model: str
     body: Callable[[random.Random], Json] = field(default=lambda rng: {"messages": _messages(rng)})
     wrong_key: bool = False
-    leaves_after: int | None = None
+    disconnects_after: int | None = None
     path: str = "/chat/completions"
 
 
@@ -82,7 +82,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("tool call, streamed", 3, "demo/fast", _chat(stream=True, tools=[_WEATHER], tool_choice="required")),
     Scenario("large prompt", 3, "demo/fast", _chat(words=8000)),
     Scenario("embeddings", 4, "demo/embed", _embeddings, path="/embeddings"),
-    Scenario("caller hangs up", 3, "demo/slow", _chat(stream=True), leaves_after=3),
+    Scenario("caller hangs up", 3, "demo/slow", _chat(stream=True), disconnects_after=3),
     Scenario("provider limits", 2, "demo/rate-limited", _chat()),
     Scenario("provider fails", 2, "demo/error", _chat()),
     Scenario("provider overloaded", 1, "demo/overloaded", _chat()),

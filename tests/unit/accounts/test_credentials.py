@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gatewayz.accounts.keys.credentials import CREDENTIAL_LENGTH, Credential, credential_of, new_credential, parse
 
 
-def test_new_key_has_an_id_to_show_and_a_secret_nobody_guesses() -> None:
+def test_new_key_has_a_public_id_and_a_random_secret() -> None:
     made = [new_credential() for _ in range(50)]
     assert len({one.key_id for one in made}) == len({one.value for one in made}) == 50
     for one in made:
@@ -46,12 +46,12 @@ GOOD = "gz_" + "a" * 12 + "_" + "b" * 43
         "x" * 1_000_000,
     ],
 )
-def test_anything_else_is_no_key(value: str) -> None:
+def test_value_of_another_form_is_not_a_key(value: str) -> None:
     assert parse(value) is None
 
 
 @given(st.text())
-def test_no_text_makes_parsing_fail(value: str) -> None:
+def test_parsing_never_raises(value: str) -> None:
     assert parse(value) is None
 
 

@@ -136,7 +136,7 @@ async def test_same_wrong_key_again_costs_no_query(settings: Settings) -> None:
         await database.close()
 
 
-async def test_all_who_miss_at_once_share_one_query(settings: Settings) -> None:
+async def test_concurrent_lookups_of_one_key_share_one_query(settings: Settings) -> None:
     queries: list[str] = []
     database = await Database.open(settings.storage.database, lambda _system, operation, _s: queries.append(operation))
     try:
@@ -221,7 +221,7 @@ async def test_keys_are_listed_and_counted(keys: Keys) -> None:
     assert await keys.count_active() == keys.active == 2
 
 
-async def test_last_use_is_noted_after_the_fact(database: Database, settings: Settings) -> None:
+async def test_last_use_is_written_later(database: Database, settings: Settings) -> None:
     keys = await Keys.open(database, settings)
     _, used = await keys.create("used")
     await keys.create("unused")
@@ -238,7 +238,7 @@ async def test_last_use_is_noted_after_the_fact(database: Database, settings: Se
 
 
 @pytest.mark.parametrize("name", ["", " ", "x" * 201, "two\nlines", "\x1b[31mred"])
-async def test_name_that_would_spoil_a_list_is_refused(keys: Keys, name: str) -> None:
+async def test_unprintable_or_long_name_is_refused(keys: Keys, name: str) -> None:
     with pytest.raises(InvalidRequest, match="name"):
         await keys.create(name)
     with pytest.raises(InvalidRequest, match="customer id"):
@@ -292,7 +292,7 @@ async def test_commands_say_when_there_is_no_database(tmp_path: Path) -> None:
     assert "hunter2" not in str(caught.value)
 
 
-async def test_secret_is_nowhere_but_with_its_owner(
+async def test_secret_is_neither_stored_nor_logged(
     settings: Settings, database: Database, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)

@@ -33,7 +33,7 @@ async def test_pepper_is_made_once_and_kept_to_its_owner(tmp_path: Path) -> None
     assert len(first.value) == 64
 
 
-async def test_all_who_make_it_at_once_get_the_same(tmp_path: Path) -> None:
+async def test_concurrent_creations_get_the_same_pepper(tmp_path: Path) -> None:
     settings = load_settings(data_dir=tmp_path / "data")
     peppers = await asyncio.gather(*(load_pepper(settings, no_keys) for _ in range(16)))
     assert len({pepper.value for pepper in peppers}) == 1

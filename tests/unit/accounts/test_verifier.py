@@ -47,7 +47,7 @@ def verifier_of(store: KeyStore, clock: Clock) -> Verifier:
     )
 
 
-async def test_key_is_believed_for_the_cache_period_and_not_longer(database: Database) -> None:
+async def test_key_is_accepted_for_the_cache_period_and_not_longer(database: Database) -> None:
     store, clock = KeyStore(database), Clock()
     verifier = verifier_of(store, clock)
     credential = (await stored(store)).value
@@ -67,7 +67,7 @@ async def test_key_is_believed_for_the_cache_period_and_not_longer(database: Dat
         await verifier.authenticate(credential)
 
 
-async def test_key_dies_on_time_in_the_middle_of_a_cache_period(database: Database) -> None:
+async def test_key_expires_on_time_within_a_cache_period(database: Database) -> None:
     store, clock = KeyStore(database), Clock()
     verifier = verifier_of(store, clock)
     credential = (await stored(store, expires_in_s=4)).value
@@ -94,7 +94,7 @@ async def test_refusal_is_not_remembered_for_long(database: Database) -> None:
     assert (await verifier.authenticate(late.value)).key_id == late.key_id
 
 
-async def test_hash_of_one_key_opens_no_other(database: Database) -> None:
+async def test_hash_of_one_key_does_not_authenticate_another(database: Database) -> None:
     store = KeyStore(database)
     verifier = verifier_of(store, Clock())
     mine, other = new_credential(), new_credential()
@@ -121,7 +121,9 @@ async def test_memory_is_bounded_and_keeps_what_is_used(database: Database, monk
     assert len(vars(verifier)["_refused"]) == 3
 
 
-async def test_flood_of_made_up_keys_keeps_no_good_one_out(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_flood_of_unknown_keys_does_not_block_known_ones(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "_UNKNOWN_WAITING", 50)
     store, clock = KeyStore(database), Clock()
     verifier = verifier_of(store, clock)

@@ -83,7 +83,7 @@ def test_keys_are_created_listed_and_revoked(tmp_path: Path) -> None:
     assert json.loads(gatewayz("keys", "list", "--json", *where).stdout)[0]["state"] == "revoked"
 
 
-def test_revoking_a_key_that_is_none_says_so(tmp_path: Path) -> None:
+def test_revoking_an_unknown_key_is_an_error_message(tmp_path: Path) -> None:
     done = gatewayz("keys", "revoke", "nothing", "--data-dir", str(tmp_path))
     assert done.returncode == 1
     assert done.stderr.startswith("gatewayz: That is not the id of a key")
@@ -106,7 +106,7 @@ def test_two_workers_serve_behind_one_port_and_end_with_their_supervisor(tmp_pat
     assert eventually(lambda: not [pid for pid in children if Path(f"/proc/{pid}").exists()])
 
 
-def test_a_soft_limit_on_open_files_is_no_limit_on_connections(tmp_path: Path) -> None:
+def test_soft_limit_on_open_files_does_not_limit_connections(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(512, soft), hard))  # what the gateway is started with
     try:

@@ -25,14 +25,14 @@ def same(config: ConfigFile) -> ConfigFile:
     return config
 
 
-def test_a_replacement_goes_on_with_what_was_in_force(tmp_path: Path) -> None:
+def test_replacement_worker_uses_the_kept_copy_while_the_file_is_invalid(tmp_path: Path) -> None:
     source(tmp_path, GOOD).first(same, replacement=True)
     config, wrong = source(tmp_path, "nonsense: 1\n").first(same, replacement=True)
     assert set(config.groups) == {"mine"}
     assert "line 1: nonsense" in str(wrong)
 
 
-def test_what_was_applied_later_counts(tmp_path: Path) -> None:
+def test_kept_copy_is_the_last_one_applied(tmp_path: Path) -> None:
     running = source(tmp_path, GOOD)
     running.first(same, replacement=True)
     source(tmp_path, GOOD.replace("mine", "yours"))
@@ -42,25 +42,25 @@ def test_what_was_applied_later_counts(tmp_path: Path) -> None:
     assert set(config.groups) == {"yours"}
 
 
-def test_a_mistake_at_the_start_is_a_mistake(tmp_path: Path) -> None:
+def test_invalid_file_at_the_start_is_an_error(tmp_path: Path) -> None:
     source(tmp_path, GOOD).first(same, replacement=False)
     with pytest.raises(ConfigurationError, match="line 1: nonsense"):
         source(tmp_path, "nonsense: 1\n").first(same, replacement=False)
 
 
-def test_without_a_copy_there_is_nothing_to_go_on_with(tmp_path: Path) -> None:
+def test_replacement_worker_without_a_kept_copy_fails(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="line 1: nonsense"):
         source(tmp_path, "nonsense: 1\n").first(same, replacement=True)
 
 
-def test_a_directory_that_cannot_be_written_costs_only_the_copy(tmp_path: Path) -> None:
+def test_unwritable_data_directory_loses_only_the_copy(tmp_path: Path) -> None:
     file = tmp_path / "gatewayz.yaml"
     file.write_text(GOOD)
     config, wrong = ConfigSource(file, tmp_path / "missing", shipped_catalog()).first(same)
     assert (set(config.groups), wrong) == ({"mine"}, None)
 
 
-def test_no_file_is_the_catalogue_and_leaves_no_copy(tmp_path: Path) -> None:
+def test_without_a_file_the_catalogue_is_used_and_no_copy_kept(tmp_path: Path) -> None:
     config, _ = ConfigSource(None, tmp_path, shipped_catalog()).first(same)
     assert config.providers == shipped_catalog()
     assert list(tmp_path.iterdir()) == []

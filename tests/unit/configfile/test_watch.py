@@ -79,7 +79,7 @@ async def test_sighup_reads_the_file_even_unchanged(rig: Rig) -> None:
     assert (rig.applied, rig.results) == (["one"], ["applied"])
 
 
-async def test_a_defect_of_ours_is_a_rejection_too(rig: Rig) -> None:
+async def test_exception_while_reading_a_file_rejects_it(rig: Rig) -> None:
     rig.defect = True
     assert rig.reloader.reload() == "rejected"
     assert rig.applied == []

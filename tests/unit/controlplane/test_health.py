@@ -42,7 +42,7 @@ async def test_health_has_the_documented_shape() -> None:
     assert abs(datetime.fromisoformat(body["timestamp"]) - datetime.now(UTC)) < timedelta(minutes=1)
 
 
-async def test_what_is_not_configured_harms_nothing(plane: ControlPlane) -> None:
+async def test_unconfigured_dependency_is_not_unhealthy(plane: ControlPlane) -> None:
     body = (await plane.http.get("/health")).json()
     assert body["status"] == "healthy"
     assert set(body["checks"].values()) == {"not configured"}
@@ -59,7 +59,7 @@ async def test_what_is_not_configured_harms_nothing(plane: ControlPlane) -> None
         ("redis", "not configured", True, "healthy"),
     ],
 )
-async def test_what_is_critical_makes_it_503(
+async def test_unhealthy_critical_dependency_is_503(
     dependency: Dependency, result: CheckResult, redis_required: bool, status: Status
 ) -> None:
     checks: dict[Dependency, Check] = {**ALL_WELL, dependency: found(result)}
@@ -143,7 +143,7 @@ async def test_database_that_stops_is_noticed_and_so_is_its_return(postgres: Pos
         await database.close()
 
 
-async def test_redis_is_asked(redis_url: str) -> None:
+async def test_redis_check_pings_redis(redis_url: str) -> None:
     cache = Cache.open(redis_url)
     try:
         assert await redis_check(cache)() == "healthy"

@@ -14,7 +14,7 @@ from tests.unit.controlplane.rig import OWN, TEXT, ControlPlane, FakeCollector, 
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
-async def test_without_a_collector_they_are_this_processs_own(plane: ControlPlane) -> None:
+async def test_metrics_without_a_collector_are_this_processs_own(plane: ControlPlane) -> None:
     answer = await plane.http.get("/metrics", headers={"accept": OPEN_METRICS})
     assert (answer.status_code, answer.content) == (200, OWN)
     assert answer.headers["content-type"] == TEXT
@@ -24,14 +24,14 @@ async def test_without_a_collector_they_are_this_processs_own(plane: ControlPlan
     assert [family.name for family in text_string_to_metric_families(answer.text)] == ["up"]
 
 
-async def test_head_tells_the_size_and_sends_nothing(plane: ControlPlane) -> None:
+async def test_head_of_metrics_has_the_length_and_no_body(plane: ControlPlane) -> None:
     answer = await plane.http.head("/metrics")
     assert (answer.status_code, answer.content) == (200, b"")
     assert answer.headers["content-length"] == str(len(OWN))
     assert answer.headers["content-type"] == TEXT
 
 
-async def test_collectors_exposition_is_handed_on_as_it_is(collector: FakeCollector, collector_url: str) -> None:
+async def test_collectors_exposition_is_forwarded_unchanged(collector: FakeCollector, collector_url: str) -> None:
     async with control_plane(collector_metrics_url=collector_url) as plane:
         answer = await plane.http.get("/metrics")
         assert (answer.status_code, answer.content) == (200, collector.body)
@@ -43,9 +43,7 @@ async def test_collectors_exposition_is_handed_on_as_it_is(collector: FakeCollec
         assert (head.content, head.headers["content-length"]) == (b"", str(len(collector.body)))
 
 
-async def test_open_metrics_with_exemplars_comes_to_those_who_ask_for_it(
-    collector: FakeCollector, collector_url: str
-) -> None:
+async def test_accept_header_selects_open_metrics_with_exemplars(collector: FakeCollector, collector_url: str) -> None:
     collector.content_type = OPEN_METRICS
     collector.body = b'# TYPE a counter\na_total 1.0 # {trace_id="0af7651916cd43dd8448eb211c80319c"} 1.0\n# EOF\n'
     async with control_plane(collector_metrics_url=collector_url) as plane:
@@ -86,7 +84,7 @@ async def test_collector_that_is_away_is_503_with_a_plain_sentence() -> None:
     assert "Traceback" not in answer.text
 
 
-async def test_collector_that_is_silent_is_given_up(collector: FakeCollector, collector_url: str) -> None:
+async def test_silent_collector_times_out(collector: FakeCollector, collector_url: str) -> None:
     collector.silent = True
     async with control_plane(collector_metrics_url=collector_url) as plane:
         async with asyncio.timeout(20):
@@ -109,7 +107,7 @@ async def test_collector_that_is_silent_is_given_up(collector: FakeCollector, co
         {"x-api-key": "opensesame"},
     ],
 )
-async def test_token_closes_them(headers: dict[str, str]) -> None:
+async def test_metrics_are_401_without_the_token_that_is_set(headers: dict[str, str]) -> None:
     async with control_plane(metrics_token="opensesame") as plane:
         raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
         answer = await plane.http.get("/metrics", headers=httpx.Headers(raw))
@@ -121,12 +119,12 @@ async def test_token_closes_them(headers: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer"])
-async def test_token_opens_them(scheme: str) -> None:
+async def test_metrics_token_is_accepted_as_bearer(scheme: str) -> None:
     async with control_plane(metrics_token="opensesame") as plane:
         answer = await plane.http.get("/metrics", headers={"authorization": f"{scheme} opensesame"})
         assert answer.status_code == 200
 
 
-async def test_paths_below_are_not_swallowed_and_nothing_redirects(plane: ControlPlane) -> None:
+async def test_paths_below_metrics_are_404_and_nothing_redirects(plane: ControlPlane) -> None:
     for path in ("/metrics/", "/metrics/x"):
         assert (await plane.http.get(path)).status_code == 404

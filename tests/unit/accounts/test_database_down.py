@@ -78,7 +78,9 @@ async def settled(verifier: Verifier) -> None:
     await until(lambda: not vars(verifier)["_lookups"])
 
 
-async def test_stopped_database(postgres: PostgresServer, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_stopped_database_refuses_unknown_keys_with_503_and_accepts_known_ones(
+    postgres: PostgresServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO)
     async with rigged(postgres.create_database(), tmp_path) as rig:
         identity, credential = await rig.keys.create("known")
@@ -158,7 +160,7 @@ async def test_frozen_database_costs_one_wait_and_no_more(postgres: PostgresServ
         assert (await rig.verifier.authenticate(never_seen)).name == "never seen"
 
 
-async def test_locked_sqlite_file(tmp_path: Path) -> None:
+async def test_locked_sqlite_file_is_treated_as_a_database_that_is_down(tmp_path: Path) -> None:
     file = tmp_path / "gatewayz.db"
     async with rigged(f"sqlite:///{file}?timeout=0.1", tmp_path) as rig:
         identity, credential = await rig.keys.create("known")
