@@ -70,6 +70,7 @@ def run_server(settings: Settings) -> int:
             server_header=False,
             backlog=BACKLOG,
             timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_worker_healthcheck=60,  # a worker that starts on a busy machine is slow, not dead; the default is 5 s
             timeout_graceful_shutdown=max(1, int(settings.server.drain_s)),
         )
         if settings.server.workers > 1:
