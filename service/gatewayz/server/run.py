@@ -59,8 +59,7 @@ def run_server(settings: Settings) -> int:
             factory=True,
             workers=settings.server.workers,
             loop="uvloop",
-            # By name: as a class it would be imported, and the whole gateway with it, before a worker can answer its supervisor,
-            # which replaces workers that have not answered within 5 s; on a slow machine none would ever start.
+            # By name: as a class it would be imported, and the whole gateway with it, before a worker can answer its supervisor.
             http="gatewayz.server.protocol:LimitedProtocol",
             ws="none",
             lifespan="on",
