@@ -42,7 +42,8 @@ def main() -> int:
                 beside.send_signal(signal.SIGINT)  # it ends what its tests have started
             beside.wait()
         counts = counted([report.read_text(errors="replace"), log.read_text(errors="replace")])
-    print(f"\n{line(counts)} in {time.monotonic() - began_s:.0f} s")
+    print(f"\nBoth halves took {time.monotonic() - began_s:.0f} s.")
+    print(line(counts))
     return max(ahead, beside.returncode, key=abs)
 
 
