@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo check test bench lock docs clean
+.PHONY: help setup run demo check test prove bench lock docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -27,6 +27,11 @@ check: $(VENV)/.dev ## lint, types, import contract, generated files
 
 test: $(VENV)/.dev ## everything that CI runs: unit, contract and stack tests
 	@$(BIN)/pytest
+
+# MINUTES: of the soak. FUZZ_BODIES, FUZZ_ANSWERS: more of them. GATEWAYZ_TEST_SEED: the seed of an earlier run, which shows it.
+prove: $(VENV)/.dev ## the long campaigns that `make test` takes a tenth of: fuzzing, outages, then a soak
+	@$(BIN)/pytest -m prove
+	@$(BIN)/python -m benchmarks soak --minutes $(or $(MINUTES),10)
 
 bench: $(VENV)/.dev ## measure CPU per request, latency and memory on this machine
 	@$(BIN)/python -m benchmarks

@@ -12,14 +12,17 @@ from typing import TypeVar
 
 import msgspec
 
-from benchmarks import machine, measure, report, route_rows, soak, soak_report
+from benchmarks import machine, measure, report, summary
+from benchmarks.load.program import build
 from benchmarks.processes import BenchmarkFailed, choose_cores
-from benchmarks.profiling import profile
+from benchmarks.profile.run import profile
 from benchmarks.records import Plan, Result
-from benchmarks.routes import ROUTES
+from benchmarks.routes.measure import chosen, measure_routes, route_rows
+from benchmarks.routes.table import ROUTES
 from benchmarks.shapes import SHAPES
+from benchmarks.soak import report as soak_report
+from benchmarks.soak.run import soak
 from benchmarks.subjects import SUBJECTS
-from benchmarks.tool import build
 
 T = TypeVar("T")
 
@@ -51,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "profile":
             plan = _plan(options)
             subject = plan.subjects[-1]  # telemetry on, unless something else was asked for
-            routes = route_rows.chosen(plan)
+            routes = chosen(plan)
             shape = routes[0] if options.route else plan.shapes[0]
             connections = 16 if options.connections is None else plan.connections[0]
             print(profile(shape, subject, connections, plan.seconds, options.clock, options.lines))
@@ -71,8 +74,8 @@ def _measure(options: argparse.Namespace) -> int:
     described = machine.describe(cores)
     with tempfile.TemporaryDirectory(prefix="gatewayz-bench-") as scratch:
         runs, started_in_s = measure.measure(plan, program, cores, Path(scratch), _say) if plan.shapes else ([], {})
-        along = route_rows.measure_routes(plan, program, cores, Path(scratch), _say)
-    rows, ways = measure.rows_of(plan, runs), route_rows.route_rows(plan, along)
+        along = measure_routes(plan, program, cores, Path(scratch), _say)
+    rows, ways = measure.rows_of(plan, runs), route_rows(plan, along)
     result = Result(described, plan, started_in_s, tuple(runs), rows, tuple(along), ways)
     _keep("measure", described.taken_at, result)
     text = report.markdown(result)
@@ -85,11 +88,12 @@ def _measure(options: argparse.Namespace) -> int:
         print("docs/performance.md is left as it was: void rows prove nothing.", file=sys.stderr)
     elif options.write:
         report.write(text)
+        summary.write(summary.markdown(result))
     return 1 if result.voids else 0
 
 
 def _soak(options: argparse.Namespace) -> int:
-    result = soak.soak(options.minutes, options.rate, _say)
+    result = soak(options.minutes, options.rate, _say)
     _keep("soak", result.machine.taken_at, result)
     text = soak_report.markdown(result)
     print(text)

@@ -8,10 +8,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.load.program import ClientResult, Server, SinkCounts, run_client, sink_counts
 from benchmarks.processes import BenchmarkFailed, Cores
 from benchmarks.records import Plan, Row, Run, fold
 from benchmarks.subjects import Asked, Subject, SubjectName, start
-from benchmarks.tool import ClientResult, Server, SinkCounts, run_client, sink_counts
 
 WARM_UP_CONNECTIONS = 16
 

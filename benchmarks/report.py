@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.processes import BenchmarkFailed
 from benchmarks.records import Machine, Result, Row
-from benchmarks.route_report import missed_by_routes, route_tables
+from benchmarks.routes.report import missed_by_routes, route_tables
 from benchmarks.shapes import Shape, title
 from benchmarks.subjects import label
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, assert_never
 
+from benchmarks.load.program import get
 from benchmarks.processes import BenchmarkFailed, Child, free_port, wait_until
-from benchmarks.routes import Breaker, Route
-from benchmarks.scripts import KEY_VARIABLE, write_config
+from benchmarks.providers import KEY_VARIABLE, write_config
+from benchmarks.routes.table import Breaker, Route
 from benchmarks.shapes import SHAPES, Shape, chat_body, http_request
-from benchmarks.tool import get
 
 SubjectName = Literal["bare", "off", "on"]
 SUBJECTS: tuple[SubjectName, ...] = ("bare", "off", "on")
@@ -136,7 +136,7 @@ def write_requests(scratch: Path, paths: Mapping[Shape, str], key: str) -> dict[
 def _start_bare(core: int, scratch: Path) -> Subject:
     port = free_port()
     environment = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "benchmarks.bare", str(port)]
+    command = [sys.executable, "-m", "benchmarks.yardstick", str(port)]
     child = Child(command, core=core, log=scratch / "log", environment=environment)
     paths: dict[Shape, str] = {shape: f"/{shape}" for shape in SHAPES}
     return _ready("bare", child, port, "/", write_requests(scratch, paths, "none"))
@@ -151,7 +151,7 @@ def start_gateway(
     port = free_port()
     command = [sys.executable, "-m", "gatewayz", "serve", "--port", str(port)]
     if profiled:
-        command = [sys.executable, "-m", "benchmarks.profiled", str(port), *profiled]
+        command = [sys.executable, "-m", "benchmarks.profile.gateway", str(port), *profiled]
     child = Child(command, core=core, log=scratch / "log", environment=environment)
     paths: dict[Shape, str] = dict.fromkeys(SHAPES, "/v1/chat/completions")
     return replace(_ready(name, child, port, "/health", write_requests(scratch, paths, key)), key=key)

@@ -210,6 +210,11 @@ class Settings(BaseSettings):
         return value
 
     @property
+    def sqlite_file(self) -> Path | None:
+        """The database file in the data directory, or None where another database is set."""
+        return self.data_dir / "gatewayz.db" if self.database_url is None else None
+
+    @property
     def database(self) -> str:
         """The SQLAlchemy address in force."""
         return self.database_url or f"sqlite+aiosqlite:///{(self.data_dir / 'gatewayz.db').absolute()}"

@@ -49,6 +49,9 @@ RequestOutcome = Literal["ok", "caller_error", "refused", "provider_error", "gat
 IncomingTrace = Literal["continue", "link", "ignore"]
 """What happens to an authenticated caller's trace context."""
 
+KeyScope = Literal["inference", "usage:read", "admin:read", "admin:write"]
+"""What a key may be used for: calls, reading usage and cost, reading or changing what the gateway is set to."""
+
 ErrorType = Literal[
     "caller_invalid_request",
     "caller_unauthenticated",
@@ -94,6 +97,7 @@ class KeyIdentity(Record, frozen=True):
     name: str
     customer_id: str | None = None
     incoming_trace: IncomingTrace = "continue"
+    scopes: tuple[KeyScope, ...] = ("inference",)
 
 
 class Usage(Record, frozen=True):

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from tests.fakes.clients import get, post
 from tests.fakes.gateway import LiveGateway, running_gateway
 from tests.fakes.otlp import HttpSink, attributes
 from tests.fakes.provider.server import FakeLLM
@@ -69,7 +70,7 @@ class Rig:
     def post(self, body: bytes, path: str = "/v1/chat/completions", **headers: str) -> httpx.Response:
         sent = {"authorization": f"Bearer {self.gateway.api_key}", "content-type": "application/json"}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        return httpx.post(self.gateway.url + path, content=body, headers=sent, trust_env=False, timeout=60)
+        return post(self.gateway.url + path, content=body, headers=sent)
 
     def server_spans(self) -> list[dict[str, Any]]:
         """Attributes of the requests' spans so far."""
@@ -84,7 +85,7 @@ class Rig:
 
     def closed(self, reason: str) -> float:
         """``gatewayz.connections.closed`` for that reason, as exposed."""
-        text = httpx.get(f"{self.gateway.url}/metrics", trust_env=False).text
+        text = get(f"{self.gateway.url}/metrics").text
         wanted = f'gatewayz_connections_closed_total{{reason="{reason}"}}'
         return next(float(line.split()[-1]) for line in text.splitlines() if line.startswith(wanted))
 

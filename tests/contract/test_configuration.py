@@ -11,6 +11,7 @@ from pathlib import Path
 import openai
 import pytest
 
+from tests.fakes.clients import openai_client
 from tests.fakes.gateway import LiveGateway, running_gateway
 from tests.fakes.provider.server import FakeLLM, Received
 from tests.polling import eventually
@@ -47,7 +48,7 @@ def configured(tmp_path_factory: pytest.TempPathFactory, file: Path) -> Generato
 
 @pytest.fixture
 def sdk(configured: LiveGateway) -> Generator[openai.OpenAI]:
-    with openai.OpenAI(base_url=configured.openai_url, api_key=configured.api_key, max_retries=0) as one:
+    with openai_client(configured) as one:
         yield one
 
 
@@ -56,7 +57,7 @@ def ask(client: openai.OpenAI, model: str) -> str:
     return answer.choices[0].message.content or ""
 
 
-def test_three_lines_make_a_provider_whose_keys_take_turns(sdk: openai.OpenAI, upstream: FakeLLM) -> None:
+def test_provider_of_three_lines_rotates_its_keys(sdk: openai.OpenAI, upstream: FakeLLM) -> None:
     before = len(upstream.requests)
     for _ in range(3):
         ask(sdk, "acme/ok")
@@ -65,7 +66,7 @@ def test_three_lines_make_a_provider_whose_keys_take_turns(sdk: openai.OpenAI, u
     assert sent[0] == sent[2] != sent[1]
 
 
-def test_a_refused_key_is_noticed_by_nobody_and_rests(sdk: openai.OpenAI, upstream: FakeLLM) -> None:
+def test_refused_key_fails_no_call_and_cools_down(sdk: openai.OpenAI, upstream: FakeLLM) -> None:
     def refuse_the_first(received: Received) -> str:
         return "401" if "acme-key-1" in received.headers["authorization"] else "ok"
 
@@ -81,20 +82,20 @@ def test_a_refused_key_is_noticed_by_nobody_and_rests(sdk: openai.OpenAI, upstre
     assert sent.count("Bearer acme-key-2") == 6
 
 
-def test_what_a_call_cost_is_in_its_record(sdk: openai.OpenAI, configured: LiveGateway) -> None:
+def test_cost_is_in_the_log_record(sdk: openai.OpenAI, configured: LiveGateway) -> None:
     ask(sdk, "mine")
     record = eventually(lambda: [one for one in configured.records() if one.get("model") == "mine"])[-1]
     usage = FakeLLM.usage("ok")
     assert record["cost_usd"] == pytest.approx((usage.input_tokens + 2 * usage.output_tokens) / 1e6)
 
 
-def test_the_list_of_models_shows_groups_and_the_new_provider(sdk: openai.OpenAI) -> None:
+def test_model_list_has_groups_and_the_new_provider(sdk: openai.OpenAI) -> None:
     owners = {model.id: model.owned_by for model in sdk.models.list()}
     assert (owners["mine"], owners["acme/ok"]) == ("gatewayz", "acme")
     assert sdk.models.retrieve("mine").owned_by == "gatewayz"
 
 
-def test_reloads_under_load_fail_no_call_and_a_bad_file_changes_nothing(
+def test_reload_under_load_fails_no_call_and_a_bad_file_changes_nothing(
     sdk: openai.OpenAI, configured: LiveGateway, file: Path, upstream: FakeLLM
 ) -> None:
     good = file.read_text()
@@ -134,9 +135,7 @@ def test_reloads_under_load_fail_no_call_and_a_bad_file_changes_nothing(
     file.write_text(good)
 
 
-def test_sighup_reads_the_file_again_and_the_gateway_lives(
-    sdk: openai.OpenAI, configured: LiveGateway, file: Path
-) -> None:
+def test_sighup_reloads_the_file(sdk: openai.OpenAI, configured: LiveGateway, file: Path) -> None:
     seen = len(configured.records("configuration applied"))
     os.kill(configured.pid, signal.SIGHUP)
     eventually(lambda: len(configured.records("configuration applied")) > seen)
@@ -144,7 +143,7 @@ def test_sighup_reads_the_file_again_and_the_gateway_lives(
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the workers in /proc")
-def test_with_several_workers_each_reads_the_file_and_one_that_dies_is_replaced_even_while_it_is_bad(
+def test_every_worker_reloads_and_a_dead_one_is_replaced_even_while_the_file_is_bad(
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "gatewayz.yaml"
@@ -162,7 +161,7 @@ def test_with_several_workers_each_reads_the_file_and_one_that_dies_is_replaced_
         eventually(lambda: len(live.records("gateway ready")) == 3)
         assert len(live.records(rejected)) == 3
         for _ in range(6):
-            with openai.OpenAI(base_url=live.openai_url, api_key=live.api_key, max_retries=2) as client:
+            with openai_client(live, max_retries=2) as client:
                 assert ask(client, "mine")
 
 

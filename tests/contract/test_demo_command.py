@@ -15,7 +15,7 @@ def command(gateway: LiveGateway, *options: str) -> list[str]:
     return [sys.executable, "-m", "gatewayz", "demo", "--gateway", gateway.url, "--seed", "1", *options]
 
 
-def test_a_short_demo_shows_what_was_sent_and_answered(gateway: LiveGateway) -> None:
+def test_demo_prints_what_was_sent_and_answered(gateway: LiveGateway) -> None:
     done = subprocess.run(
         command(gateway, "--seconds", "3", "--rate", "20", "--api-key", gateway.api_key),
         env=clean_environment(),
@@ -33,7 +33,7 @@ def test_a_short_demo_shows_what_was_sent_and_answered(gateway: LiveGateway) -> 
     assert done.stderr == ""
 
 
-def test_ctrl_c_ends_the_demo_with_what_there_is_to_show(gateway: LiveGateway, tmp_path: Path) -> None:
+def test_ctrl_c_ends_the_demo_with_its_summary(gateway: LiveGateway, tmp_path: Path) -> None:
     output = tmp_path / "demo.log"
     with (
         output.open("wb") as file,
@@ -61,7 +61,7 @@ def test_ctrl_c_ends_the_demo_with_what_there_is_to_show(gateway: LiveGateway, t
     assert "Traceback" not in printed
 
 
-def test_a_demo_without_a_key_makes_one_where_the_database_is_and_revokes_it(gateway: LiveGateway) -> None:
+def test_demo_without_a_key_creates_one_and_revokes_it(gateway: LiveGateway) -> None:
     done = subprocess.run(
         command(gateway, "--seconds", "1", "--rate", "30", "--data-dir", str(gateway.data_dir)),
         env=clean_environment(),

@@ -8,11 +8,12 @@ import re
 import urllib.request
 from collections.abc import Iterable
 
-import anthropic
 import openai
 import pytest
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam, ChatCompletionToolParam
 
+from tests.contract.conftest import IMPATIENT, IN_A_HURRY
+from tests.fakes.clients import anthropic_client, openai_client
 from tests.fakes.gateway import LiveGateway
 from tests.polling import eventually
 
@@ -43,7 +44,7 @@ async def collect(stream: openai.AsyncStream[ChatCompletionChunk], seen: list[Ch
         seen.append(chunk)
 
 
-def test_an_answer_has_text_a_finish_reason_and_usage(client: openai.OpenAI) -> None:
+def test_answer_has_text_finish_reason_and_usage(client: openai.OpenAI) -> None:
     answer = client.chat.completions.create(model="demo/fast", messages=HELLO)
 
     assert answer.choices[0].message.content
@@ -54,11 +55,11 @@ def test_an_answer_has_text_a_finish_reason_and_usage(client: openai.OpenAI) -> 
     assert answer.model == "fast"
 
 
-def test_a_plain_model_name_finds_its_provider(client: openai.OpenAI) -> None:
+def test_plain_model_name_finds_its_provider(client: openai.OpenAI) -> None:
     assert client.chat.completions.create(model="fast", messages=HELLO).choices
 
 
-def test_a_stream_adds_up_to_the_answer(client: openai.OpenAI) -> None:
+def test_stream_adds_up_to_the_answer(client: openai.OpenAI) -> None:
     whole = client.chat.completions.create(model="demo/fast", messages=HELLO)
 
     with client.chat.completions.create(model="demo/fast", messages=HELLO, stream=True) as stream:
@@ -69,7 +70,7 @@ def test_a_stream_adds_up_to_the_answer(client: openai.OpenAI) -> None:
     assert len(chunks) > 3
 
 
-def test_usage_is_streamed_to_those_who_ask_and_to_nobody_else(client: openai.OpenAI) -> None:
+def test_usage_is_streamed_only_to_callers_that_ask(client: openai.OpenAI) -> None:
     whole = client.chat.completions.create(model="demo/fast", messages=HELLO)
 
     with client.chat.completions.create(model="demo/fast", messages=HELLO, stream=True) as stream:
@@ -88,7 +89,7 @@ def test_usage_is_streamed_to_those_who_ask_and_to_nobody_else(client: openai.Op
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_tool_call_arrives_whole(client: openai.OpenAI, stream: bool) -> None:
+def test_tool_call_arrives_whole(client: openai.OpenAI, stream: bool) -> None:
     messages: list[ChatCompletionMessageParam] = [{"role": "user", "content": "What is the weather in Ghent?"}]
     if stream:
         with client.chat.completions.stream(model="demo/fast", messages=messages, tools=[WEATHER]) as events:
@@ -107,7 +108,7 @@ def test_a_tool_call_arrives_whole(client: openai.OpenAI, stream: bool) -> None:
     assert isinstance(json.loads(call.function.arguments)["city"], str)
 
 
-def test_a_json_schema_is_obeyed(client: openai.OpenAI) -> None:
+def test_json_schema_is_obeyed(client: openai.OpenAI) -> None:
     answer = client.chat.completions.create(
         model="demo/fast",
         messages=HELLO,
@@ -129,7 +130,7 @@ def test_models_are_listed_and_retrieved(client: openai.OpenAI) -> None:
 
 
 def test_anthropics_client_reads_the_same_list(gateway: LiveGateway) -> None:
-    with anthropic.Anthropic(base_url=gateway.url, api_key=gateway.api_key, max_retries=0) as client:
+    with anthropic_client(gateway) as client:
         models = {model.id: model for model in client.models.list(limit=1000)}
         one = client.models.retrieve("demo/fast")
     assert one.to_dict() == models["demo/fast"].to_dict()
@@ -145,7 +146,7 @@ def test_every_answer_names_its_request_and_its_trace(client: openai.OpenAI) -> 
     assert raw.request_id == raw.headers["x-request-id"]
 
 
-def test_a_callers_trace_is_continued(client: openai.OpenAI) -> None:
+def test_callers_trace_is_continued(client: openai.OpenAI) -> None:
     trace_id = "4bf92f3577b34da6a3ce929d0e0e4736"
     raw = client.chat.completions.with_raw_response.create(
         model="demo/fast",
@@ -156,9 +157,9 @@ def test_a_callers_trace_is_continued(client: openai.OpenAI) -> None:
     assert raw.headers["traceresponse"].startswith(f"00-{trace_id}-")
 
 
-def test_a_wrong_key_is_an_authentication_error(gateway: LiveGateway) -> None:
+def test_wrong_key_is_an_authentication_error(gateway: LiveGateway) -> None:
     with (
-        openai.OpenAI(base_url=gateway.openai_url, api_key="gz_wrong", max_retries=0) as stranger,
+        openai_client(gateway, api_key="gz_wrong") as stranger,
         pytest.raises(openai.AuthenticationError) as caught,
     ):
         stranger.chat.completions.create(model="demo/fast", messages=HELLO)
@@ -168,14 +169,14 @@ def test_a_wrong_key_is_an_authentication_error(gateway: LiveGateway) -> None:
 
 
 @pytest.mark.parametrize("model", ["demo/no-such-model", "no-such-model", "nobody/model"])
-def test_an_unknown_model_is_not_found(client: openai.OpenAI, model: str) -> None:
+def test_unknown_model_is_not_found(client: openai.OpenAI, model: str) -> None:
     with pytest.raises(openai.NotFoundError) as caught:
         client.chat.completions.create(model=model, messages=HELLO)
 
     assert caught.value.code == "model_not_found"
 
 
-def test_a_request_without_messages_is_a_bad_request_that_names_the_member(client: openai.OpenAI) -> None:
+def test_request_without_messages_is_refused_by_name(client: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as caught:
         client.chat.completions.create(model="demo/fast", messages=[])
 
@@ -191,24 +192,24 @@ def test_a_request_without_messages_is_a_bad_request_that_names_the_member(clien
         ("demo/overloaded", openai.InternalServerError, "provider_overloaded"),
     ],
 )
-def test_a_provider_that_fails_is_the_matching_error(
+def test_provider_failure_is_the_matching_sdk_error(
     client: openai.OpenAI, model: str, error: type[openai.APIStatusError], code: str, stream: bool
 ) -> None:
     with pytest.raises(error) as caught:
-        client.chat.completions.create(model=model, messages=HELLO, stream=stream)
+        client.chat.completions.create(model=model, messages=HELLO, stream=stream, extra_headers=IN_A_HURRY)
 
     assert caught.value.code == code
 
 
-def test_a_rate_limit_says_when_to_come_back(client: openai.OpenAI) -> None:
+def test_rate_limit_carries_retry_after(client: openai.OpenAI) -> None:
     with pytest.raises(openai.RateLimitError) as caught:
-        client.chat.completions.create(model="demo/rate-limited", messages=HELLO)
+        client.chat.completions.create(model="demo/rate-limited", messages=HELLO, extra_headers=IN_A_HURRY)
 
     assert int(caught.value.response.headers["retry-after"]) > 0
 
 
 @pytest.mark.parametrize("model", ["demo/cut", "demo/stall"])
-def test_a_stream_that_breaks_raises_in_the_clients_loop_and_never_finishes(client: openai.OpenAI, model: str) -> None:
+def test_broken_stream_raises_in_the_clients_loop_and_never_finishes(client: openai.OpenAI, model: str) -> None:
     seen: list[ChatCompletionChunk] = []
     with (
         client.chat.completions.create(model=model, messages=HELLO, stream=True) as stream,
@@ -220,21 +221,21 @@ def test_a_stream_that_breaks_raises_in_the_clients_loop_and_never_finishes(clie
     assert not [choice for chunk in seen for choice in chunk.choices if choice.finish_reason]
 
 
-def test_a_provider_that_never_begins_is_given_up(client: openai.OpenAI) -> None:
+def test_provider_that_never_begins_is_given_up(client: openai.OpenAI) -> None:
     with pytest.raises(openai.InternalServerError) as caught:
-        client.chat.completions.create(model="demo/hang", messages=HELLO, stream=True)
+        client.chat.completions.create(model="demo/hang", messages=HELLO, stream=True, extra_headers=IMPATIENT)
 
     assert caught.value.status_code == 504
     assert caught.value.code == "provider_first_chunk_timeout"
 
 
-async def test_the_async_client_gets_an_answer(async_client: openai.AsyncOpenAI) -> None:
+async def test_async_client_gets_an_answer(async_client: openai.AsyncOpenAI) -> None:
     answer = await async_client.chat.completions.create(model="demo/fast", messages=HELLO)
 
     assert answer.choices[0].message.content
 
 
-async def test_the_async_client_streams(async_client: openai.AsyncOpenAI) -> None:
+async def test_async_client_streams(async_client: openai.AsyncOpenAI) -> None:
     async with await async_client.chat.completions.create(
         model="demo/thinker",
         messages=HELLO,
@@ -250,7 +251,7 @@ async def test_the_async_client_streams(async_client: openai.AsyncOpenAI) -> Non
     assert usage.completion_tokens_details.reasoning_tokens
 
 
-async def test_the_async_client_is_told_of_a_cut(async_client: openai.AsyncOpenAI) -> None:
+async def test_async_client_is_told_of_a_cut_stream(async_client: openai.AsyncOpenAI) -> None:
     seen: list[ChatCompletionChunk] = []
     async with await async_client.chat.completions.create(model="demo/cut", messages=HELLO, stream=True) as stream:
         with pytest.raises(openai.APIError):
@@ -259,7 +260,7 @@ async def test_the_async_client_is_told_of_a_cut(async_client: openai.AsyncOpenA
     assert text_of(seen)
 
 
-async def test_the_async_clients_own_helper_folds_a_streamed_tool_call(async_client: openai.AsyncOpenAI) -> None:
+async def test_async_clients_helper_folds_a_streamed_tool_call(async_client: openai.AsyncOpenAI) -> None:
     async with async_client.chat.completions.stream(model="demo/fast", messages=HELLO, tools=[WEATHER]) as events:
         async for _ in events:
             pass
@@ -291,7 +292,7 @@ def test_embeddings_take_tokens_and_are_as_long_as_asked_for(client: openai.Open
     assert answer.usage.prompt_tokens == 4
 
 
-def test_a_request_pasted_from_the_readme_embeds(gateway: LiveGateway) -> None:
+def test_embeddings_request_of_the_readme_works(gateway: LiveGateway) -> None:
     request = urllib.request.Request(  # noqa: S310 - an address of ours
         f"{gateway.openai_url}/embeddings",
         data=b'{"model": "demo/embed", "input": "Hello"}',
@@ -303,7 +304,7 @@ def test_a_request_pasted_from_the_readme_embeds(gateway: LiveGateway) -> None:
     assert isinstance(body["data"][0]["embedding"][0], float)
 
 
-def test_what_embeds_is_in_the_list_of_models_and_what_does_not_says_who_does(client: openai.OpenAI) -> None:
+def test_embedding_model_is_listed_and_other_models_name_it(client: openai.OpenAI) -> None:
     assert "demo/embed" in {model.id for model in client.models.list()}
     with pytest.raises(openai.NotFoundError, match="`embed` does"):
         client.embeddings.create(model="demo/fast", input="Hello")
@@ -311,10 +312,10 @@ def test_what_embeds_is_in_the_list_of_models_and_what_does_not_says_who_does(cl
         client.embeddings.create(model="demo/embed", input=["a", ""])
     assert caught.value.param == "input"
     with pytest.raises(openai.RateLimitError):
-        client.embeddings.create(model="demo/rate-limited", input="Hello")
+        client.embeddings.create(model="demo/rate-limited", input="Hello", extra_headers=IN_A_HURRY)
 
 
-def test_the_tokens_of_an_embedding_are_recorded_and_cost_nothing(client: openai.OpenAI, gateway: LiveGateway) -> None:
+def test_embedding_tokens_are_recorded_and_cost_nothing(client: openai.OpenAI, gateway: LiveGateway) -> None:
     answer = client.embeddings.with_raw_response.create(model="demo/embed", input="one two three")
     request_id = answer.headers["x-request-id"]
     (record,) = eventually(lambda: [one for one in gateway.records() if one["request_id"] == request_id])

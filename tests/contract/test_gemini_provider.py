@@ -10,6 +10,7 @@ import orjson
 import pytest
 from openai.types.chat import ChatCompletionMessage
 
+from tests.fakes.clients import openai_client
 from tests.fakes.gateway import LiveGateway, running_gateway
 from tests.unit.wires.gemini.answers import LOGPROBS, THINKING, TOOLS, answer, candidate, event, joined, text, whole
 from tests.unit.wires.gemini.recorder import Recorder, recording
@@ -34,11 +35,11 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, server: Recorder) -> Gener
 @pytest.fixture
 def client(gateway: LiveGateway, server: Recorder) -> Iterator[openai.OpenAI]:
     server.status = 200
-    with openai.OpenAI(base_url=gateway.openai_url, api_key=gateway.api_key, max_retries=0) as made:
+    with openai_client(gateway) as made:
         yield made
 
 
-def test_a_text(client: openai.OpenAI, server: Recorder) -> None:
+def test_text_answer(client: openai.OpenAI, server: Recorder) -> None:
     server.answer = whole(joined(THINKING))
     made = client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "Hello"}])
     assert made.choices[0].message.content == "It is so."
@@ -48,7 +49,7 @@ def test_a_text(client: openai.OpenAI, server: Recorder) -> None:
     assert server.headers["x-goog-api-key"] == "AIza-canary"
 
 
-def test_a_streamed_text(client: openai.OpenAI, server: Recorder) -> None:
+def test_streamed_text_answer(client: openai.OpenAI, server: Recorder) -> None:
     server.answer = b"".join(event(one) for one in THINKING)
     with client.chat.completions.stream(
         model=MODEL, messages=[{"role": "user", "content": "Hello"}], stream_options={"include_usage": True}
@@ -60,7 +61,7 @@ def test_a_streamed_text(client: openai.OpenAI, server: Recorder) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_tool_calls_and_their_way_back(client: openai.OpenAI, server: Recorder, stream: bool) -> None:
+def test_tool_calls_and_their_results(client: openai.OpenAI, server: Recorder, stream: bool) -> None:
     """The client keeps what it does not know, the signature too, so that it goes back with the call."""
     history: list[Json] = [{"role": "user", "content": "What is the weather?"}]
     asked: Json = {"model": MODEL, "messages": history, "tools": [WEATHER_TOOL]}
@@ -84,7 +85,7 @@ def test_tool_calls_and_their_way_back(client: openai.OpenAI, server: Recorder, 
     assert [part["functionResponse"]["name"] for part in results["parts"]] == ["weather", "time", "empty"]
 
 
-def test_a_schema_an_image_and_probabilities(client: openai.OpenAI, server: Recorder) -> None:
+def test_schema_image_and_logprobs(client: openai.OpenAI, server: Recorder) -> None:
     server.answer = whole(joined(LOGPROBS))
     made = client.chat.completions.create(
         model=MODEL,
@@ -103,7 +104,7 @@ def test_a_schema_an_image_and_probabilities(client: openai.OpenAI, server: Reco
     assert server.body["generationConfig"]["responseJsonSchema"] == WEATHER
 
 
-def test_a_refusal(client: openai.OpenAI, server: Recorder) -> None:
+def test_bad_request_carries_the_message_without_the_key(client: openai.OpenAI, server: Recorder) -> None:
     server.status = 400
     server.answer = b'{"error":{"code":400,"message":"Too long for AIza-canary.","status":"INVALID_ARGUMENT"}}'
     with pytest.raises(openai.BadRequestError) as caught:
@@ -112,7 +113,7 @@ def test_a_refusal(client: openai.OpenAI, server: Recorder) -> None:
     assert "AIza-canary" not in str(caught.value.body)
 
 
-def test_a_stream_that_was_cut(client: openai.OpenAI, server: Recorder) -> None:
+def test_cut_stream_ends_in_an_error(client: openai.OpenAI, server: Recorder) -> None:
     server.answer = event(answer(candidate(text("It is"))))
     chunks = client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "Hello"}], stream=True)
     choice = next(chunks).choices[0]

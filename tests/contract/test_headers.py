@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import anthropic
-import openai
 import orjson
 import pytest
 
-from tests.contract.provider_server import HEADERS, ProviderServer, provider_server
+from tests.fakes.clients import anthropic_client, openai_client
 from tests.fakes.gateway import LiveGateway, running_gateway
+from tests.fakes.provider.endpoints import HEADERS, WellProvider, well_provider
 
 FILE = """
 providers:
@@ -57,9 +56,9 @@ NOSY = {
 @dataclass
 class Rig:
     gateway: LiveGateway
-    claude: ProviderServer
-    second: ProviderServer
-    chatty: ProviderServer
+    claude: WellProvider
+    second: WellProvider
+    chatty: WellProvider
 
     def post(
         self, path: str, body: Mapping[str, Any], headers: Mapping[str, str]
@@ -84,9 +83,9 @@ class Rig:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Generator[Rig]:
     directory: Path = tmp_path_factory.mktemp("headers")
     with (
-        provider_server("claude") as claude,
-        provider_server("second") as second,
-        provider_server("chatty") as chatty,
+        well_provider("claude") as claude,
+        well_provider("second") as second,
+        well_provider("chatty") as chatty,
     ):
         file = directory / "gatewayz.yaml"
         file.write_text(FILE.format(claude=claude, second=second, chatty=chatty))
@@ -103,8 +102,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Generator[Rig]:
 @pytest.fixture
 def rig(running: Rig) -> Rig:
     for server in (running.claude, running.second, running.chatty):
-        server.arrived.clear()
-        server.status = 200
+        server.forget()
     return running
 
 
@@ -115,25 +113,25 @@ BETAS = {
 }
 
 
-def test_a_caller_of_messages_has_his_betas_and_version_sent_on(rig: Rig) -> None:
+def test_anthropic_beta_and_version_of_a_messages_caller_are_forwarded(rig: Rig) -> None:
     status, _, _ = rig.post("/v1/messages", {"model": "claude/m", **MESSAGE}, BETAS)
     assert status == 200
-    headers = rig.claude.arrived[-1].headers
+    headers = rig.claude.last.headers
     assert headers["anthropic-beta"] == f"operators-beta-1,{BETAS['anthropic-beta']}"
     assert headers["anthropic-version"] == "2024-01-01"
     assert headers["x-api-key"] == "claude-key"
 
 
-def test_without_a_word_about_it_the_version_is_the_usual_one(rig: Rig) -> None:
+def test_anthropic_version_defaults_to_the_usual_one(rig: Rig) -> None:
     rig.post("/v1/messages", {"model": "claude/m", **MESSAGE}, {})
-    headers = rig.claude.arrived[-1].headers
+    headers = rig.claude.last.headers
     assert (headers["anthropic-version"], headers["anthropic-beta"]) == ("2023-06-01", "operators-beta-1")
     rig.post("/v1/chat/completions", {"model": "claude/m", "messages": MESSAGE["messages"]}, BETAS)
-    headers = rig.claude.arrived[-1].headers
+    headers = rig.claude.last.headers
     assert (headers["anthropic-version"], headers["anthropic-beta"]) == ("2023-06-01", "operators-beta-1")
 
 
-def test_nothing_else_of_a_caller_goes_on(rig: Rig) -> None:
+def test_no_other_header_of_a_caller_is_forwarded(rig: Rig) -> None:
     for path, body in (
         ("/v1/messages", {"model": "claude/m", **MESSAGE}),
         ("/v1/messages/count_tokens", {"model": "claude/m", "messages": MESSAGE["messages"]}),
@@ -143,13 +141,13 @@ def test_nothing_else_of_a_caller_goes_on(rig: Rig) -> None:
     ):
         status, _, _ = rig.post(path, body, {**NOSY, **BETAS, "openai-beta": "assistants=v2"})
         assert status == 200, path
-    arrived = [*rig.claude.arrived, *rig.chatty.arrived]
+    arrived = [*rig.claude.requests, *rig.chatty.requests]
     assert len(arrived) == 5
     for one in arrived:
         allowed = {"authorization", "openai-beta"}
-        if one in rig.claude.arrived:
+        if one in rig.claude.requests:
             allowed = {"anthropic-version", "anthropic-beta", "x-api-key"}
-        elif one is rig.chatty.arrived[-1]:  # translated: another wire
+        elif one is rig.chatty.last:  # translated: another wire
             allowed = {"authorization"}
         assert set(one.headers) <= OURS | allowed, one.path
         told = " ".join(one.headers.values())
@@ -158,60 +156,60 @@ def test_nothing_else_of_a_caller_goes_on(rig: Rig) -> None:
         assert "203.0.113.9" not in told
 
 
-def test_a_beta_of_openai_goes_to_those_who_are_asked_in_the_callers_own_wire(rig: Rig) -> None:
+def test_openai_beta_is_forwarded_only_on_the_same_wire(rig: Rig) -> None:
     beta = {"openai-beta": "assistants=v2"}
     rig.post("/v1/chat/completions", {"model": "chatty/m", "messages": MESSAGE["messages"]}, beta)
-    assert rig.chatty.arrived[-1].headers["openai-beta"] == "assistants=v2"
+    assert rig.chatty.last.headers["openai-beta"] == "assistants=v2"
     rig.post("/v1/responses", {"model": "chatty/m", "input": "Hello"}, beta)  # translated
-    assert rig.chatty.arrived[-1].path == "/v1/chat/completions"
-    assert "openai-beta" not in rig.chatty.arrived[-1].headers
+    assert rig.chatty.last.path == "/v1/chat/completions"
+    assert "openai-beta" not in rig.chatty.last.headers
     rig.post("/v1/chat/completions", {"model": "claude/m", "messages": MESSAGE["messages"]}, beta)
-    assert "openai-beta" not in rig.claude.arrived[-1].headers
+    assert "openai-beta" not in rig.claude.last.headers
 
 
-def test_a_fallback_gets_what_its_own_wire_allows(rig: Rig) -> None:
-    rig.claude.status = 529
+def test_fallback_gets_the_headers_that_its_own_wire_allows(rig: Rig) -> None:
+    rig.claude.scripts.status = 529
     body = {"model": "claude/m", "models": ["second/m", "chatty/m"], **MESSAGE}
     status, headers, _ = rig.post("/v1/messages", body, BETAS)
     assert (status, headers["x-gatewayz-provider"]) == (200, "second")
-    sent = rig.second.arrived[-1].headers
+    sent = rig.second.last.headers
     assert sent["anthropic-beta"] == BETAS["anthropic-beta"]  # the same wire: the operator of that one has set none
     assert (sent["authorization"], "x-api-key" in sent) == ("Bearer second-key", False)
 
-    rig.second.status = 529
+    rig.second.scripts.status = 529
     status, headers, _ = rig.post("/v1/messages", body, BETAS)
     assert (status, headers["x-gatewayz-provider"]) == (200, "chatty")
-    sent = rig.chatty.arrived[-1].headers
+    sent = rig.chatty.last.headers
     assert set(sent) == OURS | {"authorization"}
     assert sent["authorization"] == "Bearer chatty-key"
 
 
 @pytest.mark.parametrize("value", ["x" * 2049, "a b", "a;b", "é", "a,,b", ",", "a/b", "{}"])
-def test_a_beta_that_cannot_be_one_is_refused_by_name_and_not_sent(rig: Rig, value: str) -> None:
+def test_malformed_beta_header_is_refused_by_name_and_not_sent(rig: Rig, value: str) -> None:
     status, _, body = rig.post("/v1/messages", {"model": "claude/m", **MESSAGE}, {"anthropic-beta": value})
     assert status == 400
     assert "anthropic-beta" in body["error"]["message"]
-    assert rig.claude.arrived == []
+    assert rig.claude.requests == []
 
 
-def test_the_sdks_tell_nothing_about_themselves_and_their_betas_arrive(rig: Rig) -> None:
-    with anthropic.Anthropic(base_url=rig.gateway.url, api_key=rig.gateway.api_key, max_retries=0) as client:
+def test_sdk_betas_are_forwarded_and_its_telemetry_headers_are_not(rig: Rig) -> None:
+    with anthropic_client(rig.gateway) as client:
         answer = client.beta.messages.create(
             model="claude/m", max_tokens=5, messages=[{"role": "user", "content": "Hello"}], betas=["one-1", "two-2"]
         )
     assert answer.id == "msg_1"
-    sent = rig.claude.arrived[-1].headers
+    sent = rig.claude.last.headers
     assert sent["anthropic-beta"] == "operators-beta-1,one-1,two-2"
-    with openai.OpenAI(base_url=rig.gateway.openai_url, api_key=rig.gateway.api_key, max_retries=0) as client:
+    with openai_client(rig.gateway) as client:
         client.chat.completions.create(model="chatty/m", messages=[{"role": "user", "content": "Hello"}])
-    for one in (sent, rig.chatty.arrived[-1].headers):
+    for one in (sent, rig.chatty.last.headers):
         assert not [name for name in one if name.startswith("x-stainless")]
         assert one["user-agent"].startswith("gatewayz/")
 
 
 @pytest.mark.parametrize("status", [200, 429, 400])
-def test_what_comes_back_is_what_a_caller_can_use(rig: Rig, status: int) -> None:
-    rig.claude.status = status
+def test_only_useful_headers_of_a_provider_are_returned(rig: Rig, status: int) -> None:
+    rig.claude.scripts.status = status
     seen, headers, _ = rig.post("/v1/messages", {"model": "claude/m", **MESSAGE}, {})
     assert seen == status
     for name in ("openai-processing-ms", "x-ratelimit-remaining-tokens", "anthropic-ratelimit-requests-remaining"):

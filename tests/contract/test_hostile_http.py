@@ -1,4 +1,4 @@
-"""Scenarios C5, C10, C11 of facts/reliability.md: what is no request, and what only begins one."""
+"""Bytes that are no HTTP request, and connections that only begin one."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import resource
 import time
 from collections.abc import Generator
 
-import httpx
 import pytest
 
 from tests.contract.hostile import HEADER_TIMEOUT_S, Rig, chat, ends, rig
+from tests.fakes.clients import get, http_client
 from tests.raw_http import read_reply
 
 LONG = "x" * 40_000
@@ -86,18 +86,18 @@ def refused(hostile: Rig, data: bytes, *, status: int = 400, reason: str = "malf
 
 
 @pytest.mark.parametrize("what", MALFORMED)
-def test_c10_a_malformed_request_opens_no_route(hostile: Rig, what: str) -> None:
+def test_malformed_request_is_refused_and_reaches_no_provider(hostile: Rig, what: str) -> None:
     lines, body = MALFORMED[what]
     refused(hostile, hostile.head(*lines) + body)
     hostile.is_well()
 
 
 @pytest.mark.parametrize("host", ["a/b", "a?b", "a#b", "a b", "a@b", "a\\b", "", "a:b", "é", "a,b c"])
-def test_c10_a_host_is_a_host(hostile: Rig, host: str) -> None:
+def test_malformed_host_is_refused(hostile: Rig, host: str) -> None:
     refused(hostile, hostile.head(LENGTH, host=f"Host: {host}") + BODY)
 
 
-def test_c10_there_is_a_host(hostile: Rig) -> None:
+def test_missing_host_is_refused(hostile: Rig) -> None:
     refused(hostile, hostile.head(LENGTH, host=None) + BODY)
     hostile.is_well()
 
@@ -116,13 +116,13 @@ def test_c10_there_is_a_host(hostile: Rig) -> None:
         b"\x16\x03\x01",
     ],
 )
-def test_c10_a_request_line_is_one(hostile: Rig, first: bytes) -> None:
+def test_malformed_request_line_is_refused(hostile: Rig, first: bytes) -> None:
     refused(hostile, first + b"\r\nHost: a\r\n\r\n")
 
 
 @pytest.mark.parametrize("what", BAD_CHUNKS)
 @pytest.mark.parametrize("together", [True, False])
-def test_c10_a_body_whose_chunks_are_broken_is_answered_and_recorded(hostile: Rig, what: str, together: bool) -> None:
+def test_body_with_broken_chunks_is_answered_and_recorded(hostile: Rig, what: str, together: bool) -> None:
     asked = len(hostile.fake.requests)
     with hostile.connect() as connection:
         head = hostile.head(CHUNKED)
@@ -145,13 +145,13 @@ def test_c10_a_body_whose_chunks_are_broken_is_answered_and_recorded(hostile: Ri
     ("data", "hint"),
     [(b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03", "http://"), (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "HTTP/1.1")],
 )
-def test_another_protocol_is_named(hostile: Rig, data: bytes, hint: str) -> None:
+def test_request_in_another_protocol_is_told_so(hostile: Rig, data: bytes, hint: str) -> None:
     answer = hostile.exchange(data)
     assert (answer.status, answer.error["code"]) == (400, "malformed_request")
     assert hint in answer.error["message"]
 
 
-def test_trailers_are_no_headers(hostile: Rig) -> None:
+def test_trailers_do_not_become_headers(hostile: Rig) -> None:
     head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" + CHUNKED.encode() + b"\r\n\r\n"
     late_key = b"Authorization: Bearer " + hostile.gateway.api_key.encode()
     answer = hostile.exchange(head + CHUNKS[:-2] + late_key + b"\r\n\r\n")
@@ -168,16 +168,16 @@ def test_trailers_are_no_headers(hostile: Rig) -> None:
     ],
     ids=["many", "a long value", "a long name", "many long ones"],
 )
-def test_c11_headers_have_an_end(hostile: Rig, lines: list[str]) -> None:
+def test_too_large_headers_are_refused(hostile: Rig, lines: list[str]) -> None:
     refused(hostile, hostile.head(LENGTH, *lines) + BODY, status=431, reason="headers_too_large")
     hostile.is_well()
 
 
-def test_c11_so_has_the_request_line(hostile: Rig) -> None:
+def test_too_long_request_line_is_refused(hostile: Rig) -> None:
     refused(hostile, hostile.head(LENGTH, path=f"/v1/{LONG}") + BODY, status=431, reason="headers_too_large")
 
 
-def test_c11_a_header_that_never_ends_is_not_read_for_ever(hostile: Rig) -> None:
+def test_endless_header_is_cut_off(hostile: Rig) -> None:
     with hostile.connect() as connection:
         connection.sendall(hostile.head()[:-2] + b"X: " + b"x" * 40_000)
         answer = read_reply(connection)
@@ -185,31 +185,31 @@ def test_c11_a_header_that_never_ends_is_not_read_for_ever(hostile: Rig) -> None
     assert (answer.status, answer.error["code"]) == (431, "headers_too_large")
 
 
-def test_c11_a_hundred_headers_of_32_kb_are_served(hostile: Rig) -> None:
+def test_hundred_headers_of_32_kb_are_served(hostile: Rig) -> None:
     lines = [f"X-{n}: {'x' * 300}" for n in range(95)]
     answer = hostile.exchange(hostile.head(LENGTH, "Connection: close", *lines) + BODY)
     assert answer.status == 200
 
 
-def test_c11_odd_trace_headers_are_ignored(hostile: Rig) -> None:
+def test_odd_trace_headers_are_ignored(hostile: Rig) -> None:
     for headers in ({"baggage": "a=" + "b" * 8192}, {"traceparent": "00-zz-zz-zz"}, {"traceparent": "x" * 5000}):
         assert hostile.post(BODY, **headers).status_code == 200
 
 
-def test_an_error_before_any_route_is_anthropics_on_anthropics_path(hostile: Rig) -> None:
+def test_error_before_routing_is_in_anthropics_shape_on_its_path(hostile: Rig) -> None:
     answer = hostile.exchange(hostile.head(LENGTH, "a_b: c", path="/v1/messages") + BODY)
     assert answer.status == 400
     assert json.loads(answer.body)["type"] == "error"
     assert answer.error["type"] == "invalid_request_error"
 
 
-def test_codex_may_say_its_session(hostile: Rig) -> None:
+def test_codex_session_header_is_accepted(hostile: Rig) -> None:
     answer = hostile.exchange(hostile.head(LENGTH, "session_id: x", "conversation_id: y", "Connection: close") + BODY)
     assert answer.status == 200
 
 
 @pytest.mark.parametrize("options", ["Upgrade, HTTP2-Settings", "close, Upgrade, HTTP2-Settings"])
-def test_who_would_rather_speak_http_2_is_answered_in_http_1(hostile: Rig, options: str) -> None:
+def test_offer_to_upgrade_to_http_2_is_answered_in_http_1(hostile: Rig, options: str) -> None:
     head = hostile.head(LENGTH, f"Connection: {options}", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__")
     with hostile.connect() as connection:
         connection.sendall(head + BODY[:5])
@@ -220,7 +220,7 @@ def test_who_would_rather_speak_http_2_is_answered_in_http_1(hostile: Rig, optio
             assert read_reply(connection).status == 200
 
 
-def test_c5_a_thousand_slow_heads_are_closed_in_time(hostile: Rig, many_files: None) -> None:
+def test_thousand_unfinished_heads_are_closed_in_time(hostile: Rig, many_files: None) -> None:
     connections = [hostile.connect() for _ in range(1000)]
     try:
         began = time.monotonic()
@@ -239,7 +239,7 @@ def test_c5_a_thousand_slow_heads_are_closed_in_time(hostile: Rig, many_files: N
     hostile.is_well()
 
 
-def test_c5_a_head_that_drips_is_not_waited_for(hostile: Rig) -> None:
+def test_dripping_head_is_closed_in_time(hostile: Rig) -> None:
     with hostile.connect() as connection:
         connection.settimeout(0.05)
         began = time.monotonic()
@@ -256,14 +256,14 @@ def test_c5_a_head_that_drips_is_not_waited_for(hostile: Rig) -> None:
         assert time.monotonic() - began < 20
 
 
-def test_c5_who_says_nothing_is_closed_without_a_word(hostile: Rig) -> None:
+def test_silent_connection_is_closed_without_an_answer(hostile: Rig) -> None:
     before = hostile.closed("silent")
     with hostile.connect() as connection:
         assert connection.recv(1) == b""
     assert hostile.closed("silent") >= before + 1
 
 
-def test_c5_line_feeds_between_requests_are_no_sign_of_life(hostile: Rig) -> None:
+def test_line_feeds_between_requests_do_not_extend_the_timeout(hostile: Rig) -> None:
     with hostile.connect() as connection:
         connection.sendall(hostile.head(LENGTH) + BODY)
         assert read_reply(connection).status == 200
@@ -271,14 +271,14 @@ def test_c5_line_feeds_between_requests_are_no_sign_of_life(hostile: Rig) -> Non
         assert read_reply(connection).status == 408
 
 
-def test_a_connection_between_requests_is_the_keep_alives(hostile: Rig) -> None:
-    with httpx.Client(trust_env=False) as client:
+def test_idle_connection_lives_as_long_as_keep_alive(hostile: Rig) -> None:
+    with http_client() as client:
         assert client.get(f"{hostile.gateway.url}/health/live").status_code == 200
         time.sleep(HEADER_TIMEOUT_S * 1.5)  # what is tested is that nothing happens
         assert client.get(f"{hostile.gateway.url}/health/live").status_code == 200
 
 
-def test_pipelined_requests_are_answered_in_their_order(hostile: Rig) -> None:
+def test_pipelined_requests_are_answered_in_order(hostile: Rig) -> None:
     models = [f"openai/ok-{n}-tokens" for n in (3, 7, 5)]
     bodies = [chat(model, stream=n == 1) for n, model in enumerate(models)]
     data = b"".join(hostile.head(f"Content-Length: {len(body)}") + body for body in bodies)
@@ -293,7 +293,7 @@ def test_pipelined_requests_are_answered_in_their_order(hostile: Rig) -> None:
     hostile.is_well()
 
 
-def test_who_expects_to_be_asked_for_the_body_is(hostile: Rig) -> None:
+def test_expect_100_continue_is_answered(hostile: Rig) -> None:
     with hostile.connect() as connection:
         connection.sendall(hostile.head(LENGTH, "Expect: 100-continue"))
         assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -305,9 +305,9 @@ def test_who_expects_to_be_asked_for_the_body_is(hostile: Rig) -> None:
         assert ends(connection)
 
 
-def test_the_control_plane_has_the_same_door(hostile: Rig) -> None:
+def test_control_plane_has_the_same_http_limits(hostile: Rig) -> None:
     refused(hostile, b"GET /health HTTP/1.1\r\nHost: a/b\r\n\r\n")
     long = b"GET /health HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 65_536 + b"\r\n\r\n"
     refused(hostile, long, status=431, reason="headers_too_large")
-    assert httpx.get(f"{hostile.gateway.url}/openapi.json", trust_env=False).status_code == 200
-    assert httpx.get(f"{hostile.gateway.url}/health", trust_env=False).status_code == 200
+    assert get(f"{hostile.gateway.url}/openapi.json").status_code == 200
+    assert get(f"{hostile.gateway.url}/health").status_code == 200

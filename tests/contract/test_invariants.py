@@ -1,5 +1,6 @@
-"""A few thousand calls of every kind, fifty at a time, some of whose callers leave, while the configuration is reloaded: when it
-is over, everything that was taken has been given back, and everything that happened has been told once.
+"""Hundreds of calls (thousands in ``make prove``) of every kind, fifty at a time, some of whose callers leave, while the
+configuration is reloaded: when it is over, everything that was taken has been given back, and everything that happened has
+been told once.
 
 Which call does what is drawn from a seed, which a failure shows; GATEWAYZ_TEST_SEED repeats it.
 """
@@ -7,7 +8,6 @@ Which call does what is drawn from a seed, which a failure shows; GATEWAYZ_TEST_
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 from collections import Counter
 from collections.abc import Generator
@@ -20,12 +20,12 @@ import aiohttp
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from tests.campaigns import SEED, sizes
 from tests.contract.faults.stage import HELLO, Stage, staged
 from tests.contract.faults.worker import resident_mb
 from tests.fakes.otlp import attributes
 from tests.polling import eventually
 
-CALLS = 2_500
 TOGETHER = 50
 RELOADS = 8
 GROWTH_MB = 60.0
@@ -82,17 +82,17 @@ def stage(tmp_path_factory: pytest.TempPathFactory, file: Path) -> Generator[Sta
         yield one
 
 
-def test_what_was_taken_is_given_back_and_what_happened_is_told_once(stage: Stage, file: Path) -> None:
-    seed = int(os.environ.get("GATEWAYZ_TEST_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
-    print(f"GATEWAYZ_TEST_SEED={seed}")
-    draw = random.Random(seed)  # noqa: S311 - a test's plan is no secret
+@pytest.mark.parametrize("calls", sizes(500, 5_000))
+def test_every_place_is_given_back_and_every_call_recorded_once(stage: Stage, file: Path, calls: int) -> None:
+    print(f"GATEWAYZ_TEST_SEED={SEED}")
+    draw = random.Random(SEED)  # noqa: S311 - a test's plan is no secret
     for _ in range(20):
         stage.ask(f"{draw.choice(PROVIDERS)}/ok-3-tokens")
     before_mb = resident_mb(stage.gateway.pid)
-    tally = asyncio.run(_storm(stage, draw, file))
+    tally = asyncio.run(_storm(stage, draw, file, calls))
     print(tally.statuses, tally.left)
-    assert tally.statuses[200] > CALLS / 10
-    assert tally.left > CALLS / 20
+    assert tally.statuses[200] > calls / 10
+    assert tally.left > calls / 20
 
     everything_is_given_back(stage)
     everything_is_told_once(stage, tally)
@@ -152,16 +152,16 @@ def _never_arrived(span: Span) -> bool:
     )
 
 
-async def _storm(stage: Stage, draw: random.Random, file: Path) -> Tally:
+async def _storm(stage: Stage, draw: random.Random, file: Path, calls: int) -> Tally:
     tally = Tally()
     numbers = count(1)
-    plan = [_planned(draw, number) for number in range(CALLS)]
+    plan = [_planned(draw, number) for number in range(calls)]
     headers = {"authorization": f"Bearer {stage.gateway.api_key}"}
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), headers=headers) as session:
 
         async def caller() -> None:
             for number in numbers:
-                if number > CALLS:
+                if number > calls:
                     return
                 await _call(stage, session, *plan[number - 1], tally)
 

@@ -13,6 +13,7 @@ import orjson
 import pytest
 from openai.types.chat import ChatCompletionChunk
 
+from tests.fakes.clients import anthropic_client, openai_client
 from tests.fakes.gateway import LiveGateway, running_gateway
 
 MODEL = "claude-sonnet-5"
@@ -127,13 +128,13 @@ def live(tmp_path_factory: pytest.TempPathFactory, theirs: Theirs) -> Generator[
 
 @pytest.fixture
 def claude(live: LiveGateway) -> Generator[anthropic.Anthropic]:
-    with anthropic.Anthropic(base_url=live.url, api_key=live.api_key, max_retries=0) as client:
+    with anthropic_client(live) as client:
         yield client
 
 
 @pytest.fixture
 def chat(live: LiveGateway) -> Generator[openai.OpenAI]:
-    with openai.OpenAI(base_url=live.openai_url, api_key=live.api_key, max_retries=0) as client:
+    with openai_client(live) as client:
         yield client
 
 
@@ -145,21 +146,19 @@ def created(claude: anthropic.Anthropic, asked: dict[str, Any]) -> anthropic.typ
     return answer
 
 
-def test_between_the_same_wires_the_bytes_are_theirs(claude: anthropic.Anthropic, theirs: Theirs) -> None:
+def test_same_wire_passes_request_and_answer_through_unchanged(claude: anthropic.Anthropic, theirs: Theirs) -> None:
     answer = claude.messages.create(model=MODEL, max_tokens=9, messages=HELLO, extra_body={"top_k": 5, "news": [1]})
     assert answer.to_dict(mode="json") == MESSAGE
     request_id: Any = getattr(answer, "_request_id")  # the SDK documents it, underscore and all  # noqa: B009
     assert request_id.startswith("req_")
     assert theirs.requests[-1] == {"model": MODEL, "max_tokens": 9, "messages": HELLO, "top_k": 5, "news": [1]}
     assert theirs.headers[-1]["x-api-key"] == "sk-ant-theirs"
-    assert (
-        theirs.headers[-1]["anthropic-version"] == anthropic.Anthropic(api_key="x").default_headers["anthropic-version"]
-    )
+    assert theirs.headers[-1]["anthropic-version"] == claude.default_headers["anthropic-version"]
     with claude.messages.with_streaming_response.create(model=MODEL, max_tokens=9, messages=HELLO, stream=True) as raw:
         assert b"".join(raw.iter_bytes()) == b"".join(STREAM)
 
 
-def test_a_chat_is_answered_by_a_claude(chat: openai.OpenAI, theirs: Theirs) -> None:
+def test_chat_call_is_answered_by_an_anthropic_model(chat: openai.OpenAI, theirs: Theirs) -> None:
     answer = chat.chat.completions.create(model=MODEL, messages=HELLO)
     assert answer.choices[0].message.content == "Grüß dich 🙂"
     assert answer.choices[0].finish_reason == "stop"
@@ -173,13 +172,13 @@ def test_a_chat_is_answered_by_a_claude(chat: openai.OpenAI, theirs: Theirs) -> 
     assert chunks[-1].usage == answer.usage
 
 
-def test_a_chats_word_without_an_equal_is_refused_by_name(chat: openai.OpenAI) -> None:
+def test_chat_member_without_an_equal_is_refused_by_name(chat: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as refused:
         chat.chat.completions.create(model=MODEL, messages=HELLO, logprobs=True)
     assert refused.value.param == "logprobs"
 
 
-def test_a_refusal_comes_in_the_callers_shape(claude: anthropic.Anthropic, chat: openai.OpenAI) -> None:
+def test_provider_error_comes_in_the_callers_shape(claude: anthropic.Anthropic, chat: openai.OpenAI) -> None:
     with pytest.raises(anthropic.BadRequestError) as refused:
         claude.messages.create(model=MODEL, max_tokens=9, messages=HELLO, system="refuse")
     body: Any = refused.value.body
@@ -189,7 +188,7 @@ def test_a_refusal_comes_in_the_callers_shape(claude: anthropic.Anthropic, chat:
 
 
 @pytest.mark.parametrize(("fault", "kind"), [("cut", "api_error"), ("overload", "overloaded_error")])
-def test_a_stream_that_fails_ends_in_an_error(
+def test_failed_stream_ends_in_an_error(
     claude: anthropic.Anthropic, chat: openai.OpenAI, fault: str, kind: str
 ) -> None:
     with (
@@ -213,7 +212,7 @@ def chat_chunks(chat: openai.OpenAI, fault: str) -> Generator[ChatCompletionChun
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("task", ["text", "tools", "schema", "image"])
-def test_a_provider_of_another_wire_answers_as_a_claude_would(
+def test_messages_call_is_answered_by_a_provider_of_another_wire(
     claude: anthropic.Anthropic, task: str, stream: bool
 ) -> None:
     asked: dict[str, Any] = {"model": "demo/fast", "max_tokens": 500, "messages": HELLO}
@@ -243,7 +242,7 @@ def test_a_provider_of_another_wire_answers_as_a_claude_would(
         assert task != "schema" or set(orjson.loads(first.text)) == {"city"}
 
 
-def test_results_of_tools_go_back_and_forth(claude: anthropic.Anthropic) -> None:
+def test_tool_results_go_back_and_forth(claude: anthropic.Anthropic) -> None:
     asked: Any = {"model": "demo/fast", "max_tokens": 500, "tools": [TOOL]}
     first = created(claude, {**asked, "messages": HELLO, "tool_choice": {"type": "any"}})
     call = first.content[0]
@@ -254,14 +253,14 @@ def test_results_of_tools_go_back_and_forth(claude: anthropic.Anthropic) -> None
     assert second.content[0].type == "text"
 
 
-def test_thinking_is_shown_to_who_asks_for_it(claude: anthropic.Anthropic) -> None:
+def test_thinking_is_shown_to_callers_that_ask_for_it(claude: anthropic.Anthropic) -> None:
     asked: Any = {"model": "demo/thinker", "max_tokens": 500, "messages": HELLO}
     assert [block.type for block in created(claude, asked).content] == ["text"]
     with claude.messages.stream(**asked, thinking={"type": "adaptive"}) as stream:
         assert [block.type for block in stream.get_final_message().content] == ["thinking", "text"]
 
 
-def test_tokens_are_counted_by_who_can(claude: anthropic.Anthropic, theirs: Theirs) -> None:
+def test_tokens_are_counted_by_the_provider_or_estimated(claude: anthropic.Anthropic, theirs: Theirs) -> None:
     raw = claude.messages.with_raw_response.count_tokens(model=MODEL, messages=HELLO)
     assert (raw.parse().input_tokens, raw.headers["x-gatewayz-usage-source"]) == (77, "provider")
     assert (theirs.paths[-1], theirs.requests[-1]) == ("/v1/messages/count_tokens", {"model": MODEL, "messages": HELLO})
@@ -289,9 +288,9 @@ def test_tokens_are_counted_for_a_model_that_only_the_routing_options_reach(
     assert (theirs.paths[-1], theirs.requests[-1]) == ("/v1/messages/count_tokens", {"model": model, "messages": HELLO})
 
 
-def test_a_stranger_is_turned_away_in_anthropics_words(live: LiveGateway) -> None:
+def test_unknown_key_is_refused_in_anthropics_shape(live: LiveGateway) -> None:
     with (
-        anthropic.Anthropic(base_url=live.url, api_key="gz_stranger", max_retries=0) as client,
+        anthropic_client(live, api_key="gz_stranger") as client,
         pytest.raises(anthropic.AuthenticationError) as refused,
     ):
         client.messages.create(model=MODEL, max_tokens=9, messages=HELLO)

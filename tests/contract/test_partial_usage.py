@@ -1,5 +1,5 @@
-"""Streams that a provider does not bring to their end (facts/reliability.md U8, U9, U14), and providers that do not count: on
-every provider wire, for callers of the same wire and of another, the attempt is charged for what has come."""
+"""Streams that a provider breaks off, leaves hanging or ends in an error, and providers that do not count: on every provider
+wire, for callers of the same wire and of another, the attempt is charged for what has come."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from gatewayz.wires.token_estimate import request_tokens
+from tests.fakes.clients import post
 from tests.fakes.gateway import LiveGateway, running_gateway
 from tests.fakes.otlp import HttpSink, attributes
 from tests.polling import eventually
@@ -182,12 +183,10 @@ class Stage:
 
     def ask(self, caller: Wire, model: str, *, stream: bool) -> httpx.Response:
         path, asked = CALLS[caller]
-        return httpx.post(
+        return post(
             f"{self.gateway.openai_url}{path}",
             json={"model": model, **asked, "stream": stream},
             headers={"authorization": f"Bearer {self.gateway.api_key}"},
-            trust_env=False,
-            timeout=30,
         )
 
     def attempt(self, answer: httpx.Response) -> dict[str, Any]:
@@ -256,7 +255,9 @@ ERRORS = {
 @pytest.mark.parametrize("caller", ["chat", "responses", "messages"])
 @pytest.mark.parametrize("wire", ["chat", "responses", "messages", "gemini"])
 @pytest.mark.parametrize("ending", ["cut", "stall", "error", "whole"])
-def test_a_stream_is_charged_for_what_has_come(stage: Stage, caller: Wire, wire: Wire, ending: Ending) -> None:
+def test_stream_without_usage_is_charged_for_what_was_streamed(
+    stage: Stage, caller: Wire, wire: Wire, ending: Ending
+) -> None:
     stage.script.wire, stage.script.ending = wire, ending
     told = stage.attempt(stage.ask(caller, f"p_{wire}/m", stream=True))
 
@@ -271,7 +272,7 @@ def test_a_stream_is_charged_for_what_has_come(stage: Stage, caller: Wire, wire:
 
 @pytest.mark.parametrize("caller", ["chat", "responses", "messages"])
 @pytest.mark.parametrize("wire", ["chat", "responses", "messages", "gemini"])
-def test_a_whole_answer_without_usage_is_charged_by_estimate(stage: Stage, caller: Wire, wire: Wire) -> None:
+def test_whole_answer_without_usage_is_charged_by_estimate(stage: Stage, caller: Wire, wire: Wire) -> None:
     stage.script.wire, stage.script.ending = wire, "unary"
     told = stage.attempt(stage.ask(caller, f"p_{wire}/m", stream=False))
 

@@ -13,16 +13,18 @@ import anthropic
 import openai
 import pytest
 
-from tests.contract.provider_server import (
+from tests.fakes.clients import anthropic_client, openai_client
+from tests.fakes.gateway import LiveGateway, running_gateway
+from tests.fakes.provider.endpoints import (
     CHAT,
     COMPLETIONS,
     EMBEDDINGS,
+    EVERY_PATH,
     MESSAGES,
     RESPONSES,
-    ProviderServer,
-    provider_server,
+    WellProvider,
+    well_provider,
 )
-from tests.fakes.gateway import LiveGateway, running_gateway
 
 FILE = """
 providers:
@@ -71,13 +73,12 @@ NAMES = ("plain", "odd", "elsewhere", "router", "keeper", "openai", "vllm")
 @dataclass
 class Rig:
     gateway: LiveGateway
-    servers: dict[str, ProviderServer]
+    servers: dict[str, WellProvider]
     openai: openai.OpenAI
     anthropic: anthropic.Anthropic
 
     def paths(self, name: str) -> list[str]:
-        server = self.servers[name]
-        return [one.path.removeprefix(server.root) for one in server.arrived]
+        return self.servers[name].paths
 
 
 @pytest.fixture(scope="module")
@@ -86,12 +87,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Generator[Rig]:
     only_chat = {"openai": (CHAT, EMBEDDINGS), "vllm": (CHAT, COMPLETIONS)}
     with ExitStack() as stack:
         servers = {
-            name: stack.enter_context(
-                provider_server(name, **({"paths": only_chat[name]} if name in only_chat else {}))
-            )
-            for name in NAMES
+            name: stack.enter_context(well_provider(name, paths=only_chat.get(name, EVERY_PATH))) for name in NAMES
         }
-        servers["vllm"].missing = (404, b'{"detail":"Not Found"}')
+        servers["vllm"].scripts.missing = (404, b'{"detail":"Not Found"}')
         file = directory / "gatewayz.yaml"
         file.write_text(FILE.format(**servers))
         environment = {
@@ -106,21 +104,20 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Generator[Rig]:
             "VLLM_BASE_URL": servers["vllm"].url.removesuffix("/v1"),
         }
         live = stack.enter_context(running_gateway(directory / "data", environment))
-        sdk = stack.enter_context(openai.OpenAI(base_url=live.openai_url, api_key=live.api_key, max_retries=0))
-        other = stack.enter_context(anthropic.Anthropic(base_url=live.url, api_key=live.api_key, max_retries=0))
+        sdk = stack.enter_context(openai_client(live))
+        other = stack.enter_context(anthropic_client(live))
         yield Rig(live, servers, sdk, other)
 
 
 @pytest.fixture
 def rig(running: Rig) -> Rig:
     for server in running.servers.values():
-        server.arrived.clear()
-        server.status = 200
+        server.forget()
     return running
 
 
 class TestOneEntryIsAProvider:
-    def test_a_name_an_address_and_a_key_are_enough_for_every_endpoint(self, rig: Rig) -> None:
+    def test_name_address_and_key_are_enough_for_every_endpoint(self, rig: Rig) -> None:
         chat = rig.openai.chat.completions.create(model="plain/m", messages=HELLO, max_tokens=5)
         text = rig.openai.completions.create(model="plain/m", prompt="Hello")
         response = rig.openai.responses.create(model="plain/m", input="Hello", max_output_tokens=5)
@@ -133,32 +130,32 @@ class TestOneEntryIsAProvider:
         }
         assert said == {"plain says hello"}
         assert rig.paths("plain") == [CHAT] * 4
-        assert {one.headers["authorization"] for one in rig.servers["plain"].arrived} == {"Bearer plain-key"}
-        assert [one.json.get("max_tokens") for one in rig.servers["plain"].arrived] == [5, 16, 5, 5]
+        assert {one.headers["authorization"] for one in rig.servers["plain"].requests} == {"Bearer plain-key"}
+        assert [one.json.get("max_tokens") for one in rig.servers["plain"].requests] == [5, 16, 5, 5]
 
-    def test_an_odd_one_has_every_quirk_that_it_asks_for(self, rig: Rig) -> None:
+    def test_every_quirk_of_a_provider_takes_effect(self, rig: Rig) -> None:
         odd = rig.servers["odd"]
         rig.openai.responses.create(model="odd-1", input="Hello", max_output_tokens=5)
-        sent = odd.arrived[-1]
+        sent = odd.last
         assert (sent.path, sent.json["max_completion_tokens"]) == ("/v1/chat/completions", 5)
         assert sent.headers["x-tenant"] == "blue"
         assert "authorization" not in sent.headers
         assert "traceparent" in sent.headers
         rig.openai.completions.create(model="odd/x", prompt=["one", "two"])  # as it is: chat could not say it
-        assert (odd.arrived[-1].path, odd.arrived[-1].json["prompt"]) == ("/v1/completions", ["one", "two"])
+        assert (odd.last.path, odd.last.json["prompt"]) == ("/v1/completions", ["one", "two"])
         rig.openai.embeddings.create(model="odd/e", input="Hello")
-        assert odd.arrived[-1].path == "/v1/embeddings"
+        assert odd.last.path == "/v1/embeddings"
         rig.openai.chat.completions.create(model="odd/x", messages=HELLO)
-        assert [one.headers["x-api-key"] for one in odd.arrived] == ["odd-1", "odd-2", "odd-3", "odd-1"]
+        assert [one.headers["x-api-key"] for one in odd.requests] == ["odd-1", "odd-2", "odd-3", "odd-1"]
 
-    def test_a_wire_that_lives_elsewhere_is_met_there(self, rig: Rig) -> None:
+    def test_wire_with_an_address_of_its_own_is_called_there(self, rig: Rig) -> None:
         message = rig.anthropic.messages.create(model="odd/x", messages=HELLO, max_tokens=5)
         assert message.content[0].type == "text"
         assert message.content[0].text == "elsewhere says hello"
         assert rig.anthropic.messages.count_tokens(model="odd/x", messages=HELLO).input_tokens == 7
         assert rig.paths("elsewhere") == [MESSAGES, "/messages/count_tokens"]
         version = rig.anthropic.default_headers["anthropic-version"]
-        assert rig.servers["elsewhere"].arrived[-1].headers["anthropic-version"] == version
+        assert rig.servers["elsewhere"].last.headers["anthropic-version"] == version
         assert rig.paths("odd") == []
 
 
@@ -177,20 +174,20 @@ class TestReasoningGoesBack:
         rig.anthropic.messages.create(
             model=f"{provider}/m", messages=turns, max_tokens=5, tools=[tool], stop_sequences=["###"]
         )
-        return rig.servers[provider].arrived[-1].json["messages"][1]
+        return rig.servers[provider].last.json["messages"][1]
 
-    def test_a_provider_that_refuses_what_it_does_not_know_gets_none(self, rig: Rig) -> None:
+    def test_reasoning_is_not_sent_back_unless_configured(self, rig: Rig) -> None:
         for signature in ("", "sig"):
             turn = self.sent(rig, "plain", {"type": "thinking", "thinking": "Hm.", "signature": signature})
             assert set(turn) == {"role", "content", "tool_calls"}
 
-    def test_details_keep_what_was_signed(self, rig: Rig) -> None:
+    def test_reasoning_details_keep_signatures(self, rig: Rig) -> None:
         turn = self.sent(rig, "router", {"type": "thinking", "thinking": "Hm.", "signature": "sig"})
         assert (turn["reasoning_details"][0]["text"], turn["reasoning_details"][0]["signature"]) == ("Hm.", "sig")
         turn = self.sent(rig, "router", {"type": "thinking", "thinking": "Hm.", "signature": ""})
         assert turn["reasoning"] == "Hm."
 
-    def test_content_is_the_plain_thought(self, rig: Rig) -> None:
+    def test_reasoning_content_is_the_plain_thought(self, rig: Rig) -> None:
         items: list[Any] = [
             USER_TURN,
             {"type": "reasoning", "id": "rs", "summary": [{"type": "summary_text", "text": "Hm."}]},
@@ -198,20 +195,20 @@ class TestReasoningGoesBack:
             {"type": "function_call_output", "call_id": "c1", "output": "sunny"},
         ]
         rig.openai.responses.create(model="odd/x", input=items)
-        turn = rig.servers["odd"].arrived[-1].json["messages"][1]
+        turn = rig.servers["odd"].last.json["messages"][1]
         assert turn["reasoning_content"] == "Hm."
         assert turn["tool_calls"][0]["id"] == "c1"
 
 
 class TestAnAddressThatSpeaksOnlyChat:
-    def test_the_call_goes_through_chat_and_the_next_one_at_once(self, rig: Rig) -> None:
+    def test_call_falls_back_to_chat_and_the_next_one_goes_there_at_once(self, rig: Rig) -> None:
         for _ in range(3):
             assert (
                 rig.openai.responses.create(model="openai/only-chat", input="Hello").output_text == "openai says hello"
             )
         assert rig.paths("openai") == [RESPONSES, CHAT, CHAT, CHAT]
 
-    def test_one_that_says_so_with_a_page_is_not_asked_again_for_any_model(self, rig: Rig) -> None:
+    def test_missing_endpoint_is_remembered_for_every_model(self, rig: Rig) -> None:
         for model in ("vllm/a", "vllm/b"):
             rig.anthropic.messages.create(model=model, messages=HELLO, max_tokens=5)
         assert rig.paths("vllm") == [MESSAGES, CHAT, CHAT]
@@ -220,39 +217,39 @@ class TestAnAddressThatSpeaksOnlyChat:
         # An estimate, since nobody there counts.
         assert rig.anthropic.messages.count_tokens(model="vllm/a", messages=HELLO).input_tokens > 0
 
-    def test_what_chat_cannot_say_is_answered_with_what_the_provider_said(self, rig: Rig) -> None:
+    def test_call_that_chat_cannot_express_gets_the_providers_error(self, rig: Rig) -> None:
         with pytest.raises(openai.NotFoundError, match="Not Found"):
             rig.openai.responses.create(model="openai/other", input="Hello", previous_response_id="resp_1")
         assert rig.paths("openai") == [RESPONSES]
 
-    def test_a_model_that_is_not_there_is_not_asked_for_twice(self, rig: Rig) -> None:
-        server = rig.servers["openai"]
-        before = server.missing
-        server.missing = (404, b'{"error":{"message":"The model x does not exist","code":"model_not_found"}}')
+    def test_unknown_model_is_not_asked_for_twice(self, rig: Rig) -> None:
+        scripts = rig.servers["openai"].scripts
+        before = scripts.missing
+        scripts.missing = (404, b'{"error":{"message":"The model x does not exist","code":"model_not_found"}}')
         try:
             with pytest.raises(openai.NotFoundError, match="does not exist"):
                 rig.openai.responses.create(model="openai/absent", input="Hello")
         finally:
-            server.missing = before
+            scripts.missing = before
         assert rig.paths("openai") == [RESPONSES]
 
 
 class TestResponsesAndState:
-    def test_a_call_goes_on_at_the_provider_that_keeps_the_response(self, rig: Rig) -> None:
+    def test_previous_response_id_routes_to_the_provider_that_stored_it(self, rig: Rig) -> None:
         first = rig.openai.responses.create(model="stored-too", input="Hello", store=True)
         assert first.output_text == "keeper says hello"
         second = rig.openai.responses.create(model="stored", input="And?", previous_response_id=first.id)
         assert second.output_text == "keeper says hello"
-        sent = rig.servers["keeper"].arrived[-1].json
+        sent = rig.servers["keeper"].last.json
         assert (sent["previous_response_id"], sent["model"]) == (first.id, "m")
         assert rig.paths("router") == []
         # Nobody else could go on from it: its provider's failure is the answer.
-        rig.servers["keeper"].status = 503
+        rig.servers["keeper"].scripts.status = 503
         with pytest.raises(openai.InternalServerError):
             rig.openai.responses.create(model="stored", input="And?", previous_response_id=second.id)
         assert rig.paths("router") == []
 
-    def test_a_response_that_nobody_remembers_goes_to_the_first(self, rig: Rig) -> None:
+    def test_unknown_previous_response_id_goes_to_the_first_candidate(self, rig: Rig) -> None:
         rig.openai.responses.create(model="stored", input="And?", previous_response_id="resp_of_another_day")
         assert rig.paths("router") == [RESPONSES]
 
@@ -264,7 +261,7 @@ class TestResponsesAndState:
             ({"background": True}, "while the caller waits"),
         ],
     )
-    def test_where_nothing_is_stored_the_member_is_refused_by_name(
+    def test_member_that_needs_stored_state_is_refused_by_name(
         self, rig: Rig, members: dict[str, Any], hint: str
     ) -> None:
         with pytest.raises(openai.BadRequestError) as caught:
@@ -273,7 +270,7 @@ class TestResponsesAndState:
         assert hint in str(caught.value)
         assert rig.paths("plain") == []
 
-    def test_what_is_stored_nowhere_is_said_to_be_so(self, rig: Rig) -> None:
+    def test_stored_responses_endpoints_say_that_nothing_is_stored(self, rig: Rig) -> None:
         asked = (
             lambda: rig.openai.responses.retrieve("resp_1"),
             lambda: rig.openai.responses.delete("resp_1"),

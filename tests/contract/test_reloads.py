@@ -15,6 +15,7 @@ from pathlib import Path
 import openai
 import pytest
 
+from tests.fakes.clients import openai_client
 from tests.fakes.gateway import LiveGateway, running_gateway
 from tests.fakes.provider.server import FakeLLM, Received
 from tests.polling import eventually
@@ -97,7 +98,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, upstream: FakeLLM, base: s
     }
     with (
         running_gateway(directory / "data", environment) as live,
-        openai.OpenAI(base_url=live.openai_url, api_key=live.api_key, max_retries=0) as client,
+        openai_client(live) as client,
     ):
         yield Rig(live, file, upstream, client)
 
@@ -153,7 +154,7 @@ def test_twenty_reloads_under_load_fail_no_call(rig: Rig, base: str, upstream: F
         rig.ask("passing/ok")
 
 
-def test_a_bad_file_names_its_line_is_counted_and_changes_nothing(rig: Rig, base: str) -> None:
+def test_bad_file_is_rejected_by_line_counted_and_changes_nothing(rig: Rig, base: str) -> None:
     for text, told in (
         (base.replace("keys: [ACME_KEYS]", "keys: [ACME_KEYS]\n    wires: [openai_chat, soap]"), "line 6: "),
         (base + "  mine: demo/fast\n", "mine is there twice"),
@@ -170,14 +171,14 @@ def test_a_bad_file_names_its_line_is_counted_and_changes_nothing(rig: Rig, base
     assert f'gatewayz_config_reloads_total{{result="rejected"}} {rejected}' in rig.metrics()
 
 
-def test_sighup_reloads_what_did_not_change(rig: Rig) -> None:
+def test_sighup_reloads_an_unchanged_file(rig: Rig) -> None:
     seen = len(rig.gateway.records(APPLIED))
     os.kill(rig.gateway.pid, signal.SIGHUP)
     eventually(lambda: len(rig.gateway.records(APPLIED)) > seen)
     assert rig.ask("mine")
 
 
-def test_a_price_is_in_force_with_the_next_call_and_what_has_none_is_counted(rig: Rig, base: str) -> None:
+def test_new_price_applies_to_the_next_call_and_unpriced_calls_are_counted(rig: Rig, base: str) -> None:
     def cost() -> object:
         raw = rig.client.chat.completions.with_raw_response.create(
             model="acme/ok", messages=[{"role": "user", "content": "hi"}]
@@ -202,7 +203,7 @@ def test_a_price_is_in_force_with_the_next_call_and_what_has_none_is_counted(rig
     assert rig.lookups("priced") - priced_before == 2
 
 
-def test_another_key_heals_a_pool_that_had_only_a_dead_one(rig: Rig, base: str, upstream: FakeLLM) -> None:
+def test_added_key_heals_a_provider_whose_only_key_is_dead(rig: Rig, base: str, upstream: FakeLLM) -> None:
     def refuse_the_dead(received: Received) -> str | None:
         return "401" if "dead" in received.headers["authorization"] else None
 

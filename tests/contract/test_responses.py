@@ -12,6 +12,8 @@ import openai
 import orjson
 import pytest
 
+from tests.contract.conftest import IN_A_HURRY
+from tests.fakes.clients import openai_client
 from tests.fakes.gateway import LiveGateway, running_gateway
 
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
@@ -157,7 +159,7 @@ def live(tmp_path_factory: pytest.TempPathFactory, theirs: Theirs) -> Generator[
 
 @pytest.fixture
 def client(live: LiveGateway) -> Generator[openai.OpenAI]:
-    with openai.OpenAI(base_url=live.openai_url, api_key=live.api_key, max_retries=0) as one:
+    with openai_client(live) as one:
         yield one
 
 
@@ -174,7 +176,7 @@ def heard(stream: Iterable[Any]) -> tuple[str, openai.APIError]:
 
 
 class TestTheSameWire:
-    def test_the_bytes_are_theirs(self, client: openai.OpenAI, theirs: Theirs) -> None:
+    def test_request_and_answer_pass_through_unchanged(self, client: openai.OpenAI, theirs: Theirs) -> None:
         asked: Any = {
             "previous_response_id": "resp_0", "store": True, "tools": [{"type": "web_search"}], "extra_body": {"news": [1]},
         }  # fmt: skip
@@ -192,27 +194,27 @@ class TestTheSameWire:
         with client.responses.with_streaming_response.create(model="gpt-5", input="hi", stream=True) as raw:
             assert b"".join(raw.iter_bytes()) == b"".join(STREAM)
 
-    def test_the_sdk_accumulates_it(self, client: openai.OpenAI) -> None:
+    def test_sdk_accumulates_the_stream(self, client: openai.OpenAI) -> None:
         with client.responses.stream(model="gpt-5", input="hi") as stream:
             assert stream.get_final_response().output_text == "Grüß dich 🙂"
 
-    def test_a_refusal_is_theirs(self, client: openai.OpenAI) -> None:
+    def test_provider_error_is_forwarded(self, client: openai.OpenAI) -> None:
         with pytest.raises(openai.BadRequestError, match="too dull") as refused:
             client.responses.create(model="gpt-5", input="hi", instructions="refuse")
         assert refused.value.param == "input"
 
-    def test_a_failure_under_200_is_an_error(self, client: openai.OpenAI) -> None:
+    def test_failed_response_under_status_200_is_an_error(self, client: openai.OpenAI) -> None:
         with pytest.raises(openai.APIStatusError) as failed:
             client.responses.create(model="gpt-5", input="hi", instructions="fail")
         assert failed.value.status_code >= 500
         assert "sk-theirs" not in failed.value.message
 
-    def test_a_stream_that_is_cut_ends_in_an_error(self, client: openai.OpenAI) -> None:
+    def test_cut_stream_ends_in_an_error(self, client: openai.OpenAI) -> None:
         with client.responses.stream(model="gpt-5", input="hi", instructions="cut") as stream:
             said, _ = heard(stream)
         assert said == "Grüß dich 🙂"
 
-    def test_a_stream_that_fails_is_an_error_in_our_words(self, client: openai.OpenAI) -> None:
+    def test_failed_stream_ends_in_an_error_without_the_providers_text(self, client: openai.OpenAI) -> None:
         """Before or after it has begun: that depends on how its events fall into packets."""
         with (
             pytest.raises(openai.APIError) as failed,
@@ -225,7 +227,7 @@ class TestTheSameWire:
 class TestAProviderOfChat:
     @pytest.mark.parametrize("stream", [True, False])
     @pytest.mark.parametrize("task", ["text", "tools", "schema", "image", "reasoning"])
-    def test_it_answers_as_openai_would(self, client: openai.OpenAI, task: str, stream: bool) -> None:
+    def test_answer_is_what_openai_would_send(self, client: openai.OpenAI, task: str, stream: bool) -> None:
         asked: dict[str, Any] = {"model": "demo/fast", "input": "Hello", "max_output_tokens": 500}
         match task:
             case "tools":
@@ -262,7 +264,7 @@ class TestAProviderOfChat:
             assert answer.output[0].type == "reasoning"
             assert answer.output[0].summary[0].text
 
-    def test_a_conversation_goes_on_with_what_was_answered(self, client: openai.OpenAI) -> None:
+    def test_conversation_continues_with_the_items_that_were_answered(self, client: openai.OpenAI) -> None:
         said: Any = [{"role": "user", "content": "What is the weather in Rome?"}]
         first = client.responses.create(model="demo/fast", input=said, tools=[TOOL], tool_choice="required")
         said += [item.to_dict() for item in first.output]
@@ -279,31 +281,31 @@ class TestAProviderOfChat:
             ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
         ],
     )
-    def test_what_needs_state_or_a_host_is_refused_by_name(
+    def test_member_that_needs_stored_state_or_a_hosted_tool_is_refused_by_name(
         self, client: openai.OpenAI, said: dict[str, Any], param: str
     ) -> None:
         with pytest.raises(openai.BadRequestError) as refused:
             client.responses.create(model="demo/fast", input="hi", **said)
         assert refused.value.param == param
 
-    def test_a_limit_makes_it_incomplete(self, client: openai.OpenAI) -> None:
+    def test_token_limit_makes_the_response_incomplete(self, client: openai.OpenAI) -> None:
         answer = client.responses.create(model="demo/fast", input="Hello", max_output_tokens=3)
         assert answer.status == "incomplete"
         assert answer.incomplete_details is not None
         assert answer.incomplete_details.reason == "max_output_tokens"
 
-    def test_a_stream_that_is_cut_ends_in_an_error(self, client: openai.OpenAI) -> None:
+    def test_cut_stream_ends_in_an_error(self, client: openai.OpenAI) -> None:
         with client.responses.stream(model="demo/cut", input="Hello") as stream:
             said, _ = heard(stream)
         assert said
 
     @pytest.mark.parametrize(("model", "status"), [("demo/error", 502), ("demo/rate-limited", 429)])
-    def test_an_error_comes_with_its_status(self, client: openai.OpenAI, model: str, status: int) -> None:
+    def test_provider_error_comes_with_its_status(self, client: openai.OpenAI, model: str, status: int) -> None:
         with pytest.raises(openai.APIStatusError) as failed:
-            client.responses.create(model=model, input="Hello")
+            client.responses.create(model=model, input="Hello", extra_headers=IN_A_HURRY)
         assert failed.value.status_code == status
 
-    def test_a_body_that_is_none_is_refused(self, client: openai.OpenAI) -> None:
+    def test_body_that_is_not_an_object_is_refused(self, client: openai.OpenAI) -> None:
         wrong: Any = 5
         with pytest.raises(openai.BadRequestError) as refused:
             client.responses.create(model="demo/fast", input=wrong)
@@ -311,7 +313,7 @@ class TestAProviderOfChat:
 
 
 class TestCompletions:
-    def test_a_chat_model_completes(self, client: openai.OpenAI) -> None:
+    def test_chat_model_answers_completions(self, client: openai.OpenAI) -> None:
         whole = client.completions.create(model="demo/fast", prompt="Once", max_tokens=200)
         assert whole.choices[0].text
         assert whole.usage is not None
@@ -320,17 +322,17 @@ class TestCompletions:
         assert "".join([choice.text for said in streamed for choice in said.choices]) == whole.choices[0].text
         assert all(said.usage is None for said in streamed)
 
-    def test_silence_about_the_limit_means_sixteen_tokens(self, client: openai.OpenAI) -> None:
+    def test_missing_max_tokens_means_sixteen(self, client: openai.OpenAI) -> None:
         whole = client.completions.create(model="demo/fast", prompt="Once")
         assert whole.usage is not None
         assert whole.usage.completion_tokens <= 16
 
-    def test_what_chat_has_no_equal_for_is_refused_by_name(self, client: openai.OpenAI) -> None:
+    def test_member_without_an_equal_in_chat_is_refused_by_name(self, client: openai.OpenAI) -> None:
         with pytest.raises(openai.BadRequestError) as refused:
             client.completions.create(model="demo/fast", prompt="Once", suffix="end")
         assert refused.value.param == "suffix"
 
-    def test_a_stream_that_is_cut_ends_in_an_error(self, client: openai.OpenAI) -> None:
+    def test_cut_stream_ends_in_an_error(self, client: openai.OpenAI) -> None:
         with pytest.raises(openai.APIError):
             for _ in client.completions.create(model="demo/cut", prompt="Once", max_tokens=200, stream=True):
                 pass

@@ -6,7 +6,6 @@ that, whatever came in.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -15,10 +14,9 @@ from typing import cast
 
 import orjson
 
+from tests.fakes.provider.exchange import Cut, Exchange, Script
+from tests.fakes.provider.server import FakeLLM, Received
 from tests.fuzz.answers import ANSWERS, Json, embeddings, gemini_embeddings, stream_bytes
-
-TURNS_TO_ACCEPT = 5
-"""Of the loop: a connection that just came is nobody's yet."""
 
 BASE_URLS = "providers:\n" + "".join(
     f"  {name}: {{base_url: 'http://127.0.0.1:PORT/{name}', wires: [{wire}], keyless: true, "
@@ -38,7 +36,7 @@ class Reply:
 
 @dataclass(slots=True)
 class Provider:
-    """The server's memory."""
+    """The scripts of all four, and what they noticed."""
 
     port: int = 0
     served: int = 0
@@ -46,7 +44,21 @@ class Provider:
     """Bodies that reached it and are no JSON object."""
     reply_to: Callable[[str], Reply | None] = lambda model: None
     """What to answer instead, by the model's name."""
-    open: set[asyncio.Transport] = field(default_factory=set["asyncio.Transport"])
+
+    def script(self, received: Received, model: str) -> Script:
+        self.served += 1
+        asked = _read(received.body)
+        if asked is None:
+            self.unreadable.append(received.body)
+            asked = {}
+        reply = self.reply_to(model) or _usual(received.path, asked, self.served)
+        return lambda exchange: _send(exchange, reply)
+
+
+async def _send(exchange: Exchange, reply: Reply) -> None:
+    await exchange.send(reply.data)
+    if reply.close:
+        raise Cut
 
 
 def whole_reply(body: bytes) -> bytes:
@@ -72,48 +84,6 @@ def _usual_replies() -> Mapping[tuple[str, bool], list[bytes]]:
 
 
 _USUAL = _usual_replies()
-
-
-class _Connection(asyncio.Protocol):
-    def __init__(self, provider: Provider) -> None:
-        self._provider = provider
-        self._buffer = bytearray()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        self._provider.open.add(self._transport)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._provider.open.discard(self._transport)
-
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        end = self._buffer.find(b"\r\n\r\n")
-        if end < 0:
-            return
-        head = bytes(self._buffer[:end]).lower()
-        start = head.index(b"content-length:") + 15
-        line_end = head.find(b"\r\n", start)
-        length = int(head[start : line_end if line_end > 0 else end])
-        if len(self._buffer) < end + 4 + length:
-            return
-        path = bytes(self._buffer[: self._buffer.index(b"\r")]).split(b" ")[1].decode()
-        body = bytes(self._buffer[end + 4 :])
-        self._buffer.clear()
-        reply = self._reply(path, body)
-        self._transport.write(reply.data)
-        if reply.close:
-            self._transport.close()
-
-    def _reply(self, path: str, body: bytes) -> Reply:
-        provider = self._provider
-        provider.served += 1
-        asked = _read(body)
-        if asked is None:
-            provider.unreadable.append(body)
-            asked = {}
-        model = path.split("/models/")[1].partition(":")[0] if "/models/" in path else str(asked.get("model"))
-        return provider.reply_to(model) or _usual(path, asked, provider.served)
 
 
 def _read(body: bytes) -> Json | None:
@@ -153,15 +123,6 @@ def _usual(path: str, asked: Json, number: int) -> Reply:
 @asynccontextmanager
 async def running_provider() -> AsyncGenerator[Provider]:
     provider = Provider()
-    server = await asyncio.get_running_loop().create_server(lambda: _Connection(provider), "127.0.0.1", 0)
-    provider.port = server.sockets[0].getsockname()[1]
-    try:
+    async with FakeLLM(scripts=provider.script, remember=False) as fake:
+        provider.port = fake.port
         yield provider
-    finally:
-        server.close()
-        for _ in range(TURNS_TO_ACCEPT):
-            await asyncio.sleep(0)
-        for transport in list(provider.open):
-            transport.abort()
-        while provider.open:  # noqa: ASYNC110 - a transport closes in a later turn of the loop
-            await asyncio.sleep(0)

@@ -1,10 +1,10 @@
-"""20,000 answers of providers, hardly one of them right: the caller gets an answer or an error, in his wire's words, and never
-an answer that looks complete and is not.
+"""Answers of providers, hardly one of them right: the caller gets an answer or an error, in its wire's words, and never an
+answer that looks complete and is not.
 
-One example is a batch, all of it from one seed, which hypothesis prints when the batch fails:
+``make test`` plays 2,000, ``make prove`` 20,000 others. A batch is made from one seed, which is in its test's name:
 
-    FUZZ_ANSWERS=200000 .venv/bin/python -m pytest tests/fuzz/test_provider_answers.py     more of them
-    FUZZ_SEED=123 .venv/bin/python -m pytest tests/fuzz/test_provider_answers.py           this batch only
+    FUZZ_ANSWERS=200000 make prove                                                more of them
+    FUZZ_SEED=123 .venv/bin/python -m pytest tests/fuzz/test_provider_answers.py  this batch only
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from __future__ import annotations
 import os
 from random import Random
 
-from hypothesis import Phase, given, settings
-from hypothesis import strategies as st
+import pytest
 
+from tests.campaigns import batches
 from tests.fuzz.client import Answered, Posted
 from tests.fuzz.conftest import Rig
 from tests.fuzz.judgement import (
@@ -31,8 +31,7 @@ from tests.fuzz.provider import Reply
 from tests.fuzz.provider_answers import Scene, scenes
 
 BATCH = 500
-BATCHES = int(os.environ.get("FUZZ_ANSWERS", "20000")) // BATCH
-SEEDS = st.just(int(os.environ["FUZZ_SEED"])) if "FUZZ_SEED" in os.environ else st.integers(0, 2**63)
+SEEDS = batches(4, int(os.environ.get("FUZZ_ANSWERS", "20000")) // BATCH)
 REFUSALS = (400, 429, 502, 503)
 """400, 429 and 503: what an error object under status 200 may mean."""
 
@@ -82,25 +81,21 @@ def _events_of_theirs(answered: Answered) -> list[bytes]:
         return []
 
 
-def test_whatever_a_provider_says_the_caller_gets_an_answer_or_an_error(rig: Rig) -> None:
-    @settings(max_examples=BATCHES, phases=[Phase.explicit, Phase.reuse, Phase.generate], print_blob=True)
-    @given(seed=SEEDS)
-    def batch(seed: int) -> None:
-        played = {scene.posted.body: scene for scene in scenes(Random(seed), BATCH)}  # noqa: S311
-        replies = {_number_in(scene.posted.body): scene.reply for scene in played.values()}
+@pytest.mark.parametrize("seed", SEEDS)
+def test_any_answer_of_a_provider_becomes_an_answer_or_an_error(rig: Rig, seed: int) -> None:
+    played = {scene.posted.body: scene for scene in scenes(Random(seed), BATCH)}  # noqa: S311
+    replies = {_number_in(scene.posted.body): scene.reply for scene in played.values()}
 
-        def judge(posted: Posted, answered: Answered) -> None:
-            scene = played[posted.body]
-            try:
-                check(scene, answered)
-            except Wrong as wrong:
-                raise Wrong(f"{wrong}\n  where {posted.path} {posted.body!r}\n  got {scene.reply.data!r}") from None
+    def judge(posted: Posted, answered: Answered) -> None:
+        scene = played[posted.body]
+        try:
+            check(scene, answered)
+        except Wrong as wrong:
+            raise Wrong(f"{wrong}\n  where {posted.path} {posted.body!r}\n  got {scene.reply.data!r}") from None
 
-        rig.provider.reply_to = lambda model: replies.get(model)
-        rig.runner.run(rig.client.post_all([scene.posted for scene in played.values()], judge))
-
+    rig.provider.reply_to = replies.get
     try:
-        batch()
+        rig.runner.run(rig.client.post_all([scene.posted for scene in played.values()], judge))
     finally:
         rig.provider.reply_to = _usual
     log = rig.gateway.log.read_bytes()

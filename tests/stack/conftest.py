@@ -8,6 +8,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from gatewayz.queries.stores import logs_at, traces_at
 from gatewayz.stack.console import PlainView
 from gatewayz.stack.options import StackOptions
 from gatewayz.stack.ports import Ports
@@ -68,7 +69,10 @@ def api_key(stack: Stack) -> str:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def stores(stack: Stack) -> AsyncGenerator[Stores]:
     async with httpx.AsyncClient(trust_env=False, timeout=10) as http:
-        yield Stores(http, stack.urls["prometheus"], stack.urls["jaeger"], stack.urls["victoria-logs"])
+        urls = stack.urls
+        traces = traces_at(f"jaeger+{urls['jaeger']}", http, setting="this test")
+        logs = logs_at(f"victorialogs+{urls['victoria-logs']}", http, setting="this test")
+        yield Stores(http, urls["prometheus"], traces, logs)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

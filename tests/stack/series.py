@@ -11,6 +11,10 @@ from typing import Any, TypeVar
 
 import httpx
 
+from gatewayz.queries.errors import QueryError
+from gatewayz.queries.logs import Logs, LogSearch
+from gatewayz.queries.traces import Span, Traces
+
 Seen = TypeVar("Seen")
 Labels = tuple[str, ...]
 Counts = dict[Labels, float]
@@ -20,9 +24,6 @@ PATIENCE_S = 60.0
 """Telemetry takes about ten seconds (queue, flush, scrape); a machine that builds something at the same time, longer."""
 
 LOOKUPS_AT_ONCE = 8
-
-KINDS = {2: "SERVER", 3: "CLIENT"}
-"""Span kinds in the numbers of OTLP."""
 
 FLUSH_AND_SCRAPE_S = 11.0
 """Five seconds each, and one for the way."""
@@ -49,22 +50,10 @@ async def eventually(look: Callable[[], Awaitable[Seen]], *, patience_s: float =
     while True:
         try:
             return await look()
-        except (AssertionError, httpx.HTTPError):
+        except (AssertionError, httpx.HTTPError, QueryError):
             if time.monotonic() >= deadline:
                 raise
         await asyncio.sleep(0.5)
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A span as Jaeger has it."""
-
-    kind: str
-    name: str
-    span_id: str
-    parent_id: str
-    attributes: Mapping[str, Any]  # Any: attribute values of every type
-    instance_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +62,17 @@ class Stores:
 
     http: httpx.AsyncClient
     prometheus: str
-    jaeger: str
-    victoria_logs: str
+    traces: Traces
+    logs: Logs
+
+    @property
+    def jaeger(self) -> str:
+        """Its address, for what only it can be asked."""
+        return self.traces.part.url
+
+    @property
+    def victoria_logs(self) -> str:
+        return self.logs.part.url
 
     async def _get(self, url: str, **parameters: str) -> Any:  # Any: JSON
         answer = await self.http.get(url, params=parameters)
@@ -129,41 +127,26 @@ class Stores:
 
     # --- Jaeger
 
-    async def spans(self, trace_id: str) -> list[Span]:
-        """The trace's spans; none when Jaeger does not have it."""
-        answer = await self.http.get(f"{self.jaeger}/api/v3/traces/{trace_id}")
-        if answer.status_code == 404:
-            return []
-        answer.raise_for_status()
-        return [
-            Span(
-                kind=KINDS.get(span["kind"], "OTHER"),
-                name=span["name"],
-                span_id=span["spanId"],
-                parent_id=span.get("parentSpanId", ""),
-                attributes=_attributes(span.get("attributes", [])),
-                instance_id=_attributes(resource["resource"]["attributes"]).get("service.instance.id", ""),
-            )
-            for resource in answer.json()["result"]["resourceSpans"]
-            for scope in resource["scopeSpans"]
-            for span in scope["spans"]
-        ]
+    async def spans(self, trace_id: str) -> tuple[Span, ...]:
+        """The trace's spans in the order in which they began; none when Jaeger does not have it."""
+        trace = await self.traces.trace(trace_id)
+        return trace.spans if trace else ()
 
     async def found_traces(self, **parameters: str) -> list[dict[str, Any]]:  # Any: JSON
-        """Whole traces as the search returns them, newest first."""
+        """Whole traces as Jaeger's search returns them, newest first."""
         return (await self._get(f"{self.jaeger}/api/traces", **parameters))["data"]
 
     async def wrong_traces(self, expected: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
         """Those traces that are not there with spans of exactly these kinds (sorted), and the kinds that are there."""
         slots = asyncio.Semaphore(LOOKUPS_AT_ONCE)
 
-        async def one(trace_id: str) -> list[Span]:
+        async def one(trace_id: str) -> tuple[Span, ...]:
             async with slots:
                 return await self.spans(trace_id)
 
         found = await asyncio.gather(*map(one, expected))
         kinds = {
-            trace_id: tuple(sorted(span.kind for span in spans))
+            trace_id: tuple(sorted(span.kind.upper() for span in spans))
             for trace_id, spans in zip(expected, found, strict=True)
         }
         return {trace_id: seen for trace_id, seen in kinds.items() if seen != expected[trace_id]}
@@ -186,8 +169,14 @@ class Stores:
 
     async def completed(self, *, since_s: float) -> dict[str, dict[str, Any]]:
         """The `request completed` lines of the gateway since then, by trace id. Two for one trace are a failure."""
-        query = 'service.name:="gatewayz-api" message:="request completed"'
-        records = [json.loads(record["_msg"]) for record in await self.log_records(query, since_s=since_s)]
+        search = LogSearch(
+            since_ns=int(since_s * 1e9),
+            until_ns=time.time_ns() + 5 * 10**9,
+            service="gatewayz-api",
+            fields={"message": "request completed"},
+            limit=5000,
+        )
+        records = [json.loads(line.text) for line in await self.logs.search(search)]
         found = {record["trace_id"]: record for record in records}
         assert len(found) == len(records), "some request has two completed records"
         return found
@@ -195,14 +184,6 @@ class Stores:
     async def log_streams(self) -> list[str]:
         data = await self._get(f"{self.victoria_logs}/select/logsql/streams", query="*", start="1h")
         return [stream["value"] for stream in data["values"]]
-
-
-def _attributes(pairs: list[dict[str, Any]]) -> dict[str, Any]:  # Any: attribute values of every type
-    return {pair["key"]: _value(pair["value"]) for pair in pairs}
-
-
-def _value(value: dict[str, Any]) -> Any:
-    return int(value["intValue"]) if "intValue" in value else next(iter(value.values()), None)
 
 
 def minus(after: Counts, before: Counts) -> Counts:

@@ -15,6 +15,7 @@ from tests.stack.known import ANSWERED, EVERY_KIND, Caller, Kind, Ledger
 from tests.stack.series import (
     ATTEMPT_LABELS,
     ATTEMPTS,
+    FLUSH_AND_SCRAPE_S,
     REQUEST_LABELS,
     REQUESTS,
     Counts,
@@ -197,6 +198,9 @@ async def test_collector_that_is_killed_loses_what_it_had_not_yet_queued_at_most
 
     # Its span-derived series begin anew, and what it had counted and Prometheus not yet scraped is lost; what comes afterwards
     # is complete.
+    await asyncio.sleep(
+        FLUSH_AND_SCRAPE_S
+    )  # what the gateway had kept meanwhile was delivered, and counted, after the last request
     afterwards = await Books.opened(stores, caller)
     await caller.send_all(EVERY_KIND, afterwards.ledger)
     await afterwards.assert_balanced()

@@ -14,6 +14,8 @@ from gatewayz.stack.runner import Stack
 from gatewayz.telemetry.names import SERIES, sample_names
 from gatewayz.traffic import TrafficOptions
 from tests.stack.series import Stores, eventually
+from tests.unit.components.documents import ROOT, load
+from tests.unit.components.promql import metrics_in
 
 COUNTS_ONLY_DEFECTS_AND_REFUSALS = {"gatewayz_telemetry_errors_total", "gatewayz_requests_rejected_total"}
 """Without a defect of ours, and without a policy that refuses, these have nothing to say."""
@@ -66,6 +68,16 @@ async def test_the_demo_gives_data_to_every_series(
         present = await stores.series_names()
         missing = {series.name for series in SERIES if series.emitted and not set(sample_names(series)) <= present}
         assert missing <= COUNTS_ONLY_DEFECTS_AND_REFUSALS
+
+    await eventually(look)
+
+
+async def test_every_series_that_an_alert_on_the_stores_reads_is_there(stores: Stores) -> None:
+    (group,) = load(ROOT / "prometheus" / "rules" / "stores.yml")["groups"]
+    read = {metric for rule in group["rules"] for metric in metrics_in(rule["expr"])}
+
+    async def look() -> None:
+        assert read <= await stores.series_names()
 
     await eventually(look)
 

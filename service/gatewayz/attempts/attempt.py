@@ -107,27 +107,41 @@ class Attempts:
         return answer
 
     def _begin(self, call: Call, caller_wire: CallerWire, context: CallContext, turn: Turn[Speech]) -> _Running:
-        candidate, prepared = turn.candidate, turn.request
-        provider, model = candidate.provider, candidate.model
+        prepared, provider = turn.request, turn.candidate.provider
         translation = prepared.translation(_shape(call, context)) if prepared.translation is not None else None
-        key = provider.take_key(model, self._clock())
-        charged = None if call.operation == "count_tokens" else prepared.body
-        attempt = _attempt(call, context, turn)
+        key = provider.take_key(turn.candidate.model, self._clock())
+        record = self._record(call, context, turn)
+        if record.body is not None and not call.stream:
+            context.disconnect.whole_answer_began(self._orphaned)
+        return _Running(call, caller_wire, context, turn, provider, key, record, translation)
+
+    def _record(self, call: Call, context: CallContext, turn: Turn[Speech]) -> AttemptRecord:
+        candidate, provider, key = turn.candidate, turn.candidate.provider, context.key
+        attempt = Attempt(
+            operation=call.operation,
+            provider=provider.name,
+            otel_provider=provider.otel_name,
+            model=candidate.model,
+            server_address=provider.server_address,
+            server_port=provider.server_port,
+            stream=call.stream,
+            number=turn.number,
+            reason=turn.reason,
+            customer_id=None if key is None else key.customer_id,
+            parameters=call.parameters,
+        )
         context.totals.attempts += 1
-        record = AttemptRecord(
+        return AttemptRecord(
             context,
             attempt,
             provider,
             self._routes.enter(candidate, context.breaker_changed),
             context.telemetry.start_attempt(attempt),
-            prepared.wire.fold(),
+            turn.request.wire.fold(),
             self._sinks,
-            charged,
+            None if call.operation == "count_tokens" else turn.request.body,
             self._price_of,
         )
-        if charged is not None and not call.stream:
-            context.disconnect.whole_answer_began(self._orphaned)
-        return _Running(call, caller_wire, context, turn, provider, key, record, translation)
 
     async def _answer(self, running: _Running) -> Answer:
         request = running.request = self._request(running)
@@ -220,23 +234,6 @@ class Attempts:
 
 def _shape(call: Call, context: CallContext) -> Shape:
     return Shape(context.request_id, call.model, int(time.time()), call.stream, call.include_usage, time.time)
-
-
-def _attempt(call: Call, context: CallContext, turn: Turn[Speech]) -> Attempt:
-    provider, key = turn.candidate.provider, context.key
-    return Attempt(
-        operation=call.operation,
-        provider=provider.name,
-        otel_provider=provider.otel_name,
-        model=turn.candidate.model,
-        server_address=provider.server_address,
-        server_port=provider.server_port,
-        stream=call.stream,
-        number=turn.number,
-        reason=turn.reason,
-        customer_id=None if key is None else key.customer_id,
-        parameters=call.parameters,
-    )
 
 
 async def _provider_error(running: _Running, response: UpstreamResponse) -> ProviderError:

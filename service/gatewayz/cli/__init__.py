@@ -16,6 +16,7 @@ COMMANDS: Mapping[str, str] = {
     "serve": "gatewayz.cli.serve",
     "up": "gatewayz.cli.up",
     "doctor": "gatewayz.cli.doctor",
+    "trace": "gatewayz.cli.trace",
     "demo": "gatewayz.cli.demo",
     "keys": "gatewayz.cli.keys",
 }

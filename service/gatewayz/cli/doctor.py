@@ -8,15 +8,15 @@ from typing import Annotated
 import typer
 
 from gatewayz import doctor
-from gatewayz.cli.options import AsJson, DataDir, settings_for
+from gatewayz.cli.options import AsJson, DataDir, Logs, Traces, settings_for
 
 
 def examine(
     gateway: Annotated[str | None, typer.Option(help="The gateway's address.")] = None,
     collector: Annotated[str | None, typer.Option(help="The Collector's own metrics' address.")] = None,
     prometheus: Annotated[str | None, typer.Option(help="Prometheus' address.")] = None,
-    tempo: Annotated[str | None, typer.Option(help="Tempo's address.")] = None,
-    loki: Annotated[str | None, typer.Option(help="Loki's address.")] = None,
+    traces: Traces = None,
+    logs: Logs = None,
     api_key: Annotated[
         str | None, typer.Option(help="Key to use; otherwise GATEWAYZ_API_KEY, or a key for this once.")
     ] = None,
@@ -36,8 +36,8 @@ def examine(
         gateway=gateway,
         collector=collector,
         prometheus=prometheus,
-        tempo=tempo,
-        loki=loki,
+        traces=traces,
+        logs=logs,
         patience_s=patience,
         json=as_json,
     )

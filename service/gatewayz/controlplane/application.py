@@ -1,14 +1,14 @@
-"""The control plane: everything but ``/v1``, as one FastAPI application."""
+"""The control plane: everything but the data plane's paths, as one FastAPI application made of one router a file."""
 
 from __future__ import annotations
 
 from fastapi import FastAPI
 
 from gatewayz import __version__
+from gatewayz.controlplane import health, index, metrics
 from gatewayz.controlplane.errors import install_error_handlers
-from gatewayz.controlplane.health import add_health_routes
-from gatewayz.controlplane.index import add_index_routes
-from gatewayz.controlplane.metrics import add_metrics_routes
+
+ROUTERS = (index.router, health.router, metrics.router)
 
 
 def create_control_plane() -> FastAPI:
@@ -24,15 +24,14 @@ def create_control_plane() -> FastAPI:
             "operation_spans": False,
             "auto_configure": False,
         },
-        # These pages run JavaScript from somebody else's server, in the browser of somebody who administers a gateway.
+        # These pages run JavaScript from another server in the browser of somebody who administers a gateway.
         # /openapi.json feeds any viewer.
         docs_url=None,
         redoc_url=None,
         # A path is there or it is not; a redirect of /metrics/ would lose a scraper's credentials on the way.
         redirect_slashes=False,
     )
-    install_error_handlers(app)
-    add_index_routes(app)
-    add_health_routes(app)
-    add_metrics_routes(app)
+    install_error_handlers(app, ROUTERS)
+    for router in ROUTERS:
+        app.include_router(router)
     return app

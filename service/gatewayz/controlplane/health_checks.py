@@ -1,7 +1,8 @@
-"""How each dependency is looked at. Providers are not among them: paid probes are for those who ask for them, and what
-traffic says about providers is known to whoever routes it."""
+"""How each dependency is checked. No provider is called: a probe costs money, and routing learns from the traffic itself."""
 
 from __future__ import annotations
+
+from collections.abc import Sized
 
 from gatewayz.controlplane.health_monitor import Check, CheckResult
 from gatewayz.storage.cache import Cache
@@ -24,5 +25,14 @@ def redis_check(cache: Cache) -> Check:
     async def check() -> CheckResult:
         await cache.ping()
         return "healthy"
+
+    return check
+
+
+def providers_check(providers: Sized) -> Check:
+    """Healthy if there is one that can be called."""
+
+    async def check() -> CheckResult:
+        return "healthy" if len(providers) else "unhealthy"
 
     return check

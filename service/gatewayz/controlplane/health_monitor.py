@@ -1,4 +1,4 @@
-"""Is the gateway fit to serve? Found out in the background, so that the answer never waits for what it is about."""
+"""Is the gateway fit to serve? Checked in the background, so that an answer never waits for a dependency."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ logger = logging.getLogger(__name__)
 Dependency = Literal["database", "redis", "providers"]
 Status = Literal["healthy", "degraded", "unhealthy"]
 CheckResult = Literal["healthy", "degraded", "unhealthy", "not configured"]
+Readiness = Literal["ready", "not ready", "draining"]
 Check = Callable[[], Awaitable[CheckResult]]
-"""Looks at one dependency. To raise, or to take too long, is to find it unhealthy."""
+"""Checks one dependency. A check that raises or takes too long means unhealthy."""
 
 
 class HealthMonitor:
@@ -36,7 +37,7 @@ class HealthMonitor:
         self._loop: asyncio.Task[None] | None = None
         self._draining = False
         self.rounds = 0
-        """How often everything was looked at."""
+        """How often all dependencies were checked."""
 
     @classmethod
     async def open(
@@ -47,7 +48,7 @@ class HealthMonitor:
         interval_s: float = 5,
         timeout_s: float = 2,
     ) -> HealthMonitor:
-        """Check everything once, so that the first answer is true, and go on every ``interval_s`` seconds.
+        """Check everything once, so that the first answer is true, then again every ``interval_s`` seconds.
 
         A dependency without a check is "not configured", which harms nothing.
         """
@@ -89,7 +90,7 @@ class HealthMonitor:
         return "healthy"
 
     @property
-    def readiness(self) -> Literal["ready", "not ready", "draining"]:
+    def readiness(self) -> Readiness:
         """Whether new requests should be sent here."""
         if self._draining:
             return "draining"

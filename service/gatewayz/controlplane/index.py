@@ -1,36 +1,35 @@
-"""``/``: what this is and where to look, for whoever opens the address in a browser."""
+"""``/``: what this is and where to look, for people who open the address in a browser."""
 
 from __future__ import annotations
 
-from fastapi import FastAPI
-from pydantic import BaseModel
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
 
 from gatewayz import __version__
+
+LINKS = {
+    "chat": "/v1/chat/completions",
+    "models": "/v1/models",
+    "health": "/health",
+    "metrics": "/metrics",
+    "openapi": "/openapi.json",
+}
+ABOUT = "An LLM gateway: point an OpenAI client's base URL at /v1."
+
+router = APIRouter(tags=["index"])
 
 
 class Index(BaseModel):
     """The answer of ``GET /``."""
 
-    name: str
-    version: str
-    about: str
-    links: dict[str, str]
+    name: str = Field(examples=["GatewayZ"])
+    version: str = Field(examples=[__version__])
+    about: str = Field(examples=[ABOUT])
+    links: dict[str, str] = Field(examples=[LINKS])
 
 
-def add_index_routes(app: FastAPI) -> None:
-    @app.get("/", tags=["index"])
-    @app.head("/", include_in_schema=False)
-    async def index() -> Index:
-        """What there is."""
-        return Index(
-            name="GatewayZ",
-            version=__version__,
-            about="An LLM gateway: point an OpenAI client's base URL at /v1.",
-            links={
-                "chat": "/v1/chat/completions",
-                "models": "/v1/models",
-                "health": "/health",
-                "metrics": "/metrics",
-                "openapi": "/openapi.json",
-            },
-        )
+@router.get("/")
+@router.head("/", include_in_schema=False)
+async def index() -> Index:
+    """What there is."""
+    return Index(name="GatewayZ", version=__version__, about=ABOUT, links=LINKS)

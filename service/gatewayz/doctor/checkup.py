@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import httpx
 import requests
 from opentelemetry.sdk.trace import TracerProvider
 
-from gatewayz.accounts.keys.temporary import borrow_key
+from gatewayz.accounts.keys.throwaway import throwaway_key
 from gatewayz.config import load_settings
-from gatewayz.doctor import stores
-from gatewayz.doctor.hops import Broken, Finding, NotYet, Unknowable, examine
+from gatewayz.doctor import links
+from gatewayz.doctor.hops import Broken, Finding, Unknowable, examine
+from gatewayz.doctor.parts import Parts
 from gatewayz.doctor.probe import Answer, end_instrumentation, instrumented_session, send_probe
-from gatewayz.doctor.reader import Part, Reader
 from gatewayz.doctor.report import Report
 from gatewayz.errors import ConfigurationError
 from gatewayz.queries.addresses import find_addresses
+from gatewayz.queries.collector import ReceivedSpans
+from gatewayz.queries.errors import QueryError
+from gatewayz.queries.reader import new_client
 
 Seen = TypeVar("Seen")
-
-NO_TRACE = "0" * 31 + "1"
-"""A valid id that no tracer ever makes: to see whether a store answers."""
 
 LAST_LOOK_S = 3.0
 """Each hop may be waited for this long even when the hops before it used up the patience: one scrape may be missing."""
@@ -45,8 +47,10 @@ class DoctorOptions:
     gateway: str | None = None
     collector: str | None = None
     prometheus: str | None = None
-    tempo: str | None = None
-    loki: str | None = None
+    traces: str | None = None
+    """Such as ``tempo+http://host:3200``."""
+    logs: str | None = None
+    """Such as ``loki+http://host:3100``."""
     patience_s: float = 45.0
     """How long telemetry may take: queue, flush and scrape are each a matter of seconds, a loaded laptop doubles them."""
     timeout_s: float = 10.0
@@ -57,85 +61,83 @@ class DoctorOptions:
 
 
 def run(options: DoctorOptions) -> int:
-    """Do the checkup and print it. 0: every hop was seen to work; 1: some was not."""
+    """Do the checkup and print it. 0: every hop of what runs was seen to work; 1: some was not. Not from an event loop."""
     with ExitStack() as stack:
         session, provider = instrumented_session()
         stack.callback(end_instrumentation)
         stack.callback(session.close)
-        checkup = _Checkup(options, Report(as_json=options.json), session, provider)
-        answer = checkup.ask()
-        checkup.follow(answer)
-        healthy = checkup.report.finish(
+        runner = stack.enter_context(asyncio.Runner())
+        client = new_client()
+        stack.callback(lambda: runner.run(client.aclose()))
+        checkup = _Checkup(options, Report(as_json=options.json), client)
+        # The request itself is sent between two runs of the loop: `requests` blocks, and so does borrowing a key.
+        healthy = runner.run(checkup.look_before())
+        answer = checkup.ask(session, provider) if healthy else checkup.do_not_ask()
+        runner.run(checkup.follow(answer))
+        sound = checkup.report.finish(
             checkup.findings, answer.trace_id if answer else None, answer.request_id if answer else None
         )
-    return 0 if healthy else 1
+    return 0 if sound else 1
 
 
 class _Checkup:
     """One request and what was found of it, hop by hop."""
 
-    def __init__(
-        self, options: DoctorOptions, report: Report, session: requests.Session, provider: TracerProvider
-    ) -> None:
+    def __init__(self, options: DoctorOptions, report: Report, client: httpx.AsyncClient) -> None:
         self.options = options
         self.report = report
         self.findings: list[Finding] = []
-        self._session = session
-        self._provider = provider
         given = {
             "gateway": options.gateway,
             "collector": options.collector,
             "prometheus": options.prometheus,
-            "tempo": options.tempo,
-            "loki": options.loki,
+            "traces": options.traces,
+            "logs": options.logs,
         }
         addresses = find_addresses(given, options.environment, options.data_dir)
-        self._gateway = self._reader("the gateway", addresses.gateway, "--gateway")
-        self._collector = self._reader("the Collector", addresses.collector, "--collector")
-        self._prometheus = self._reader("Prometheus", addresses.prometheus, "--prometheus")
-        self._tempo = self._reader("Tempo", addresses.tempo, "--tempo")
-        self._loki = self._reader("Loki", addresses.loki, "--loki")
-        # Counters are read before the request: only what rises afterwards can be ours.
-        self._accepted_before = _quietly(lambda: stores.accepted_spans(self._collector))
-        self._counted_before = _quietly(lambda: stores.requests_counted(self._prometheus))
+        self._parts = Parts(addresses, client, options.timeout_s)
+        self._received_before: ReceivedSpans | None = None
+        self._counted_before: float | None = None
 
-    def _reader(self, name: str, url: str, option: str) -> Reader:
-        return Reader(Part(name, url, option), self._session, self.options.timeout_s)
-
-    def _hop(self, name: str, check: Callable[[], str], *, until: float = 0.0) -> bool:
-        with self.report.looking_at(name):
-            finding = examine(name, check, until=until)
+    def _found(self, finding: Finding) -> bool:
         self.findings.append(finding)
         self.report.show(finding)
         return finding.state == "ok"
 
+    async def _hop(self, name: str, check: Callable[[], Awaitable[str]], *, until: float = 0.0) -> bool:
+        with self.report.looking_at(name):
+            finding = await examine(name, check, until=until)
+        return self._found(finding)
+
     # --- The request
 
-    def ask(self) -> Answer | None:
+    async def look_before(self) -> bool:
+        """Whether the gateway is healthy; and the counters, of which only what rises afterwards can be ours."""
+        parts = self._parts
+        self._received_before, self._counted_before = await asyncio.gather(
+            _quietly(lambda: parts.collector().received_spans()),
+            _quietly(lambda: links.requests_counted(parts.prometheus())),
+        )
+        return await self._hop("gateway healthy", lambda: links.see_health(parts.gateway()))
+
+    def ask(self, session: requests.Session, provider: TracerProvider) -> Answer | None:
         """Send the request; None when it was not answered as it should be."""
-        answers: list[Answer] = []
-
-        def send() -> str:
-            answers.append(self._send(key))
-            return _answer_in_words(answers[0])
-
-        if not self._hop("gateway healthy", self._see_health):
-            self._hop("request answered", _unknowable("Not sent, since the gateway does not answer."))
+        hop, began = "request answered", time.monotonic()
+        try:
+            with self.report.looking_at(hop), ExitStack() as lease:
+                answer = self._send(session, provider, self._key(lease))
+        except ConfigurationError as error:
+            reason = f"There is no key to ask with ({error}): give one with --api-key or GATEWAYZ_API_KEY."
+            self._found(Finding(hop, "failed", time.monotonic() - began, reason))
             return None
-        with ExitStack() as lease:
-            try:
-                key = self._key(lease)
-            except ConfigurationError as error:
-                reason = f"There is no key to ask with ({error}): give one with --api-key or GATEWAYZ_API_KEY."
-                self._hop("request answered", _broken(reason))
-                return None
-            self._hop("request answered", send)
-        return answers[0] if answers else None
+        except (Broken, QueryError) as reason:
+            self._found(Finding(hop, "failed", time.monotonic() - began, str(reason)))
+            return None
+        self._found(Finding(hop, "ok", time.monotonic() - began, _answer_in_words(answer)))
+        return answer
 
-    def _see_health(self) -> str:
-        if self._gateway.bytes("/health") is None:
-            raise self._gateway.not_this_part()
-        return f"{self._gateway.part.url} answers"
+    def do_not_ask(self) -> None:
+        self._found(Finding("request answered", "unknown", 0.0, "Not sent, since the gateway does not answer."))
 
     def _key(self, lease: ExitStack) -> str:
         """The key given, or one borrowed from the database beside us until ``lease`` ends. Raises ConfigurationError."""
@@ -143,16 +145,16 @@ class _Checkup:
         if given:
             return given
         settings = load_settings(data_dir=self.options.data_dir)
-        key = lease.enter_context(borrow_key(settings, "gatewayz doctor"))
+        key = lease.enter_context(throwaway_key(settings, "gatewayz doctor"))
         self.report.say("No key given: using one made for this request in the database beside us, and revoked at once.")
         return key
 
-    def _send(self, key: str) -> Answer:
+    def _send(self, session: requests.Session, provider: TracerProvider, key: str) -> Answer:
         options = self.options
         return send_probe(
-            self._session,
-            self._provider,
-            self._gateway.part,
+            session,
+            provider,
+            self._parts.gateway().part,
             api_key=key,
             model=options.model,
             stream=options.stream,
@@ -161,44 +163,47 @@ class _Checkup:
 
     # --- Its traces
 
-    def follow(self, answer: Answer | None) -> None:
+    async def follow(self, answer: Answer | None) -> None:
         """Look for it everywhere. Without an answer, at least say which parts of the stack are there."""
-        collector, prometheus, tempo, loki = self._collector, self._prometheus, self._tempo, self._loki
-        hops: tuple[tuple[str, Callable[[Answer], str], Callable[[], object]], ...] = (
+        patience_s = self.options.patience_s
+        patience_ends = time.monotonic() + patience_s
+        for name, see, answers in self._hops():
+            if answer is None:
+                await self._hop(name, _only_answers(answers))
+            else:
+                last_look = time.monotonic() + min(LAST_LOOK_S, patience_s)
+                await self._hop(name, partial(see, answer), until=max(patience_ends, last_look))
+
+    def _hops(self) -> Sequence[tuple[str, Callable[[Answer], Awaitable[str]], Callable[[], Awaitable[object]]]]:
+        """Each hop's name, how the request is looked for, and how it is seen that the part answers at all."""
+        parts = self._parts
+        return (
             (
                 "OTLP accepted",
-                lambda _: stores.see_otlp_accepted(collector, self._accepted_before),
-                lambda: stores.accepted_spans(collector),
+                lambda _: links.see_otlp_accepted(parts.collector(), self._received_before),
+                lambda: parts.collector().received_spans(),
             ),
             (
-                "trace in Tempo",
-                lambda one: stores.see_trace(tempo, one),
-                lambda: stores.spans_in_tempo(tempo, NO_TRACE),
+                parts.traces_hop,
+                lambda answer: links.see_trace(parts.traces(), answer),
+                lambda: links.traces_answer(parts.traces()),
             ),
             (
                 "series",
-                lambda _: stores.see_series(prometheus, self._counted_before),
-                lambda: stores.requests_counted(prometheus),
+                lambda _: links.see_series(parts.prometheus(), self._counted_before),
+                lambda: links.requests_counted(parts.prometheus()),
             ),
             (
                 "exemplar",
-                lambda one: stores.see_exemplar(prometheus, tempo, one),
-                lambda: stores.requests_counted(prometheus),
+                lambda answer: links.see_exemplar(parts.prometheus(), parts.traces, answer),
+                lambda: links.requests_counted(parts.prometheus()),
             ),
             (
-                "log line in Loki",
-                lambda one: stores.see_log_line(loki, one),
-                lambda: stores.log_lines(loki, NO_TRACE, time.time()),
+                parts.logs_hop,
+                lambda answer: links.see_log_line(parts.logs(), answer),
+                lambda: links.logs_answer(parts.logs()),
             ),
         )
-        patience_s = self.options.patience_s
-        patience_ends = time.monotonic() + patience_s
-        for name, see, ready in hops:
-            if answer is None:
-                self._hop(name, _only_ready(ready))
-            else:
-                last_look = time.monotonic() + min(LAST_LOOK_S, patience_s)
-                self._hop(name, partial(see, answer), until=max(patience_ends, last_look))
 
 
 def _answer_in_words(answer: Answer) -> str:
@@ -206,31 +211,17 @@ def _answer_in_words(answer: Answer) -> str:
     return f"200, request {answer.request_id}, in {whose} {answer.trace_id}"
 
 
-def _quietly(look: Callable[[], Seen]) -> Seen | None:
+async def _quietly(look: Callable[[], Awaitable[Seen]]) -> Seen | None:
     """None when there is nothing to see; the hop itself will say why."""
     try:
-        return look()
-    except (Broken, NotYet):
+        return await look()
+    except QueryError:
         return None
 
 
-def _only_ready(ready: Callable[[], object]) -> Callable[[], str]:
-    def check() -> str:
-        ready()
+def _only_answers(answers: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[str]]:
+    async def check() -> str:
+        await answers()
         raise Unknowable("It answers, but there is no request to look for.")
-
-    return check
-
-
-def _broken(reason: str) -> Callable[[], str]:
-    def check() -> str:
-        raise Broken(reason)
-
-    return check
-
-
-def _unknowable(reason: str) -> Callable[[], str]:
-    def check() -> str:
-        raise Unknowable(reason)
 
     return check

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 
-HopState = Literal["ok", "failed", "unknown"]
-"""``unknown``: could not be judged because an earlier hop failed. It is never shown as a success."""
+from gatewayz.queries.errors import LeftOut, QueryError
+
+HopState = Literal["ok", "failed", "unknown", "left out"]
+"""``unknown``: could not be judged because an earlier hop failed. It is never shown as a success.
+``left out``: the running stack does not have that part, by its user's choice."""
 
 POLL_S = 0.25
 """Pause between two looks: well below the seconds that telemetry needs, so that the times printed mean something."""
@@ -36,21 +40,28 @@ class Finding:
     text: str
 
 
-def examine(hop: str, check: Callable[[], str], *, until: float) -> Finding:
+async def examine(hop: str, check: Callable[[], Awaitable[str]], *, until: float) -> Finding:
     """Repeat ``check`` until it returns what it saw, says that it is broken, or ``until`` (monotonic) has passed.
 
     It is called at least once, so that a late hop still gets an honest look.
     """
     began = time.monotonic()
     while True:
+        state: HopState = "failed"
+        patient = False
         try:
-            seen = check()
-            return Finding(hop, "ok", time.monotonic() - began, seen)
+            text = await check()
+            state = "ok"
         except NotYet as reason:
-            if time.monotonic() >= until:
-                return Finding(hop, "failed", time.monotonic() - began, str(reason))
+            text, patient = str(reason), True
         except Broken as reason:
-            return Finding(hop, "failed", time.monotonic() - began, str(reason))
+            text = str(reason)
         except Unknowable as reason:
-            return Finding(hop, "unknown", time.monotonic() - began, str(reason))
-        time.sleep(POLL_S)
+            text, state = str(reason), "unknown"
+        except LeftOut as reason:
+            text, state = str(reason), "left out"
+        except QueryError as reason:
+            text, patient = str(reason), reason.temporary
+        if not patient or time.monotonic() >= until:
+            return Finding(hop, state, time.monotonic() - began, text)
+        await asyncio.sleep(POLL_S)

@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 from gatewayz.doctor.hops import Broken
-from gatewayz.doctor.reader import Part, unreachable
+from gatewayz.queries.reader import Part
 
 ROUTE = "/v1/chat/completions"
 
@@ -101,8 +101,13 @@ def send_probe(
             raise Broken(
                 "The answer broke off in the middle: the gateway's log line with `request completed` says why."
             ) from None
-        except requests.exceptions.RequestException as error:
-            raise Broken(str(unreachable(part, error, timeout_s))) from None
+        except requests.exceptions.Timeout:
+            raise Broken(
+                f"The gateway at {part.shown_url} does not answer within {timeout_s:.0f} s: its log says what keeps it busy."
+            ) from None
+        except requests.exceptions.RequestException:
+            # It has just said that it is healthy: whatever this is, it is not the address.
+            raise Broken(f"The gateway at {part.shown_url} breaks the connection: its log says why.") from None
     if answer.status_code != 200:
         raise _refused(answer, model)
     text = _streamed_text(answer.content) if stream else _unary_text(answer.content)

@@ -16,6 +16,7 @@ MARKS: dict[HopState, tuple[str, str, str]] = {
     "ok": ("✓", "ok", "green"),
     "failed": ("✗", "FAILED", "red"),
     "unknown": ("–", "unknown", "yellow"),
+    "left out": ("○", "left out", "bright_black"),
 }
 """Per state: the mark, what stands for it where the terminal cannot show it, and its colour."""
 
@@ -44,14 +45,15 @@ class Report:
         mark, word, colour = MARKS[finding.state]
         line = Text.assemble(
             (mark if self._shows_marks else word, colour),
-            f" {finding.hop:<18} {_duration(finding.took_s):>8}  {finding.text}",
+            f" {finding.hop:<24} {_duration(finding.took_s):>8}  {finding.text}",
         )
         if not self._as_json:
             self._console.print(line)
 
     def finish(self, findings: Sequence[Finding], trace_id: str | None, request_id: str | None) -> bool:
-        """Say the verdict; True when every hop was seen to work."""
-        healthy = all(finding.state == "ok" for finding in findings)
+        """Say the verdict; True when every hop was seen to work, but for those that the stack left out."""
+        left_out = [finding.hop for finding in findings if finding.state == "left out"]
+        healthy = all(finding.state in ("ok", "left out") for finding in findings)
         if self._as_json:
             hops = [
                 {"hop": one.hop, "state": one.state, "took_s": round(one.took_s, 3), "text": one.text}
@@ -62,7 +64,8 @@ class Report:
             return healthy
         broken = [finding.hop for finding in findings if finding.state == "failed"]
         if healthy:
-            self.say(f"All {len(findings)} hops work.")
+            rest = f"; left out: {', '.join(left_out)}" if left_out else ""
+            self.say(f"All {len(findings) - len(left_out)} hops work{rest}.")
         elif broken:
             self.say(f"Broken: {', '.join(broken)}.")
         else:

@@ -23,7 +23,6 @@ from gatewayz.app import App, create_app
 from gatewayz.config import Settings, load_settings
 from gatewayz.errors import ConfigurationError
 from gatewayz.providers.catalog import load_providers
-from gatewayz.server.protocol import LimitedProtocol
 from gatewayz.telemetry.setup import check_environment
 
 BACKLOG = 2048
@@ -60,7 +59,9 @@ def run_server(settings: Settings) -> int:
             factory=True,
             workers=settings.workers,
             loop="uvloop",
-            http=LimitedProtocol,
+            # By name: as a class it would be imported, and the whole gateway with it, before a worker can answer its supervisor,
+            # which replaces workers that have not answered within 5 s; on a slow machine none would ever start.
+            http="gatewayz.server.protocol:LimitedProtocol",
             ws="none",
             lifespan="on",
             log_config=None,  # telemetry formats every logger's lines

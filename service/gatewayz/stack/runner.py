@@ -259,7 +259,7 @@ class Stack:
         scrape_due = all(self.states.get(name) == "ready" for name in (GATEWAY, "collector", "prometheus"))
         await self._stop_parts(GATEWAY)
         if scrape_due and self.options.last_scrape_s > 0 and not self._hurry.is_set():
-            # What the Collector has counted and Prometheus has not yet fetched is gone when it ends (collector.md, kill -9).
+            # What the Collector has counted and Prometheus has not yet fetched is gone when it ends.
             self._view.note(
                 f"Waiting {self.options.last_scrape_s:.0f} s until Prometheus has the last requests (Ctrl-C again to skip) …"
             )

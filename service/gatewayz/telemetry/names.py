@@ -120,6 +120,9 @@ ATTEMPT_FAILED: Final = "provider call failed"
 ATTEMPT_OUTLIVED: Final = "provider call outlived its request"
 """The message of the record of what an attempt used that was awaited after its caller had left."""
 
+REQUESTS_SERIES: Final = "http_requests_total"
+REQUEST_DURATION_SERIES: Final = "http_request_duration_seconds"
+
 OTHER: Final = "other"
 """A model that the catalogue does not know."""
 OTHER_METHOD: Final = "_OTHER"
@@ -393,8 +396,8 @@ def series_of(known: Instrument) -> Series:
 
 
 _FROM_SPANS: Final = (
-    Series("http_requests_total", "counter", ("endpoint", "method", "status_code"), "Requests as callers saw them.", "request spans"),
-    Series("http_request_duration_seconds", "histogram", ("endpoint", "method", "status_code"), "Their duration, to the last byte.", "request spans"),
+    Series(REQUESTS_SERIES, "counter", ("endpoint", "method", "status_code"), "Requests as callers saw them.", "request spans"),
+    Series(REQUEST_DURATION_SERIES, "histogram", ("endpoint", "method", "status_code"), "Their duration, to the last byte.", "request spans"),
     Series("model_inference_requests_total", "counter", ("provider", "model", "status", "error_type", "reason"), "Calls to providers; status is success or error.", "attempt spans"),
     Series("model_inference_duration_seconds", "histogram", ("provider", "model", "status"), "Their duration.", "attempt spans"),
     Series("external_api_calls_total", "counter", ("service", "status"), "Calls over HTTP to anything outside.", "all CLIENT spans over HTTP"),

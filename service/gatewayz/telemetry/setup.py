@@ -1,6 +1,6 @@
 """Opens one worker's telemetry, and closes it.
 
-Everything is made in ``open_telemetry``, nothing at import: threads and gRPC channels do not survive a fork, and two apps
+Everything is made in ``start_telemetry``, nothing at import: threads and gRPC channels do not survive a fork, and two apps
 with different settings can live in one process. Nothing is registered globally with OpenTelemetry either; who instruments
 a library passes ``tracer_provider`` and ``meter_provider``.
 """
@@ -11,7 +11,8 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 from opentelemetry.metrics import MeterProvider, NoOpMeterProvider
@@ -173,8 +174,22 @@ class Telemetry:
         return delivery_metrics(self.accounts(), self._started_ns, now_ns)
 
 
-def open_telemetry(settings: Settings, environment: Mapping[str, str], *, stdout: int | None = None) -> Telemetry:
-    """Telemetry of this process, running. ``stdout`` is the descriptor that log lines go to.
+@asynccontextmanager
+async def open_telemetry(settings: Settings, environment: Mapping[str, str]) -> AsyncGenerator[Telemetry]:
+    """The telemetry section of an app, on the running loop. Closing waits at most ``flush_s`` for what is queued.
+
+    Raises ConfigurationError for an OTEL_* variable that cannot be used.
+    """
+    telemetry = start_telemetry(settings, environment)
+    try:
+        telemetry.watch_loop(asyncio.get_running_loop())
+        yield telemetry
+    finally:
+        await asyncio.to_thread(telemetry.close, settings.flush_s)
+
+
+def start_telemetry(settings: Settings, environment: Mapping[str, str], *, stdout: int | None = None) -> Telemetry:
+    """Telemetry of this process, running; the caller closes it. ``stdout`` is the descriptor that log lines go to.
 
     Raises ConfigurationError for an OTEL_* variable that cannot be used.
     """
@@ -182,7 +197,7 @@ def open_telemetry(settings: Settings, environment: Mapping[str, str], *, stdout
 
 
 def check_environment(environment: Mapping[str, str]) -> None:
-    """Raises ConfigurationError for an OTEL_* variable that ``open_telemetry`` could not use. Opens nothing."""
+    """Raises ConfigurationError for an OTEL_* variable that ``start_telemetry`` could not use. Opens nothing."""
     _destinations(environment)
     destination.milliseconds(environment, "OTEL_METRIC_EXPORT_INTERVAL", METRIC_INTERVAL_MS)
     destination.milliseconds(environment, "OTEL_BSP_SCHEDULE_DELAY", SPAN_DELAY_MS)

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from gatewayz.accounts.keys.temporary import borrow_key
+from gatewayz.accounts.keys.throwaway import throwaway_key
 from gatewayz.config import load_settings
 from gatewayz.errors import ConfigurationError
 from gatewayz.queries.addresses import Addresses, find_addresses
@@ -46,7 +46,9 @@ def run(options: TrafficOptions) -> int:
     addresses = find_addresses({"gateway": options.gateway}, options.environment, options.data_dir)
     given = options.api_key or options.environment.get("GATEWAYZ_API_KEY")
     try:
-        lease = nullcontext(given) if given else borrow_key(load_settings(data_dir=options.data_dir), "gatewayz demo")
+        lease = (
+            nullcontext(given) if given else throwaway_key(load_settings(data_dir=options.data_dir), "gatewayz demo")
+        )
         with lease as api_key:
             if reason := asyncio.run(refusal(addresses.gateway, api_key)):
                 console.print(reason, style="red", soft_wrap=True)
@@ -109,8 +111,20 @@ def _print_tally(tally: Tally, addresses: Addresses, console: Console, *, interr
         )
     console.print("Where to look (series take about ten seconds to arrive):", soft_wrap=True)
     console.print(f"  series  {addresses.gateway}/metrics", soft_wrap=True)
-    console.print(f"  query   {addresses.prometheus}/api/v1/query?query=http_requests_total", soft_wrap=True)
-    console.print(f"  traces  {addresses.tempo}/api/search?limit=20", soft_wrap=True)
-    console.print(
-        f'  logs    {addresses.loki}/loki/api/v1/query_range?query={{service_name="gatewayz-api"}}', soft_wrap=True
-    )
+    if addresses.prometheus:
+        console.print(f"  query   {addresses.prometheus}/api/v1/query?query=http_requests_total", soft_wrap=True)
+    console.print("  traces  gatewayz trace ID, with the x-request-id or traceresponse of an answer", soft_wrap=True)
+    if addresses.logs:
+        console.print(f"  logs    {_by_hand(addresses.logs)}", soft_wrap=True)
+
+
+def _by_hand(logs: str) -> str:
+    """Where a person may look at log lines."""
+    store, _, url = logs.partition("+")
+    match store:
+        case "victorialogs":
+            return f"{url}/select/vmui/"
+        case "loki":
+            return f'{url}/loki/api/v1/query_range?query={{service_name="gatewayz-api"}}'
+        case _:
+            return logs

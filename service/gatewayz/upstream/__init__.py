@@ -1,7 +1,6 @@
 """How the gateway calls a provider over HTTP: the port (port.py), and behind it aiohttp's connector and parser (client.py).
 
-Nothing outside this package knows which library is used, so that an own connection pool can take its place
-(facts/performance.md §5).
+Nothing outside this package knows which library is used, so that an own connection pool can take its place.
 """
 
 from __future__ import annotations

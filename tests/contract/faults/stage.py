@@ -19,6 +19,7 @@ import aiohttp
 import httpx
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from tests.fakes.clients import http_client
 from tests.fakes.gateway import LiveGateway, running_gateway
 from tests.fakes.otlp import HttpSink, attributes
 from tests.fakes.provider.server import FakeLLM
@@ -26,7 +27,7 @@ from tests.fakes.provider.wires import ANTHROPIC, CHAT, GEMINI, FakeWire
 from tests.polling import eventually
 
 HELLO = [{"role": "user", "content": "Hello"}]
-SUBSTITUTE = ["groq/ok-7-tokens"]
+FALLBACK = ["groq/ok-7-tokens"]
 WIRES: Mapping[str, FakeWire] = {
     "openai": CHAT,
     "groq": CHAT,
@@ -171,7 +172,7 @@ class Stage:
         caller: Caller = "chat",
         **members: Any,
     ) -> Reply:
-        """``models``: substitutes. Raises httpx.TimeoutException once the caller's own patience is at an end."""
+        """``models``: fallbacks. Raises httpx.TimeoutException once the caller's own patience is at an end."""
         self.first = model.partition("/")[0]
         began = time.monotonic()
         body: dict[str, Any] = {"model": model, "messages": HELLO, "stream": stream, **members}
@@ -325,7 +326,7 @@ def staged_with(directory: Path, fakes: dict[str, FakeLLM], **more: str) -> Gene
         live = stack.enter_context(running_gateway(directory, environment(fakes, sink, **more)))
         pool = stack.enter_context(ThreadPoolExecutor(64))
         # One for all: a new one each time would spend its time on reading certificates.
-        client = stack.enter_context(httpx.Client(trust_env=False, limits=httpx.Limits(max_connections=None)))
+        client = stack.enter_context(http_client(limits=httpx.Limits(max_connections=None)))
         stage = Stage(live, sink, fakes, Traces(sink), pool, client)
         yield stage
         stage.no_span_is_doubled()

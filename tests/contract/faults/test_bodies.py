@@ -1,4 +1,4 @@
-"""Answers under status 200 that are none (U16), too much (U17), or packed (U18)."""
+"""Bodies under status 200 that are no answer, have no end, or are compressed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.contract.faults.stage import IDLE_S, SUBSTITUTE, Stage
+from tests.contract.faults.stage import FALLBACK, IDLE_S, Stage
 from tests.contract.faults.worker import resident_mb
 
 BOTH = pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
@@ -38,8 +38,8 @@ WRONG_SHAPES = [
 @BOTH
 @pytest.mark.parametrize("provider", ["openai", "anthropic", "gemini"])
 @pytest.mark.parametrize("script", NO_ANSWERS)
-def test_u16_what_is_no_answer_is_made_good_elsewhere(stage: Stage, provider: str, script: str, stream: bool) -> None:
-    reply = stage.ask(f"{provider}/{stage.fresh(script)}", stream=stream, models=SUBSTITUTE)
+def test_malformed_answer_falls_back(stage: Stage, provider: str, script: str, stream: bool) -> None:
+    reply = stage.ask(f"{provider}/{stage.fresh(script)}", stream=stream, models=FALLBACK)
 
     assert (reply.status, reply.provider) == (200, "groq")
     *failed, answered = stage.tried(reply)
@@ -51,7 +51,7 @@ def test_u16_what_is_no_answer_is_made_good_elsewhere(stage: Stage, provider: st
 
 @BOTH
 @pytest.mark.parametrize("script", NO_ANSWERS)
-def test_u16_without_a_substitute_it_is_a_502_that_names_the_provider(stage: Stage, script: str, stream: bool) -> None:
+def test_malformed_answer_without_a_fallback_is_a_502(stage: Stage, script: str, stream: bool) -> None:
     reply = stage.ask(f"openai/{stage.fresh(script)}", stream=stream)
 
     assert reply.status == 502
@@ -66,19 +66,19 @@ def test_u16_without_a_substitute_it_is_a_502_that_names_the_provider(stage: Sta
 
 
 @pytest.mark.parametrize("shape", WRONG_SHAPES)
-def test_u16_json_of_another_shape_is_no_answer(stage: Stage, shape: str) -> None:
+def test_json_of_another_shape_falls_back(stage: Stage, shape: str) -> None:
     alone = stage.ask(f"openai/{stage.fresh(f'says-{shape}')}")
     assert (alone.status, alone.error["code"]) == (502, MALFORMED)
 
-    reply = stage.ask(f"openai/{stage.fresh(f'says-{shape}')}", models=SUBSTITUTE)
+    reply = stage.ask(f"openai/{stage.fresh(f'says-{shape}')}", models=FALLBACK)
     assert (reply.status, reply.provider) == (200, "groq")
     assert stage.tried(reply) == [("openai", "first", MALFORMED), ("groq", "fallback", None)]
 
 
 @pytest.mark.parametrize("shape", ["[]", "null", "{}", '{"content":null}', '{"candidates":[]}', '{"candidates":null}'])
 @pytest.mark.parametrize("provider", ["anthropic", "gemini"])
-def test_u16_nor_is_it_on_another_wire(stage: Stage, provider: str, shape: str) -> None:
-    reply = stage.ask(f"{provider}/{stage.fresh(f'says-{shape}')}", models=SUBSTITUTE)
+def test_json_of_another_shape_falls_back_on_the_other_wires(stage: Stage, provider: str, shape: str) -> None:
+    reply = stage.ask(f"{provider}/{stage.fresh(f'says-{shape}')}", models=FALLBACK)
 
     assert stage.tried(reply) == [(provider, "first", MALFORMED), ("groq", "fallback", None)]
 
@@ -92,13 +92,13 @@ def test_u16_nor_is_it_on_another_wire(stage: Stage, provider: str, shape: str) 
         ('{"message":"it broke"}', "provider_server_error"),
     ],
 )
-def test_u16_an_error_under_status_200_is_an_error(stage: Stage, error: str, error_type: str, stream: bool) -> None:
+def test_error_object_under_status_200_is_an_error(stage: Stage, error: str, error_type: str, stream: bool) -> None:
     script = f'says-{{"error":{error}}}'
     alone = stage.ask(f"openai/{stage.fresh(script)}", stream=stream)
     assert (alone.status >= 429, alone.error["code"]) == (True, error_type)
     assert "busy" not in alone.text
 
-    reply = stage.ask(f"openai/{stage.fresh(script)}", models=SUBSTITUTE, stream=stream)
+    reply = stage.ask(f"openai/{stage.fresh(script)}", models=FALLBACK, stream=stream)
     assert (reply.status, reply.provider) == (200, "groq")
     assert stage.tried(reply)[0] == ("openai", "first", error_type)
 
@@ -112,7 +112,7 @@ ENDLESS = [
 
 
 @pytest.mark.parametrize(("script", "stream", "error_type"), ENDLESS, ids=[one[0] for one in ENDLESS])
-def test_u17_what_is_too_much_is_dropped_before_it_fills_the_memory(
+def test_endless_answer_is_given_up_before_it_fills_the_memory(
     stage: Stage, script: str, stream: bool, error_type: str
 ) -> None:
     stage.is_well()
@@ -123,11 +123,11 @@ def test_u17_what_is_too_much_is_dropped_before_it_fills_the_memory(
     for reply in replies:
         assert {one[2] for one in stage.tried(reply)} == {error_type}
     assert resident_mb(stage.gateway.pid) - before_mb < 64
-    assert stage.ask(f"openai/{stage.fresh(script)}", stream=stream, models=SUBSTITUTE).provider == "groq"
+    assert stage.ask(f"openai/{stage.fresh(script)}", stream=stream, models=FALLBACK).provider == "groq"
 
 
 @pytest.mark.parametrize("packed", ["gzip", "deflate", "raw-deflate"])
-def test_u18_a_packed_answer_is_unpacked(stage: Stage, packed: str) -> None:
+def test_compressed_answer_is_decompressed(stage: Stage, packed: str) -> None:
     """Although nobody has asked for it: what we accept is ``identity``."""
     model = stage.fresh(packed)
     reply = stage.ask(f"openai/{model}")
@@ -141,7 +141,7 @@ def test_u18_a_packed_answer_is_unpacked(stage: Stage, packed: str) -> None:
 
 
 @pytest.mark.parametrize("packed", ["br", "zstd"])
-def test_u18_what_cannot_be_unpacked_is_a_clean_failure(stage: Stage, packed: str) -> None:
+def test_answer_in_an_unknown_compression_falls_back(stage: Stage, packed: str) -> None:
     """Where the libraries for it are installed, it can."""
     reply = stage.ask(f"openai/{stage.fresh(packed)}")
 
@@ -149,15 +149,15 @@ def test_u18_what_cannot_be_unpacked_is_a_clean_failure(stage: Stage, packed: st
         assert json.loads(reply.body)["choices"][0]["message"]["content"].startswith("hello")
     else:
         assert (reply.status, reply.error["code"]) == (502, MALFORMED)
-        assert stage.ask(f"openai/{stage.fresh(packed)}", models=SUBSTITUTE).provider == "groq"
+        assert stage.ask(f"openai/{stage.fresh(packed)}", models=FALLBACK).provider == "groq"
 
 
 @BOTH
 @pytest.mark.parametrize("script", ["not-gzip", "not-deflate", "not-br", "not-zstd", "cut-gzip"])
-def test_u18_what_is_not_what_it_says_is_a_clean_failure(stage: Stage, script: str, stream: bool) -> None:
+def test_answer_that_is_not_in_its_declared_compression_falls_back(stage: Stage, script: str, stream: bool) -> None:
     reply = stage.ask(f"openai/{stage.fresh(script)}", stream=stream)
 
     assert reply.status == 502
     assert {one[2] for one in stage.tried(reply)} <= {MALFORMED, CUT}
-    substituted = stage.ask(f"openai/{stage.fresh(script)}", models=SUBSTITUTE, stream=stream)
-    assert (substituted.status, substituted.provider) == (200, "groq")
+    with_fallback = stage.ask(f"openai/{stage.fresh(script)}", models=FALLBACK, stream=stream)
+    assert (with_fallback.status, with_fallback.provider) == (200, "groq")

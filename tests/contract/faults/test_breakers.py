@@ -1,5 +1,5 @@
-"""A provider that is down is left alone (K1) but for single probes (K2) that never get stuck (K3), for longer and longer (K4);
-its substitute answers meanwhile, and it is back soon after it recovers (U22)."""
+"""A provider that is down is left alone but for single probes, which never get stuck and come at growing intervals; its fallback
+answers meanwhile, and it is back soon after it recovers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.polling import eventually
 
 BOTH = pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
 SOON_S = 10.0
-"""Facts: back within 30 s where a breaker opens for 30; ours opens for less than one. The rest is the machine's."""
+"""Until a provider that has recovered is asked again. A breaker opens for less than one second here; the rest is slack."""
 
 Ill = Callable[[FakeLLM, str, str | None], None]
 
@@ -50,7 +50,7 @@ def opened(stage: Stage, model: str) -> None:
             break
 
 
-def test_k1_k2_k4_a_dead_provider_gets_single_probes_at_growing_distances(stage: Stage, ill: Ill) -> None:
+def test_dead_provider_gets_single_probes_at_growing_intervals(stage: Stage, ill: Ill) -> None:
     model = stage.fresh("ok")
     ill(stage.fakes["openai"], model, "500")
     first = stage.storm(500, f"openai/{model}")
@@ -75,7 +75,7 @@ def test_k1_k2_k4_a_dead_provider_gets_single_probes_at_growing_distances(stage:
     assert {one.status for one in stage.storm(20, f"openai/{model}")} == {200}
 
 
-def test_k1_while_it_is_open_nobody_is_let_through(stage: Stage, ill: Ill) -> None:
+def test_open_breaker_lets_no_call_through(stage: Stage, ill: Ill) -> None:
     model = stage.fresh("ok")
     ill(stage.fakes["openai"], model, "500")
     opened(stage, model)
@@ -92,7 +92,7 @@ def test_k1_while_it_is_open_nobody_is_let_through(stage: Stage, ill: Ill) -> No
 
 
 @BOTH
-def test_k3_a_probe_whose_caller_leaves_makes_room_for_the_next(stage: Stage, ill: Ill, stream: bool) -> None:
+def test_probe_whose_caller_disconnects_makes_room_for_the_next(stage: Stage, ill: Ill, stream: bool) -> None:
     model, primary = stage.fresh("ok"), stage.fakes["openai"]
     ill(primary, model, "500")
     opened(stage, model)
@@ -115,7 +115,7 @@ def test_k3_a_probe_whose_caller_leaves_makes_room_for_the_next(stage: Stage, il
     assert {one.status for one in stage.storm(5, f"openai/{model}")} == {200}
 
 
-def test_k3_a_probe_that_hangs_ends_and_the_next_one_follows(stage: Stage, ill: Ill) -> None:
+def test_probe_that_hangs_ends_and_the_next_one_follows(stage: Stage, ill: Ill) -> None:
     primary = stage.fakes["openai"]
 
     def play(stream: bool) -> None:
@@ -132,7 +132,7 @@ def test_k3_a_probe_that_hangs_ends_and_the_next_one_follows(stage: Stage, ill: 
 
 @pytest.mark.parametrize("script", ["cut-after-3", "overload-after-3", "garbage-after-3"])
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
-def test_streams_that_break_in_the_middle_open_it_too(stage: Stage, provider: str, script: str) -> None:
+def test_streams_that_break_open_the_breaker(stage: Stage, provider: str, script: str) -> None:
     model = stage.fresh(script)
     for _ in range(5):
         assert stage.ask(f"{provider}/{model}", stream=True).status == 200
@@ -143,7 +143,7 @@ def test_streams_that_break_in_the_middle_open_it_too(stage: Stage, provider: st
 
 
 @pytest.mark.parametrize("script", ["400", "404", "422", "429-retry-after-0"])
-def test_refusals_of_requests_and_limits_open_nothing(stage: Stage, script: str) -> None:
+def test_bad_requests_and_rate_limits_do_not_open_the_breaker(stage: Stage, script: str) -> None:
     model = stage.fresh(script)
     for _ in range(8):
         assert stage.ask(f"openai/{model}").status == int(script[:3])
@@ -151,20 +151,20 @@ def test_refusals_of_requests_and_limits_open_nothing(stage: Stage, script: str)
 
 
 @BOTH
-def test_u22_while_the_primary_is_down_the_substitute_answers_and_then_it_is_back(
+def test_fallback_answers_while_the_primary_is_down_and_the_primary_once_it_is_back(
     stage: Stage, ill: Ill, stream: bool
 ) -> None:
-    model, substitute = stage.fresh("ok"), f"groq/{stage.fresh('ok-7-tokens')}"
+    model, fallback = stage.fresh("ok"), f"groq/{stage.fresh('ok-7-tokens')}"
     primary = stage.fakes["openai"]
     ill(primary, model, "500")
     down_until_s = monotonic() + 3 * BREAKER_OPEN_S
-    down = [stage.ask(f"openai/{model}", models=[substitute], stream=stream)]
-    down += [stage.ask(f"openai/{model}", models=[substitute], stream=stream) for _ in range(8)]
+    down = [stage.ask(f"openai/{model}", models=[fallback], stream=stream)]
+    down += [stage.ask(f"openai/{model}", models=[fallback], stream=stream) for _ in range(8)]
     eventually(
         lambda: stage.gauge("gatewayz.circuit_breaker.state", gatewayz__provider__name="openai").get("open") == 1
     )
     while monotonic() < down_until_s:
-        crowd = stage.storm(20, f"openai/{model}", models=[substitute], stream=stream)
+        crowd = stage.storm(20, f"openai/{model}", models=[fallback], stream=stream)
         assert {(one.status, one.provider) for one in crowd} == {(200, "groq")}
     assert {(one.status, one.provider) for one in down} == {(200, "groq")}
     # Five to open it, and a probe now and then.
@@ -182,7 +182,7 @@ def test_u22_while_the_primary_is_down_the_substitute_answers_and_then_it_is_bac
     back = eventually(
         lambda: (
             reply
-            if (reply := stage.ask(f"openai/{model}", models=[substitute], stream=stream)).provider == "openai"
+            if (reply := stage.ask(f"openai/{model}", models=[fallback], stream=stream)).provider == "openai"
             else None
         ),
         deadline_s=SOON_S,
@@ -190,11 +190,11 @@ def test_u22_while_the_primary_is_down_the_substitute_answers_and_then_it_is_bac
     assert monotonic() - recovered_s < SOON_S
     (event,) = stage.events(back, "gatewayz.circuit_breaker.changed")
     assert event["gatewayz.circuit_breaker.state"] == "closed"
-    after = stage.storm(20, f"openai/{model}", models=[substitute], stream=stream)
+    after = stage.storm(20, f"openai/{model}", models=[fallback], stream=stream)
     assert {(one.status, one.provider) for one in after} == {(200, "openai")}
 
 
-def test_where_all_are_open_the_caller_learns_when_to_come_back_and_the_first_to_recover_answers(
+def test_retry_after_is_told_while_all_breakers_are_open_and_the_first_to_recover_answers(
     stage: Stage, ill: Ill
 ) -> None:
     model, other = stage.fresh("ok"), stage.fresh("ok")

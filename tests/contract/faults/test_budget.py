@@ -1,4 +1,4 @@
-"""When everything fails, few attempts more than requests are made (K10), and what is too much is refused at once."""
+"""When everything fails, few attempts more than requests are made; calls beyond what there is room for are refused at once."""
 
 from __future__ import annotations
 
@@ -45,9 +45,7 @@ def attempts(fakes: dict[str, FakeLLM]) -> int:
 @pytest.mark.parametrize(
     ("fault", "stream"), [("500", False), ("429", True), ("rst-before-headers", False), ("html-200", True)]
 )
-def test_k10_under_total_failure_there_are_few_attempts_more_than_requests(
-    polite: Stage, fault: str, stream: bool
-) -> None:
+def test_retries_stay_within_the_budget_when_everything_fails(polite: Stage, fault: str, stream: bool) -> None:
     requests, at_once = 200, 25
     before = attempts(polite.fakes)
     for fake in polite.fakes.values():
@@ -69,7 +67,7 @@ def test_k10_under_total_failure_there_are_few_attempts_more_than_requests(
     polite.is_well()
 
 
-def test_a_full_worker_refuses_at_once_and_says_when_to_come_back(polite: Stage) -> None:
+def test_full_worker_refuses_at_once_with_retry_after(polite: Stage) -> None:
     slow = "openai/slow-first-1.5s"
     answers = polite.storm(CAP + 20, slow)
 
@@ -81,7 +79,7 @@ def test_a_full_worker_refuses_at_once_and_says_when_to_come_back(polite: Stage)
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
-def test_a_full_provider_is_passed_over_or_the_call_refused_at_once(polite: Stage, stream: bool) -> None:
+def test_provider_at_capacity_is_skipped_or_the_call_refused_at_once(polite: Stage, stream: bool) -> None:
     fake = polite.fakes["together"]
     known = len(fake.requests)
     busy = [polite.begin("together/slow-first-1.5s", stream=stream) for _ in range(TOGETHER_CAP)]

@@ -1,4 +1,4 @@
-"""Providers that cannot show who they are (U20): no request goes to them, least of all in the clear."""
+"""Providers without a valid certificate: no request goes to them, least of all in the clear."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.faults.stage import SUBSTITUTE, Stage, staged_with
+from tests.contract.faults.stage import FALLBACK, Stage, staged_with
 from tests.fakes.provider.server import FakeLLM
 
 BOTH = pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
 
+NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+"""Made in a moment, which RSA's are not."""
 AUTHORITY = """
 [ca]
 default_ca = ours
@@ -44,7 +46,7 @@ class Authority:
     def found(self) -> Authority:
         (self.directory / "openssl.cnf").write_text(AUTHORITY)
         (self.directory / "index.txt").touch()
-        self._openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "authority.key", "-out",
+        self._openssl("req", "-x509", *NEW_KEY, "-keyout", "authority.key", "-out",
                       "authority.pem", "-days", "1", "-subj", "/CN=Tests")  # fmt: skip
         return self
 
@@ -54,9 +56,7 @@ class Authority:
         """A server's side of TLS; ``own``: signed by itself."""
         key, certificate = f"{name}.key", f"{name}.pem"
         subject = [
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
+            *NEW_KEY,
             "-keyout",
             key,
             "-subj",
@@ -103,7 +103,7 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stage]:
         yield stack.enter_context(staged_with(directory / "gateway", fakes, **more))
 
 
-def test_a_certificate_that_is_in_order_is_accepted(secure: Stage) -> None:
+def test_valid_certificate_is_accepted(secure: Stage) -> None:
     reply = secure.ask("openai/ok")
 
     assert (reply.status, reply.provider) == (200, "openai")
@@ -119,14 +119,14 @@ def test_a_certificate_that_is_in_order_is_accepted(secure: Stage) -> None:
         pytest.param("xai", "TLS", id="plain-text"),
     ],
 )
-def test_u20_one_that_is_not_ends_the_attempt_and_nothing_goes_out(
+def test_invalid_certificate_falls_back_and_no_request_is_sent(
     secure: Stage, provider: str, reason: str, stream: bool
 ) -> None:
     alone = secure.ask(f"{provider}/{secure.fresh('ok')}", stream=stream)
     assert (alone.status, alone.error["code"]) == (502, "provider_connection_error")
     assert reason in alone.error["message"]
 
-    reply = secure.ask(f"{provider}/{secure.fresh('ok')}", models=SUBSTITUTE, stream=stream)
+    reply = secure.ask(f"{provider}/{secure.fresh('ok')}", models=FALLBACK, stream=stream)
     assert (reply.status, reply.provider) == (200, "groq")
     *failed, answered = secure.tried(reply)
     assert {(who, error) for who, _, error in failed} == {(provider, "provider_connection_error")}

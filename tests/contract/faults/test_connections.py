@@ -1,5 +1,5 @@
-"""Providers that cannot be heard: reset (U5), silent (U6), slow to begin (U7), at the wrong moment (U19), not there (U20), or
-elsewhere (U21). All of it before a byte has gone to the caller, so that another can answer."""
+"""Providers that cannot be heard: they reset the connection, are silent, begin too late, hang up at the wrong moment, are not
+there, or say that they are elsewhere. All of it before a byte has gone to the caller, so that another can answer."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from tests.campaigns import sizes
 from tests.contract.faults.stage import (
     CONNECT_S,
+    FALLBACK,
     FIRST_BYTE_S,
     FIRST_CHUNK_S,
     IDLE_S,
-    SUBSTITUTE,
     TOTAL_S,
     Reply,
     Stage,
@@ -23,13 +24,13 @@ from tests.fakes.provider.server import FakeLLM
 
 BOTH = pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
 LATE_S = 1.0
-"""Facts: no call outlives its time by more than this. A busy machine is forgiven as much again."""
+"""No call outlives its time by more than this. A busy machine is forgiven as much again."""
 TIMED_OUT = "provider_first_chunk_timeout"
 
 SILENT = {
-    "U6": "hang",
-    "U7": "slow-first-20s",
-    "U20-headers": "drip-headers",
+    "no-answer": "hang",
+    "late-answer": "slow-first-20s",
+    "dripping-headers": "drip-headers",
     "headers-and-no-more": "no-first-byte",
     "comments": "comments-forever",
 }
@@ -41,13 +42,13 @@ EACH = pytest.mark.parametrize(("name", "stream"), CASES)
 
 @pytest.fixture(scope="module")
 def silent(shared: Stage) -> dict[tuple[str, bool, bool], tuple[str, Future[Reply]]]:
-    """All at once, with a substitute and without: each costs the patience that is measured."""
+    """All at once, with a fallback and without: each costs the patience that is measured."""
     asked: dict[tuple[str, bool, bool], tuple[str, Future[Reply]]] = {}
     for name, stream in CASES:
-        for substituted in (False, True):
+        for with_fallback in (False, True):
             model = shared.fresh(SILENT[name])
-            wish: dict[str, Any] = {"models": SUBSTITUTE} if substituted else {}
-            asked[name, stream, substituted] = model, shared.begin(f"openai/{model}", stream=stream, **wish)
+            wish: dict[str, Any] = {"models": FALLBACK} if with_fallback else {}
+            asked[name, stream, with_fallback] = model, shared.begin(f"openai/{model}", stream=stream, **wish)
     for name, script in ENDLESS.items():
         model = shared.fresh(script)
         asked[name, True, False] = model, shared.begin(f"openai/{model}", stream=True, headers=LONG_WISHES)
@@ -55,7 +56,7 @@ def silent(shared: Stage) -> dict[tuple[str, bool, bool], tuple[str, Future[Repl
 
 
 @EACH
-def test_u6_u7_silence_is_waited_out_once_and_then_somebody_else_answers(
+def test_silent_provider_times_out_once_and_the_fallback_answers(
     stage: Stage, silent: dict[tuple[str, bool, bool], tuple[str, Future[Reply]]], name: str, stream: bool
 ) -> None:
     model, future = silent[name, stream, True]
@@ -64,14 +65,16 @@ def test_u6_u7_silence_is_waited_out_once_and_then_somebody_else_answers(
     assert (reply.status, reply.provider) == (200, "groq")
     failed, answered = stage.tried(reply)
     assert failed[:2] == ("openai", "first")
-    assert failed[2] == (TIMED_OUT if stream or name in ("U6", "U7", "U20-headers") else "provider_idle_timeout")
+    assert failed[2] == (
+        TIMED_OUT if stream or name in ("no-answer", "late-answer", "dripping-headers") else "provider_idle_timeout"
+    )
     assert answered == ("groq", "fallback", None)
     assert reply.seconds < (FIRST_CHUNK_S if stream else FIRST_BYTE_S) + 2 * LATE_S
     assert stage.asked("openai", model) == 1
 
 
 @EACH
-def test_u6_u7_without_a_substitute_silence_ends_in_a_timeout(
+def test_silent_provider_without_a_fallback_is_a_504(
     stage: Stage, silent: dict[tuple[str, bool, bool], tuple[str, Future[Reply]]], name: str, stream: bool
 ) -> None:
     model, future = silent[name, stream, False]
@@ -88,7 +91,7 @@ def test_u6_u7_without_a_substitute_silence_ends_in_a_timeout(
 @BOTH
 @pytest.mark.parametrize("script", ["rst-before-headers", "close-before-headers"])
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
-def test_u5_a_reset_before_the_headers_is_tried_once_more(
+def test_connection_closed_before_the_headers_is_retried_once(
     stage: Stage, provider: str, script: str, stream: bool
 ) -> None:
     model = stage.fresh(script)
@@ -99,21 +102,21 @@ def test_u5_a_reset_before_the_headers_is_tried_once_more(
     # On a connection that was used before, a provider may just have hung up: that one is replaced unseen.
     assert 2 <= stage.asked(provider, model) <= 4
 
-    reply = stage.ask(f"{provider}/{stage.fresh(script)}", stream=stream, models=SUBSTITUTE)
+    reply = stage.ask(f"{provider}/{stage.fresh(script)}", stream=stream, models=FALLBACK)
     assert (reply.status, reply.provider) == (200, "groq")
     assert [one[:2] for one in stage.tried(reply)] == [(provider, "first"), (provider, "retry"), ("groq", "fallback")]
 
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic", "gemini"])
-def test_u5_once_a_byte_has_come_nothing_is_tried_again(stage: Stage, provider: str) -> None:
+def test_nothing_is_retried_after_the_first_byte(stage: Stage, provider: str) -> None:
     model = stage.fresh("rst-after-1")
-    reply = stage.ask(f"{provider}/{model}", stream=True, models=SUBSTITUTE)
+    reply = stage.ask(f"{provider}/{model}", stream=True, models=FALLBACK)
 
     assert stage.tried(reply) == [(provider, "first", "provider_stream_cut")]
     assert stage.asked(provider, model) == 1
 
 
-def test_a_call_ends_within_the_time_that_its_caller_gives_it(stage: Stage) -> None:
+def test_call_ends_within_the_callers_own_timeout(stage: Stage) -> None:
     models = [f"groq/{stage.fresh('hang')}", f"anthropic/{stage.fresh('hang')}"]
     reply = stage.ask(f"openai/{stage.fresh('hang')}", models=models, headers={"x-gatewayz-timeout": "0.7"})
 
@@ -121,7 +124,7 @@ def test_a_call_ends_within_the_time_that_its_caller_gives_it(stage: Stage) -> N
     assert 0.6 < reply.seconds < 0.7 + 2 * LATE_S
 
 
-def test_a_callers_time_is_never_longer_than_the_operators(
+def test_callers_timeout_never_exceeds_the_operators(
     stage: Stage, silent: dict[tuple[str, bool, bool], tuple[str, Future[Reply]]]
 ) -> None:
     """A stream that never falls silent ends all the same."""
@@ -135,8 +138,8 @@ def test_a_callers_time_is_never_longer_than_the_operators(
 
 
 @BOTH
-def test_u20_an_address_where_nobody_listens_is_passed_over(stage: Stage, stream: bool) -> None:
-    reply = stage.ask(f"together/{stage.fresh('x')}", models=SUBSTITUTE, stream=stream)
+def test_refused_connection_falls_back(stage: Stage, stream: bool) -> None:
+    reply = stage.ask(f"together/{stage.fresh('x')}", models=FALLBACK, stream=stream)
 
     assert reply.provider == "groq"
     assert stage.tried(reply) == [
@@ -148,9 +151,9 @@ def test_u20_an_address_where_nobody_listens_is_passed_over(stage: Stage, stream
 
 
 @BOTH
-def test_u20_a_name_that_nobody_knows_is_passed_over(stage: Stage, stream: bool) -> None:
+def test_unknown_host_name_falls_back(stage: Stage, stream: bool) -> None:
     """However long the machine's resolver takes to say so."""
-    reply = stage.ask(f"deepseek/{stage.fresh('x')}", models=SUBSTITUTE, stream=stream)
+    reply = stage.ask(f"deepseek/{stage.fresh('x')}", models=FALLBACK, stream=stream)
 
     assert reply.provider == "groq"
     *failed, answered = stage.tried(reply)
@@ -161,11 +164,11 @@ def test_u20_a_name_that_nobody_knows_is_passed_over(stage: Stage, stream: bool)
 
 @BOTH
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_u21_a_redirect_is_not_followed(stage: Stage, status: int, stream: bool) -> None:
+def test_redirect_is_not_followed(stage: Stage, status: int, stream: bool) -> None:
     """Neither to the cloud's metadata nor to anywhere else, and no credential goes there."""
     with FakeLLM.in_thread() as trap:
         for place in ("169.254.169.254", f"127.0.0.1:{trap.port}"):
-            reply = stage.ask(f"openai/{stage.fresh(f'redirect-{status}-{place}')}", models=SUBSTITUTE, stream=stream)
+            reply = stage.ask(f"openai/{stage.fresh(f'redirect-{status}-{place}')}", models=FALLBACK, stream=stream)
             assert (reply.status, reply.provider) == (200, "groq")
             assert stage.tried(reply)[0] == ("openai", "first", "provider_malformed_response")
             assert "169.254" not in str(reply.headers)
@@ -175,11 +178,12 @@ def test_u21_a_redirect_is_not_followed(stage: Stage, status: int, stream: bool)
         assert trap.connections == 0
 
 
-def test_u19_connections_that_are_dropped_as_they_are_used_cost_nobody_anything(
-    tmp_path_factory: pytest.TempPathFactory,
+@pytest.mark.parametrize("rounds", sizes(4, 40))
+def test_connections_that_a_provider_drops_as_they_are_used_fail_no_call(
+    tmp_path_factory: pytest.TempPathFactory, rounds: int
 ) -> None:
-    """The provider drops connections after 0.2 s of rest; a thousand calls come after 0.19 to 0.21 s, fifty at a time."""
-    idle_s, lanes, rounds = 0.2, 50, 20
+    """The provider drops connections after 0.2 s of rest; calls come after 0.19 to 0.21 s, fifty at a time."""
+    idle_s, lanes = 0.2, 50
     patient = {"GATEWAYZ_FIRST_BYTE_TIMEOUT_S": "30", "GATEWAYZ_FIRST_CHUNK_TIMEOUT_S": "30"}
     with staged(tmp_path_factory.mktemp("idle"), **patient) as stage:
         fake = stage.fakes["openai"]

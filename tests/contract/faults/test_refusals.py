@@ -1,4 +1,4 @@
-"""Providers that say no: not now (U1, U2), not this time (U3), not at all (U4), not this (U13), and substitutes that do (U15)."""
+"""Providers that refuse: for a while, with or without a Retry-After; once; every time; this request; and fallbacks that do."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.faults.stage import FIRST_BYTE_S, IDLE_S, SUBSTITUTE, Caller, Reply, Stage
+from tests.contract.faults.stage import FALLBACK, FIRST_BYTE_S, IDLE_S, Caller, Reply, Stage
 from tests.fakes.provider.wires import GEMINI_RETRY_DELAY_S
 
 BOTH = pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
@@ -48,7 +48,7 @@ def limited(shared: Stage) -> dict[tuple[str, bool], tuple[str, Future[Reply]]]:
 
 @BOTH
 @pytest.mark.parametrize("form", WAITS)
-def test_u1_a_time_to_wait_is_waited_for_or_handed_on(
+def test_retry_after_is_waited_out_or_handed_on_to_the_caller(
     stage: Stage, limited: dict[tuple[str, bool], tuple[str, Future[Reply]]], form: str, stream: bool
 ) -> None:
     model, future = limited[form, stream]
@@ -74,9 +74,9 @@ def test_u1_a_time_to_wait_is_waited_for_or_handed_on(
 
 @BOTH
 @pytest.mark.parametrize("form", WAITS)
-def test_u1_where_somebody_else_can_answer_nobody_waits(stage: Stage, form: str, stream: bool) -> None:
+def test_another_provider_is_asked_instead_of_waiting(stage: Stage, form: str, stream: bool) -> None:
     model = stage.fresh(f"429-retry-after-{form}")
-    reply = stage.ask(f"openai/{model}", stream=stream, models=SUBSTITUTE)
+    reply = stage.ask(f"openai/{model}", stream=stream, models=FALLBACK)
 
     assert (reply.status, reply.provider) == (200, "groq")
     assert stage.tried(reply)[-1] == ("groq", "fallback", None)
@@ -84,7 +84,7 @@ def test_u1_where_somebody_else_can_answer_nobody_waits(stage: Stage, form: str,
     assert len([one for one in arrivals if one - arrivals[0] < 1.5]) <= 2
     asked = stage.asked("openai", model)
     if (WAITS[form] or math.inf) > 1.0 and WAITS[form] != 0.0:  # nobody else is sent there before its time
-        again = stage.ask(f"openai/{model}", stream=stream, models=SUBSTITUTE)
+        again = stage.ask(f"openai/{model}", stream=stream, models=FALLBACK)
         assert stage.tried(again) == [("groq", "first", None)]
         assert [one["gatewayz.skip.reason"] for one in stage.events(again, "gatewayz.candidate.skipped")] == [
             "rate_limited"
@@ -93,7 +93,7 @@ def test_u1_where_somebody_else_can_answer_nobody_waits(stage: Stage, form: str,
 
 
 @BOTH
-def test_u1_gemini_says_in_the_body_when_to_come_back(stage: Stage, stream: bool) -> None:
+def test_retry_delay_in_geminis_body_is_waited_out(stage: Stage, stream: bool) -> None:
     model = stage.fresh("429")
     reply = stage.ask(f"gemini/{model}", stream=stream)
 
@@ -104,7 +104,7 @@ def test_u1_gemini_says_in_the_body_when_to_come_back(stage: Stage, stream: bool
 
 
 @BOTH
-def test_u1_a_limits_reset_is_no_time_to_wait(stage: Stage, stream: bool) -> None:
+def test_reset_time_of_a_rate_limit_is_not_taken_for_retry_after(stage: Stage, stream: bool) -> None:
     """x-ratelimit-reset-… says when the whole limit is there again."""
     model = stage.fresh("429-resets")
     reply = stage.ask(f"openai/{model}", stream=stream)
@@ -115,7 +115,7 @@ def test_u1_a_limits_reset_is_no_time_to_wait(stage: Stage, stream: bool) -> Non
 
 @BOTH
 @pytest.mark.parametrize("caller", ["chat", "messages"])
-def test_u1_the_caller_learns_when_to_come_back(stage: Stage, caller: Caller, stream: bool) -> None:
+def test_caller_gets_the_shortest_retry_after_of_all_providers(stage: Stage, caller: Caller, stream: bool) -> None:
     """The sooner of the two, in the words of his wire."""
     models = [stage.fresh("429-retry-after-90"), stage.fresh("429-retry-after-40")]
     reply = stage.ask(f"openai/{models[0]}", models=[f"anthropic/{models[1]}"], stream=stream, caller=caller)
@@ -133,7 +133,7 @@ def test_u1_the_caller_learns_when_to_come_back(stage: Stage, caller: Caller, st
 
 @BOTH
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
-def test_u2_a_provider_that_always_says_no_is_not_asked_for_ever(stage: Stage, provider: str, stream: bool) -> None:
+def test_rate_limited_provider_is_retried_once_per_call(stage: Stage, provider: str, stream: bool) -> None:
     model = stage.fresh("429")
     reply = stage.ask(f"{provider}/{model}", stream=stream)
 
@@ -144,7 +144,7 @@ def test_u2_a_provider_that_always_says_no_is_not_asked_for_ever(stage: Stage, p
     assert stage.tried(reply) == [(provider, reason, "provider_rate_limited") for reason in ("first", "retry")]
 
 
-def test_u2_many_that_say_no_are_six_tries_in_all(stage: Stage) -> None:
+def test_many_rate_limited_candidates_cost_at_most_six_attempts(stage: Stage) -> None:
     models = [f"{provider}/{stage.fresh('429-retry-after-0')}" for provider in ("groq", "anthropic", "openai", "groq")]
     reply = stage.ask(f"openai/{stage.fresh('429-retry-after-0')}", models=models)
 
@@ -154,7 +154,7 @@ def test_u2_many_that_say_no_are_six_tries_in_all(stage: Stage) -> None:
 
 @BOTH
 @pytest.mark.parametrize("provider", ["openai", "anthropic", "gemini"])
-def test_u3_one_failure_costs_the_caller_nothing(stage: Stage, provider: str, stream: bool) -> None:
+def test_single_failure_is_retried_and_hidden_from_the_caller(stage: Stage, provider: str, stream: bool) -> None:
     reply = stage.ask(f"{provider}/{stage.fresh('500-once')}", stream=stream)
 
     assert reply.status == 200
@@ -164,12 +164,12 @@ def test_u3_one_failure_costs_the_caller_nothing(stage: Stage, provider: str, st
 
 @BOTH
 @pytest.mark.parametrize(("provider", "status"), [("openai", 503), ("anthropic", 529), ("gemini", 503)])
-def test_u4_the_substitutes_model_and_usage_are_its_own_and_failures_are_free(
+def test_fallback_reports_its_own_model_and_usage_and_the_failed_attempt_costs_nothing(
     stage: Stage, provider: str, status: int, stream: bool
 ) -> None:
     model = stage.fresh(str(status))
     wish: dict[str, Any] = {"stream_options": {"include_usage": True}} if stream else {}
-    reply = stage.ask(f"{provider}/{model}", stream=stream, models=SUBSTITUTE, **wish)
+    reply = stage.ask(f"{provider}/{model}", stream=stream, models=FALLBACK, **wish)
 
     assert (reply.status, reply.provider) == (200, "groq")
     assert '"model":"ok-7-tokens"' in reply.text
@@ -196,12 +196,10 @@ def test_u4_the_substitutes_model_and_usage_are_its_own_and_failures_are_free(
         ("gemini/400", None),
     ],
 )
-def test_u13_what_no_other_try_could_change_is_asked_once(
-    stage: Stage, model: str, code: str | None, stream: bool
-) -> None:
+def test_bad_request_is_not_tried_again_anywhere(stage: Stage, model: str, code: str | None, stream: bool) -> None:
     provider, _, script = model.partition("/")
     model = stage.fresh(script)
-    reply = stage.ask(f"{provider}/{model}", stream=stream, models=SUBSTITUTE)
+    reply = stage.ask(f"{provider}/{model}", stream=stream, models=FALLBACK)
 
     assert reply.status == int(script[:3])
     assert code is None or reply.error["code"] == code
@@ -221,24 +219,24 @@ def test_u13_what_no_other_try_could_change_is_asked_once(
         ("rst-before-headers", 502, "provider_connection_error"),
     ],
 )
-@pytest.mark.parametrize("substitute", ["groq/400-context", "anthropic/400"])
-def test_u15_a_substitutes_refusal_is_never_the_answer(
-    stage: Stage, script: str, status: int, error_type: str, substitute: str, stream: bool
+@pytest.mark.parametrize("fallback", ["groq/400-context", "anthropic/400"])
+def test_bad_request_of_a_fallback_never_replaces_the_first_providers_error(
+    stage: Stage, script: str, status: int, error_type: str, fallback: str, stream: bool
 ) -> None:
-    reply = stage.ask(f"openai/{stage.fresh(script)}", models=[substitute], stream=stream)
+    reply = stage.ask(f"openai/{stage.fresh(script)}", models=[fallback], stream=stream)
 
     assert reply.status == status
     assert reply.error["code"] == error_type
     assert "400" not in str(reply.error["code"])
     tried = stage.tried(reply)
     assert tried[0] == ("openai", "first", error_type)
-    assert tried[-1] == (substitute.partition("/")[0], "fallback", "provider_bad_request")
+    assert tried[-1] == (fallback.partition("/")[0], "fallback", "provider_bad_request")
     assert stage.server(reply)["gatewayz.outcome"] == "provider_error"
 
 
 @BOTH
 @pytest.mark.parametrize("script", ["429-quota", "429-of-no-use", "500-of-no-use", "503-of-no-use"])
-def test_what_the_provider_says_is_of_no_use_is_not_tried_there_again(stage: Stage, script: str, stream: bool) -> None:
+def test_provider_that_says_a_retry_is_of_no_use_is_not_asked_again(stage: Stage, script: str, stream: bool) -> None:
     model = stage.fresh(script)
     alone = stage.ask(f"openai/{model}", stream=stream)
 
@@ -248,7 +246,7 @@ def test_what_the_provider_says_is_of_no_use_is_not_tried_there_again(stage: Sta
     assert len(stage.tried(alone)) == 1
     assert stage.asked("openai", model) == 1
 
-    reply = stage.ask(f"openai/{model}", stream=stream, models=SUBSTITUTE)
+    reply = stage.ask(f"openai/{model}", stream=stream, models=FALLBACK)
     assert reply.provider == "groq"
     assert [one[:2] for one in stage.tried(reply)] == [("openai", "first"), ("groq", "fallback")]
 
@@ -262,10 +260,10 @@ STATUSES = pytest.mark.parametrize(
 @BOTH
 @STATUSES
 @pytest.mark.parametrize("how", ["long", "cut"])
-def test_a_refusal_is_what_its_status_says_whatever_becomes_of_its_body(
+def test_error_status_counts_even_if_its_body_is_too_long_or_cut(
     stage: Stage, how: str, status: int, error_type: str, stream: bool
 ) -> None:
-    reply = stage.ask(f"openai/{stage.fresh(f'{how}-refusal-{status}')}", models=SUBSTITUTE, stream=stream)
+    reply = stage.ask(f"openai/{stage.fresh(f'{how}-refusal-{status}')}", models=FALLBACK, stream=stream)
 
     assert stage.tried(reply)[0] == ("openai", "first", error_type)
     assert reply.status == (400 if status == 400 else 200)
@@ -275,7 +273,7 @@ def test_a_refusal_is_what_its_status_says_whatever_becomes_of_its_body(
 def slow(shared: Stage) -> dict[tuple[int, bool], Future[Reply]]:
     return {
         (status, stream): shared.begin(
-            f"openai/{shared.fresh(f'slow-refusal-{status}')}", models=SUBSTITUTE, stream=stream
+            f"openai/{shared.fresh(f'slow-refusal-{status}')}", models=FALLBACK, stream=stream
         )
         for status in (429, 503, 400)
         for stream in (False, True)
@@ -284,7 +282,7 @@ def slow(shared: Stage) -> dict[tuple[int, bool], Future[Reply]]:
 
 @BOTH
 @STATUSES
-def test_a_refusal_whose_body_never_comes_is_not_waited_for_any_longer_than_silence(
+def test_error_whose_body_never_arrives_is_given_up_in_time(
     stage: Stage, slow: dict[tuple[int, bool], Future[Reply]], status: int, error_type: str, stream: bool
 ) -> None:
     reply = slow[status, stream].result()

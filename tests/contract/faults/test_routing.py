@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 import pytest
 
-from tests.contract.faults.stage import SUBSTITUTE, Stage, staged
+from tests.contract.faults.stage import FALLBACK, Stage, staged
 from tests.fakes.gateway import create_key
 from tests.fakes.provider.server import Received
 
@@ -48,7 +48,7 @@ def routed(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stage]:
         ("together", "429-of-no-use", "provider_rate_limited"),
     ],
 )
-def test_a_key_that_is_used_up_or_refused_gives_way_to_another_and_rests(
+def test_key_without_quota_or_refused_is_replaced_and_cools_down(
     routed: Stage, provider: str, script: str, error_type: str
 ) -> None:
     """Of OpenAI's 429s one says that waiting is of no use: ``insufficient_quota``."""
@@ -70,14 +70,14 @@ def test_a_key_that_is_used_up_or_refused_gives_way_to_another_and_rests(
     assert len(fake.requests) == known + 7  # six answers and one refusal: that key was not asked again
 
 
-def test_another_model_may_stand_in_for_one_that_nobody_has(routed: Stage) -> None:
+def test_unknown_model_falls_back_to_another(routed: Stage) -> None:
     for stream in (False, True):
-        reply = routed.ask(f"together/{routed.fresh('404')}", models=SUBSTITUTE, stream=stream)
+        reply = routed.ask(f"together/{routed.fresh('404')}", models=FALLBACK, stream=stream)
         assert (reply.status, reply.provider) == (200, "groq")
         assert routed.tried(reply) == [("together", "first", "provider_bad_request"), ("groq", "fallback", None)]
 
 
-def test_a_route_that_failed_more_often_than_not_is_asked_last(routed: Stage) -> None:
+def test_target_that_mostly_failed_is_asked_last(routed: Stage) -> None:
     primary = routed.fakes["openai"]
     primary.behave = lambda received: "500" if received.model == "ok-4-tokens" else None
     try:
@@ -90,7 +90,7 @@ def test_a_route_that_failed_more_often_than_not_is_asked_last(routed: Stage) ->
     assert routed.tried(replies[-1]) == [("groq", "first", None)]
 
 
-def test_a_callers_calls_stay_with_one_provider_until_it_fails(routed: Stage) -> None:
+def test_sticky_caller_stays_with_one_provider_until_it_fails(routed: Stage) -> None:
     made = [routed.pool.submit(create_key, routed.gateway.data_dir, name) for name in ("one", "two")]
     keys = [routed.gateway.api_key, *(one.result() for one in made)]
     homes = {key: {asked_by(routed, key) for _ in range(6)} for key in keys}

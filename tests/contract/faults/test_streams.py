@@ -1,5 +1,5 @@
-"""Streams that break off (U8), fall silent (U9), look odd (U10), have no end (U11), begin with an error (U12), or have one in
-the middle (U14): on three wires, for callers of the same wire and of another."""
+"""Streams that break off, fall silent, look odd, have no end, begin with an error, or have one in the middle: on three wires,
+for callers of the same wire and of another."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.faults.stage import IDLE_S, SUBSTITUTE, WIRES, Caller, Reply, Stage
+from tests.contract.faults.stage import FALLBACK, IDLE_S, WIRES, Caller, Reply, Stage
 from tests.contract.faults.worker import cpu_s
 from tests.fakes.provider.exchange import Exchange
 from tests.fakes.provider.forms import FORMS
@@ -55,33 +55,31 @@ def slow(shared: Stage) -> Begun:
     for script in (STALL, COMMENTS):
         for provider, caller in PAIRS:
             model = shared.fresh(script)
-            reply = shared.begin(f"{provider}/{model}", stream=True, caller=caller, models=SUBSTITUTE)
+            reply = shared.begin(f"{provider}/{model}", stream=True, caller=caller, models=FALLBACK)
             begun[script, provider, caller] = model, reply
     return begun
 
 
 BREAKS = [
-    ("U8", "cut-after-40", "provider_stream_cut"),
-    ("U8", "rst-after-40", "provider_stream_cut"),
-    ("U8", "eof-after-40", "provider_stream_cut"),
-    ("U9", STALL, "provider_idle_timeout"),
-    ("U14", "overload-after-3", "provider_overloaded"),
-    ("U10", "garbage-after-3", "provider_malformed_response"),
+    ("cut-after-40", "provider_stream_cut"),
+    ("rst-after-40", "provider_stream_cut"),
+    ("eof-after-40", "provider_stream_cut"),
+    (STALL, "provider_idle_timeout"),
+    ("overload-after-3", "provider_overloaded"),
+    ("garbage-after-3", "provider_malformed_response"),
 ]
 
 
 @pytest.mark.parametrize(("provider", "caller"), PAIRS)
-@pytest.mark.parametrize(
-    ("script", "error_type"), [pytest.param(*rest, id=f"{name}-{rest[0]}") for name, *rest in BREAKS]
-)
-def test_a_stream_that_breaks_says_so_and_is_not_begun_again(
+@pytest.mark.parametrize(("script", "error_type"), [pytest.param(*one, id=one[0]) for one in BREAKS])
+def test_broken_stream_ends_in_an_error_and_is_not_restarted(
     stage: Stage, slow: Begun, provider: str, caller: Caller, script: str, error_type: str
 ) -> None:
     model, future = slow.get((script, provider, caller)) or (stage.fresh(script), None)
     reply = (
         future.result()
         if future is not None
-        else stage.ask(f"{provider}/{model}", stream=True, models=SUBSTITUTE, caller=caller)
+        else stage.ask(f"{provider}/{model}", stream=True, models=FALLBACK, caller=caller)
     )
 
     assert reply.status == 200
@@ -103,7 +101,7 @@ def test_a_stream_that_breaks_says_so_and_is_not_begun_again(
 
 @pytest.mark.parametrize(("provider", "caller"), PAIRS)
 @pytest.mark.parametrize("form", FORMS)
-def test_u10_however_a_stream_is_written_it_arrives(stage: Stage, provider: str, caller: Caller, form: str) -> None:
+def test_every_form_of_server_sent_events_arrives(stage: Stage, provider: str, caller: Caller, form: str) -> None:
     """Byte for byte where nothing is translated."""
     model = stage.fresh(form)
     wish: dict[str, Any] = {"stream_options": {"include_usage": True}} if caller == "chat" else {}
@@ -124,7 +122,7 @@ def test_u10_however_a_stream_is_written_it_arrives(stage: Stage, provider: str,
 
 
 @pytest.mark.parametrize(("provider", "caller"), PAIRS)
-def test_u10_signs_of_life_keep_a_stream_open(stage: Stage, slow: Begun, provider: str, caller: Caller) -> None:
+def test_comments_keep_a_stream_open(stage: Stage, slow: Begun, provider: str, caller: Caller) -> None:
     reply = slow[COMMENTS, provider, caller][1].result()
 
     assert stage.tried(reply) == [(provider, "first", None)]
@@ -134,16 +132,16 @@ def test_u10_signs_of_life_keep_a_stream_open(stage: Stage, slow: Begun, provide
 @pytest.mark.parametrize(
     "event", ["[]", "null", "7", '"text"', '{"choices":null}', '{"choices":[null]}', '{"choices":7}', '{"object":"x"}']
 )
-def test_a_stream_without_an_answer_in_it_is_none(stage: Stage, event: str) -> None:
+def test_stream_without_an_answer_in_its_first_event_falls_back(stage: Stage, event: str) -> None:
     """JSON, and the end: but nobody has said anything."""
-    reply = stage.ask(f"openai/{stage.fresh(f'says-{event}')}", stream=True, models=SUBSTITUTE)
+    reply = stage.ask(f"openai/{stage.fresh(f'says-{event}')}", stream=True, models=FALLBACK)
 
     assert (reply.status, reply.provider) == (200, "groq")
     assert stage.tried(reply) == [("openai", "first", "provider_malformed_response"), ("groq", "fallback", None)]
 
 
 @pytest.mark.parametrize("caller", ["chat", "messages"])
-def test_u11_a_stream_without_done_is_closed_at_its_end_with_its_usage(stage: Stage, caller: Caller) -> None:
+def test_stream_without_done_ends_well_and_keeps_its_usage(stage: Stage, caller: Caller) -> None:
     model = stage.fresh("no-done")
     reply = stage.ask(f"openai/{model}", stream=True, caller=caller)
 
@@ -167,10 +165,10 @@ FIRST_ERRORS = [
 
 @pytest.mark.parametrize("caller", ["chat", "messages"])
 @pytest.mark.parametrize(("provider", "script", "error_type"), FIRST_ERRORS)
-def test_u12_an_error_as_the_first_event_comes_in_time(
+def test_error_as_the_first_event_falls_back(
     stage: Stage, provider: str, script: str, error_type: str, caller: Caller
 ) -> None:
-    reply = stage.ask(f"{provider}/{stage.fresh(script)}", stream=True, models=SUBSTITUTE, caller=caller)
+    reply = stage.ask(f"{provider}/{stage.fresh(script)}", stream=True, models=FALLBACK, caller=caller)
 
     assert (reply.status, reply.provider) == (200, "groq")
     assert stage.tried(reply) == [(provider, "first", error_type), ("groq", "fallback", None)]
@@ -181,7 +179,7 @@ def test_u12_an_error_as_the_first_event_comes_in_time(
 
 
 @pytest.mark.parametrize("script", ["429-after-3", "error-after-3"])
-def test_u14_a_limit_in_the_middle_is_a_clean_error(stage: Stage, script: str) -> None:
+def test_rate_limit_in_mid_stream_ends_in_an_error_event(stage: Stage, script: str) -> None:
     reply = stage.ask(f"openai/{stage.fresh(script)}", stream=True)
 
     error_type = "provider_rate_limited" if script.startswith("429") else "provider_overloaded"
@@ -190,7 +188,7 @@ def test_u14_a_limit_in_the_middle_is_a_clean_error(stage: Stage, script: str) -
     assert stage.tried(reply) == [("openai", "first", error_type)]
 
 
-def test_u14_after_streams_that_broke_the_worker_rests(stage: Stage) -> None:
+def test_worker_is_idle_after_broken_streams(stage: Stage) -> None:
     """No loop spins on a connection that is gone."""
     for provider in PROVIDERS:
         for script in ("overload-after-3", "cut-after-3", "rst-after-3", "garbage-after-3"):

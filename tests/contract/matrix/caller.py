@@ -9,6 +9,7 @@ import openai
 
 from gatewayz.wires.base import Wire
 from tests.contract.matrix.scenario import RESULTS, Delivery, Failure, Json, Scenario, Seen
+from tests.fakes.clients import openai_at
 
 
 class Caller(Protocol):
@@ -29,7 +30,7 @@ class OpenAiCaller:
     """OpenAI's SDK, whichever of its endpoints is asked."""
 
     def __init__(self, url: str, key: str) -> None:
-        self._client = openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0)
+        self._client = openai_at(url, key)
 
     def close(self) -> None:
         self._client.close()

@@ -28,6 +28,7 @@ from tests.contract.matrix.scenario import (
     Seen,
     Tokens,
 )
+from tests.fakes.clients import anthropic_at
 
 ENDINGS: Mapping[str, Ending] = {
     "end_turn": "end",
@@ -43,7 +44,7 @@ class MessagesCaller:
     wire: Wire = "anthropic_messages"
 
     def __init__(self, url: str, key: str) -> None:
-        self._client = anthropic.Anthropic(base_url=url, api_key=key, max_retries=0)
+        self._client = anthropic_at(url, key)
 
     def close(self) -> None:
         self._client.close()

@@ -1,4 +1,4 @@
-"""The one server that stands for all providers of the matrix: each under a path of its own, in its own words.
+"""The scripts of all providers of the matrix, at one server: each under a path of its own, in its own words.
 
 The model's name says which cell asks, and so what to answer; a conversation that holds results of tools gets what comes after
 them.
@@ -6,13 +6,11 @@ them.
 
 from __future__ import annotations
 
+import asyncio
 import re
-import threading
-import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import cast
 from urllib.parse import unquote
 
@@ -23,8 +21,10 @@ from tests.contract.matrix.chat_vendor import ChatVendor, CompletionsVendor, unr
 from tests.contract.matrix.gemini_vendor import GeminiVendor
 from tests.contract.matrix.messages_vendor import MessagesVendor
 from tests.contract.matrix.responses_vendor import ResponsesVendor
-from tests.contract.matrix.scenario import CELL_OF_MODEL, CUT_AFTER, Cell, Json
+from tests.contract.matrix.scenario import CELL_OF_MODEL, CUT_AFTER, Answer, Cell, Json
 from tests.contract.matrix.vendor import Refusal, Vendor
+from tests.fakes.provider.exchange import Cut, Exchange, Script, head_of
+from tests.fakes.provider.server import FakeLLM, Received
 
 VENDORS: Mapping[Wire, Vendor] = {
     vendor.wire: vendor
@@ -61,15 +61,19 @@ class Taken:
 
 
 class Upstream:
-    """The server's address and what it was sent, by model."""
+    """The providers' scripts, and what they were sent, by model."""
 
-    def __init__(self, port: int) -> None:
-        self.port = port
+    def __init__(self) -> None:
+        self.address = ""
         self.taken: dict[str, list[Taken]] = {}
 
     def url(self, wire: Wire) -> str:
         """Without the API's version, as Anthropic's and Google's clients want it."""
-        return f"http://127.0.0.1:{self.port}/{wire}"
+        return f"{self.address}/{wire}"
+
+    def script(self, received: Received, _: str) -> Script:
+        taken = self.take(received.path, received.headers, received.body)
+        return lambda exchange: _answer(exchange, taken)
 
     def take(self, path: str, headers: Mapping[str, str], payload: bytes) -> Taken:
         _, wire, _, *rest = path.split("/")
@@ -92,73 +96,49 @@ class Upstream:
 
 @contextmanager
 def scripted_upstream() -> Generator[Upstream]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def do_POST(self) -> None:
-            payload = self.rfile.read(int(self.headers["content-length"]))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            _answer(self, upstream.take(self.path, headers, payload))
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    upstream = Upstream(int(server.server_address[1]))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    upstream = Upstream()
+    with FakeLLM.in_thread(scripts=upstream.script) as fake:
+        upstream.address = fake.address
         yield upstream
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
-def _answer(to: BaseHTTPRequestHandler, taken: Taken) -> None:
+async def _answer(exchange: Exchange, taken: Taken) -> None:
     scenario, vendor = taken.cell.scenario, VENDORS[taken.wire]
     answer = scenario.after_tools if taken.after_tools and scenario.after_tools else scenario.answer
     if scenario.fault in ("error", "busy") or (scenario.fault == "broken" and not taken.streamed):
-        return _refuse(to, vendor.refusal(scenario.fault))
-    if scenario.medium and scenario.medium not in vendor.media:
-        return _refuse(to, vendor.refusal("error"))
-    if taken.wire == "openai_completions" and (unknown := {"tools", "reasoning_effort"} & taken.body.keys()):
-        return _refuse(to, unrecognized(sorted(unknown)[-1]))
-    if not taken.streamed:
+        await _refuse(exchange, vendor.refusal(scenario.fault))
+    elif scenario.medium and scenario.medium not in vendor.media:
+        await _refuse(exchange, vendor.refusal("error"))
+    elif taken.wire == "openai_completions" and (unknown := {"tools", "reasoning_effort"} & taken.body.keys()):
+        await _refuse(exchange, unrecognized(sorted(unknown)[-1]))
+    elif taken.streamed:
+        await _stream(exchange, taken, answer)
+    else:
         whole = orjson.dumps(vendor.whole(answer, taken.body, taken.model))
-        to.send_response(200)
-        to.send_header("content-type", "application/json")
-        to.send_header("content-length", str(len(whole)))
-        to.end_headers()
         if scenario.fault == "cut":
-            to.wfile.write(whole[: len(whole) // 2])
-            to.close_connection = True
-            return None
-        to.wfile.write(whole)
-        return None
+            head = head_of(200, {"content-type": "application/json", "content-length": str(len(whole))})
+            await exchange.send(head + whole[: len(whole) // 2])
+            raise Cut
+        await exchange.answer(200, whole)
+
+
+async def _stream(exchange: Exchange, taken: Taken, answer: Answer) -> None:
+    vendor, fault = VENDORS[taken.wire], taken.cell.scenario.fault
     events = vendor.events(answer, taken.body, taken.model)
-    if scenario.fault is not None:
+    if fault is not None:
         last = max(
             at for at, event in enumerate(events) if answer.text[CUT_AFTER - 1].encode() in event and at < _end(events)
         )
         events = events[: last + 1]
-    to.send_response(200)
-    to.send_header("content-type", "text/event-stream; charset=utf-8")
-    to.send_header("transfer-encoding", "chunked")
-    to.end_headers()
+    await exchange.start_stream()
     for event in events:
-        to.wfile.write(b"%x\r\n%b\r\n" % (len(event), event))
-    if scenario.fault == "broken":
-        time.sleep(BREAK_AFTER_S)
-        event = vendor.broken()
-        to.wfile.write(b"%x\r\n%b\r\n" % (len(event), event))
-    if scenario.fault == "cut":
-        to.close_connection = True
-        return None
-    to.wfile.write(b"0\r\n\r\n")
-    return None
+        await exchange.chunk(event)
+    if fault == "broken":
+        await asyncio.sleep(BREAK_AFTER_S)
+        await exchange.chunk(vendor.broken())
+    if fault == "cut":
+        raise Cut
+    await exchange.end_stream()
 
 
 def _end(events: list[bytes]) -> int:
@@ -166,12 +146,5 @@ def _end(events: list[bytes]) -> int:
     return next((at for at, event in enumerate(events) if b"response.output_text.done" in event), len(events))
 
 
-def _refuse(to: BaseHTTPRequestHandler, refusal: Refusal) -> None:
-    body = orjson.dumps(refusal.body)
-    to.send_response(refusal.status)
-    to.send_header("content-type", "application/json")
-    to.send_header("content-length", str(len(body)))
-    for name, value in refusal.headers.items():
-        to.send_header(name, value)
-    to.end_headers()
-    to.wfile.write(body)
+async def _refuse(exchange: Exchange, refusal: Refusal) -> None:
+    await exchange.answer(refusal.status, orjson.dumps(refusal.body), **refusal.headers)

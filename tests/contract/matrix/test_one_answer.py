@@ -8,7 +8,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import anthropic
 import openai
 import orjson
 import pytest
@@ -20,6 +19,7 @@ from openai.types.embedding_create_params import EmbeddingCreateParams
 from tests.contract.matrix.gemini_vendor import camel
 from tests.contract.matrix.scenario import TOOLS, Json
 from tests.contract.matrix.typed import assert_fits
+from tests.fakes.clients import anthropic_client, openai_client
 from tests.fakes.gateway import LiveGateway, running_gateway
 
 VECTORS = [[0.5, -0.5, 0.5, 0.5], [1.0, 0.0, 0.0, 0.0]]
@@ -98,7 +98,7 @@ def live(tmp_path_factory: pytest.TempPathFactory, theirs: Theirs) -> Generator[
 
 @pytest.fixture
 def client(live: LiveGateway) -> Generator[openai.OpenAI]:
-    with openai.OpenAI(base_url=live.openai_url, api_key=live.api_key, max_retries=0) as one:
+    with openai_client(live) as one:
         yield one
 
 
@@ -130,14 +130,14 @@ def _as_google_asks(theirs: Theirs, texts: str | list[str]) -> Json:
 
 
 @pytest.mark.parametrize("model", ["openai/text-embedding-3-small", "gemini/gemini-embedding-001"])
-def test_a_refusal_of_embeddings(client: openai.OpenAI, model: str) -> None:
+def test_refused_embeddings(client: openai.OpenAI, model: str) -> None:
     with pytest.raises(openai.BadRequestError, match="too dull"):
         client.embeddings.create(model=model, input="refuse")
 
 
-def test_a_count_of_tokens_is_asked_as_it_came(live: LiveGateway, theirs: Theirs) -> None:
+def test_count_tokens_is_forwarded_unchanged_or_estimated(live: LiveGateway, theirs: Theirs) -> None:
     tools: Any = [{"name": tool.name, "input_schema": tool.schema} for tool in TOOLS]
-    with anthropic.Anthropic(base_url=live.url, api_key=live.api_key, max_retries=0) as client:
+    with anthropic_client(live) as client:
         counted = client.messages.count_tokens(model="claude-sonnet-5", messages=HELLO, system="Be brief.", tools=tools)
         assert counted.input_tokens == 77
         path, body = theirs.taken[-1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -119,13 +120,11 @@ def reply(exchange: Exchange, text: str, usage: Json | None, **message: Any) -> 
 
 
 def event(exchange: Exchange, choices: list[Json], **more: Any) -> bytes:
-    chunk = {
-        "id": ANSWER_ID,
-        "object": "chat.completion.chunk",
-        "created": 1,
-        "model": exchange.model,
-        "choices": choices,
-    }
+    return _event(exchange.model, choices, **more)
+
+
+def _event(model: str, choices: list[Json], **more: Any) -> bytes:
+    chunk = {"id": ANSWER_ID, "object": "chat.completion.chunk", "created": 1, "model": model, "choices": choices}
     return b"data: " + orjson.dumps({**chunk, **more}) + b"\n\n"
 
 
@@ -140,13 +139,19 @@ def opening(exchange: Exchange) -> bytes:
 def stream_of(exchange: Exchange, pieces: Sequence[str], usage: Json | None, *, reason: str = "stop") -> list[bytes]:
     events = [
         opening(exchange),
-        *(delta(exchange, {"content": piece}) for piece in pieces),
+        *_contents(exchange.model, tuple(pieces)),
         delta(exchange, {}, reason),
     ]
     if usage is not None and exchange.wants_usage:
         events.append(event(exchange, [], usage=usage))
     events.append(b"data: [DONE]\n\n")
     return events
+
+
+@lru_cache(maxsize=8)
+def _contents(model: str, pieces: tuple[str, ...]) -> list[bytes]:
+    """One event for each piece. Kept, because a hundred callers may ask for the same 20,000 at once."""
+    return [_event(model, [{"index": 0, "delta": {"content": piece}, "finish_reason": None}]) for piece in pieces]
 
 
 async def play(exchange: Exchange, events: Sequence[bytes], pause_s: float = 0) -> None:

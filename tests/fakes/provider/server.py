@@ -1,13 +1,16 @@
-"""A scripted LLM server on a real socket: it speaks OpenAI's chat completions and fails on demand.
+"""The fake provider: an LLM server on a real socket that does what a script says, and keeps what it was sent.
 
-The model's name picks the script (tests/upstream_scripts.py), so that a test says what happens by the name it asks for:
-``ok``, ``429-retry-after-2``, ``cut-after-3`` … Answers are written byte by byte here, not by an HTTP library, because
-half of what is tested are answers that no library would send.
+Without ``scripts`` it speaks OpenAI's chat completions, and the model's name picks what happens (scripts.py), so that a test
+says it by the name it asks for: ``ok``, ``429-retry-after-2``, ``cut-after-3`` … Answers are written byte by byte here, not
+by an HTTP library, because half of what is tested are answers that no library would send.
 
     async with FakeLLM() as fake:            # in the test's own event loop
         fake.base_url, fake.requests, fake.open_connections
 
     with FakeLLM.in_thread() as fake:        # for synchronous clients: a loop of its own in a thread
+
+Sets of scripts, for ``scripts=``: the same failures on other wires (wires.py), every endpoint of a provider that is well
+(endpoints.py), and whatever a test writes itself: a function of the request.
 """
 
 from __future__ import annotations
@@ -21,7 +24,9 @@ import struct
 import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import cached_property
 from time import monotonic
 from types import TracebackType
 from typing import Any, Self
@@ -37,7 +42,7 @@ MODEL_IN_PATH = re.compile(r"/models/([^/:]+):")
 TURNS_TO_CLOSE = 5  # a TLS connection needs a few turns of the loop to close
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Received:
     """One request as it arrived. Header names are lower-case."""
 
@@ -49,17 +54,22 @@ class Received:
     """Number of the connection it came on, counted from 1."""
     at_s: float = field(default_factory=monotonic)
 
-    @property
+    @cached_property
     def json(self) -> Any:
         return orjson.loads(self.body)
 
-    @property
+    @cached_property
     def model(self) -> str:
         try:
             return str(self.json["model"])
         except (ValueError, KeyError, TypeError):
             found = MODEL_IN_PATH.search(self.path)
             return unquote(found.group(1)) if found else ""
+
+
+Scripts = Callable[[Received, str], Script | None]
+"""A request and the name of a script (the model's, unless ``behave`` says otherwise) → what to do; None: what chat's scripts
+say."""
 
 
 class FakeLLM:
@@ -73,11 +83,12 @@ class FakeLLM:
         *,
         tls: ssl.SSLContext | None = None,
         port: int = 0,
-        scripts: Callable[[Received, str], Script | None] | None = None,
+        scripts: Scripts | None = None,
         idle_s: float | None = None,
+        remember: bool = True,
     ) -> None:
-        """``scripts``: what to do for a request and a script's name, instead of chat's scripts, which serve where it returns
-        None; ``idle_s``: connections on which nothing happens for so long are closed."""
+        """``scripts``: instead of chat's, which serve where it returns None; ``idle_s``: connections on which nothing happens
+        for so long are closed; ``remember``: keep every request, which hundreds of thousands are too many for."""
         self.requests: list[Received] = []
         self.connections = 0
         self.open_connections = 0
@@ -85,6 +96,9 @@ class FakeLLM:
         """Connections that the client left before its answer was complete."""
         self.dropped = 0
         """Connections that were closed because nothing happened on them."""
+        self.failures: list[Exception] = []
+        """What went wrong in a script: a request that it did not expect. The connection ends with it, and so does the test,
+        when the server does."""
         self.served: Counter[str] = Counter()
         """Requests by model; scripts that fail once look here."""
         self.behave: Callable[[Received], str | None] | None = None
@@ -93,6 +107,7 @@ class FakeLLM:
         self._tls = tls
         self._port = port
         self._scripts = scripts
+        self._remember = remember
         self.idle_s = idle_s
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -109,8 +124,18 @@ class FakeLLM:
         return self._port
 
     @property
+    def address(self) -> str:
+        """Without a path."""
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._port}"
+
+    @property
     def base_url(self) -> str:
-        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._port}/v1"
+        return f"{self.address}/v1"
+
+    @property
+    def last(self) -> Received:
+        """The latest request."""
+        return self.requests[-1]
 
     async def __aenter__(self) -> Self:
         self._loop = loop = asyncio.get_running_loop()
@@ -130,6 +155,8 @@ class FakeLLM:
             for connection in list(self._live):
                 connection.abort()
             await asyncio.sleep(0)
+        if self.failures and error is None:
+            raise self.failures[0]
 
     @classmethod
     @contextlib.contextmanager
@@ -137,10 +164,11 @@ class FakeLLM:
         cls,
         *,
         tls: ssl.SSLContext | None = None,
-        scripts: Callable[[Received, str], Script | None] | None = None,
+        scripts: Scripts | None = None,
         idle_s: float | None = None,
+        remember: bool = True,
     ) -> Generator[FakeLLM]:
-        fake = cls(tls=tls, scripts=scripts, idle_s=idle_s)
+        fake = cls(tls=tls, scripts=scripts, idle_s=idle_s, remember=remember)
         started, stop = threading.Event(), asyncio.Event()
         loop = asyncio.new_event_loop()
 
@@ -155,7 +183,15 @@ class FakeLLM:
             for _ in range(TURNS_TO_CLOSE):
                 await asyncio.sleep(0)
 
-        thread = threading.Thread(target=loop.run_until_complete, args=(run(),), daemon=True)
+        running: Future[None] = Future()
+
+        def work() -> None:
+            try:
+                running.set_result(loop.run_until_complete(run()))
+            except BaseException as error:  # noqa: BLE001 - raised below
+                running.set_exception(error)
+
+        thread = threading.Thread(target=work, daemon=True)
         thread.start()
         if not started.wait(START_TIMEOUT_S):
             raise RuntimeError("the fake provider did not start")
@@ -165,6 +201,7 @@ class FakeLLM:
             loop.call_soon_threadsafe(stop.set)
             thread.join(START_TIMEOUT_S)
             loop.close()
+        running.result()
 
     def drop_connections(self) -> None:
         """Close every connection, as a provider does with idle ones. May be called from any thread."""
@@ -196,7 +233,8 @@ class FakeLLM:
         self.aborted += early
 
     def answer(self, connection: _Connection, received: Received) -> asyncio.Task[None]:
-        self.requests.append(received)
+        if self._remember:
+            self.requests.append(received)
         self.served[received.model] += 1
         task = asyncio.get_running_loop().create_task(connection.play(received))
         self._tasks.add(task)
@@ -281,6 +319,9 @@ class _Connection(asyncio.Protocol):
             self.close()
         except Reset:
             self._reset()
+        except Exception as error:  # noqa: BLE001 - whatever a test's own script does
+            self._fake.failures.append(error)
+            self.close()
 
     def _rest(self) -> None:
         """Nothing to do: as providers do, it waits for so long and then closes, whatever is on its way here."""

@@ -2,8 +2,8 @@
 
     FakeLLM.in_thread(scripts=ANTHROPIC.script)
 
-``ok`` and its streams, refusals, streams that break, and every form of tests/upstream_forms.py; all else (hang, html-200, …)
-has no wire and comes from tests/upstream_scripts.py.
+``ok`` and its streams, refusals, streams that break, and every form of forms.py; all else (hang, html-200, …) has no wire and
+comes from scripts.py.
 """
 
 from __future__ import annotations

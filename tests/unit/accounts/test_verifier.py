@@ -43,7 +43,7 @@ async def stored(store: KeyStore, *, expires_in_s: float | None = None) -> Crede
 
 def verifier_of(store: KeyStore, clock: Clock) -> Verifier:
     return Verifier(
-        store, PEPPER, cache_s=10, incoming_trace="continue", clock=clock.seconds, now=clock.date, patience_s=60
+        store, PEPPER, cache_s=10, incoming_trace="continue", clock=clock.seconds, now=clock.date, timeout_s=60
     )
 
 
@@ -117,12 +117,12 @@ async def test_memory_is_bounded_and_keeps_what_is_used(database: Database, monk
         assert verifier.cached(used) is not None
         with pytest.raises(Unauthenticated):
             await verifier.authenticate(new_credential().value)
-    assert verifier.size == 3
+    assert len(vars(verifier)["_verified"]) == 3
     assert len(vars(verifier)["_refused"]) == 3
 
 
 async def test_flood_of_made_up_keys_keeps_no_good_one_out(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_STRANGERS_WAITING", 50)
+    monkeypatch.setattr(module, "_UNKNOWN_WAITING", 50)
     store, clock = KeyStore(database), Clock()
     verifier = verifier_of(store, clock)
     known = (await stored(store)).value
@@ -136,7 +136,7 @@ async def test_flood_of_made_up_keys_keeps_no_good_one_out(database: Database, m
     assert not all(task.done() for task in flood)
     ends = {type(error) for error in await asyncio.gather(*flood, return_exceptions=True)}
     assert ends == {Unauthenticated, Overloaded}
-    assert not verifier.database_away
+    assert not verifier.database_down
 
 
 async def test_memory_holds_no_key(database: Database) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.load.program import Server, build
 from benchmarks.processes import Cores, choose_cores
-from benchmarks.tool import Server, build
 
 
 @pytest.fixture(scope="session")

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.load.program import Server
 from benchmarks.measure import Bench, measure, measure_run, rows_of, warm_up
 from benchmarks.processes import BenchmarkFailed, Cores
 from benchmarks.records import Plan
 from benchmarks.shapes import SHAPES
 from benchmarks.subjects import start
-from benchmarks.tool import Server
 
 PLAN = Plan(SHAPES, (1, 4), ("bare",), starts=1, runs=1, seconds=0.2, warm_up_s=0.1)
 

@@ -29,7 +29,7 @@ SAMPLES = {sample for series in names.SERIES for sample in names.sample_names(se
 
 OF_THE_STORES = {
     "jaeger_storage_badger_key_log_bytes_available",
-    "process_resident_memory_bytes",
+    "process_resident_memory_anon_bytes",
     *("vl_free_disk_space_bytes", "vl_http_errors_total", "vl_rows_dropped_total"),
     *("vl_storage_is_read_only", "vl_streams_created_total"),
 }

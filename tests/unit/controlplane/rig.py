@@ -1,29 +1,39 @@
-"""The control plane under a real server, and a Collector that says what a test wants it to."""
+"""The control plane under a real server, and a Collector that answers what a test wants."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import uvicorn
+from fastapi import APIRouter
 
 from gatewayz.config import load_settings
 from gatewayz.controlplane.application import create_control_plane
 from gatewayz.controlplane.deps import Services, attach
 from gatewayz.controlplane.health_monitor import Check, CheckResult, Dependency, HealthMonitor
+from gatewayz.errors import Unauthenticated
+from gatewayz.records import KeyIdentity, KeyScope
 from tests.polling import until
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OWN = b"# HELP up Whether.\n# TYPE up gauge\nup 1.0\n"
 
 
+SCOPES: Mapping[str, tuple[KeyScope, ...]] = {
+    "caller": ("inference",),
+    "reader": ("inference", "admin:read"),
+    "admin": ("admin:read", "admin:write"),
+}
+
+
 def found(result: CheckResult) -> Check:
-    """A check that always finds the same."""
+    """A check with always the same result."""
 
     async def check() -> CheckResult:
         return result
@@ -47,7 +57,7 @@ async def served(app: Callable[..., Awaitable[None]]) -> AsyncGenerator[str]:
 
 @dataclass(slots=True)
 class FakeCollector:
-    """Answers GET with what it is told to; remembers the headers it was asked with."""
+    """Answers GET as set; keeps the headers of each request."""
 
     status: int = 200
     body: bytes = b"# TYPE http_requests counter\nhttp_requests_total 3.0\n"
@@ -70,18 +80,30 @@ class FakeCollector:
 
 @dataclass(frozen=True, slots=True)
 class ControlPlane:
-    """A running one, and a client for it."""
+    """A running control plane, and a client for it."""
 
     http: httpx.AsyncClient
     monitor: HealthMonitor
     accepts: list[str]
-    """What the own exposition was asked for."""
+    """The Accept headers that this process's own exposition was asked with."""
+
+
+async def authenticate(credential: str | None) -> KeyIdentity:
+    """Knows three keys: ``caller``, ``reader`` and ``admin``."""
+    if credential is None or credential not in SCOPES:
+        raise Unauthenticated("Not a key of this gateway.")
+    return KeyIdentity("kid", credential, scopes=SCOPES[credential])
 
 
 @asynccontextmanager
 async def control_plane(
-    checks: Mapping[Dependency, Check] | None = None, *, redis_required: bool = False, **settings: Any
+    checks: Mapping[Dependency, Check] | None = None,
+    *,
+    redis_required: bool = False,
+    routers: Sequence[APIRouter] = (),
+    **settings: Any,
 ) -> AsyncGenerator[ControlPlane]:
+    """``routers``: routes of a test, beside the control plane's own."""
     accepts: list[str] = []
 
     def exposition(accept: str) -> tuple[bytes, str]:
@@ -93,7 +115,9 @@ async def control_plane(
         stack.push_async_callback(monitor.close)
         collector = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
         app = create_control_plane()
-        attach(app, Services(load_settings(**settings), monitor, exposition, collector))
+        for router in routers:
+            app.include_router(router)
+        attach(app, Services(load_settings(**settings), monitor, exposition, authenticate, collector))
         address = await stack.enter_async_context(served(app))
         http = await stack.enter_async_context(httpx.AsyncClient(base_url=address, trust_env=False))
         yield ControlPlane(http, monitor, accepts)

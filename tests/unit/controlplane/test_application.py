@@ -29,6 +29,24 @@ async def test_openapi_lists_the_routes_and_no_page_loads_scripts_from_elsewhere
     assert (await plane.http.get("/redoc")).status_code == 404
 
 
+async def test_openapi_has_an_example_of_every_answer_and_the_shape_of_every_error(plane: ControlPlane) -> None:
+    document = (await plane.http.get("/openapi.json")).json()
+    schemas = document["components"]["schemas"]
+    for path, methods in document["paths"].items():
+        for status, answer in methods["get"]["responses"].items():
+            ((kind, content),) = answer["content"].items()
+            if kind == "text/plain":
+                assert content["example"], path
+                continue
+            name = content["schema"]["$ref"].rpartition("/")[2]
+            schema = schemas[name]
+            if name == "ErrorAnswer":
+                assert int(status) >= 400
+                assert set(schemas["ErrorDetail"]["properties"]) == {"message", "type", "param", "code"}
+            else:
+                assert "examples" in schema or all("examples" in one for one in schema["properties"].values()), name
+
+
 async def test_unknown_path_and_wrong_method_are_json(plane: ControlPlane) -> None:
     unknown = await plane.http.get("/<script>alert(1)</script>")
     assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "not_found")

@@ -9,9 +9,6 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gatewayz.config import load_settings
-from gatewayz.controlplane.deps import Services
-from gatewayz.controlplane.health_monitor import HealthMonitor
 from tests.unit.controlplane.rig import OWN, TEXT, ControlPlane, FakeCollector, control_plane
 
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -133,11 +130,3 @@ async def test_token_opens_them(scheme: str) -> None:
 async def test_paths_below_are_not_swallowed_and_nothing_redirects(plane: ControlPlane) -> None:
     for path in ("/metrics/", "/metrics/x"):
         assert (await plane.http.get(path)).status_code == 404
-
-
-async def test_collector_address_without_a_client_is_a_mistake_found_at_start() -> None:
-    monitor = await HealthMonitor.open({})
-    settings = load_settings(collector_metrics_url="http://127.0.0.1:8889/metrics")
-    with pytest.raises(ValueError, match="client"):
-        Services(settings, monitor, lambda _accept: (b"", ""))
-    await monitor.close()

@@ -75,7 +75,34 @@ def test_control_plane_keeps_its_paths(send: Raw) -> None:
         assert send("GET", path).status == 200
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/metrics", "/metrics/json", "/metrics/health", "/metrics/reset"),
+        *(
+            f"/prometheus/metrics/{kind}"
+            for kind in ("all", "system", "providers", "models", "business", "performance")
+        ),
+        *("/prometheus/metrics/summary", "/prometheus/metrics/docs", "/prometheus/data/metrics"),
+        *("/health", "/health/dashboard", "/models/stats", "/api/monitoring/stats/realtime", "/api/chat"),
+        *("//models/stats", "/models/stats/", "/models//stats"),
+    ],
+)
+def test_control_plane_path_is_served_or_unknown_there_and_never_asks_for_a_key(send: Raw, path: str) -> None:
+    reply = send("GET", path, authorization="")
+    assert reply.status in (200, 404)
+    assert "x-request-id" not in reply.headers, "the data plane answered"
+    if reply.status == 404:
+        assert reply.error["code"] == "not_found"
+
+
+@pytest.mark.parametrize("path", ["/models", "/models/demo/fast", "/models/stats-model", "/v1/models/stats"])
+def test_models_are_the_data_planes_with_and_without_v1(send: Raw, path: str) -> None:
+    assert is_data_plane(path)
+    assert send("GET", path, authorization="").status == 401
+
+
 @pytest.mark.parametrize("of", [is_data_plane, full_path])
 def test_path_of_slashes_is_read_in_linear_time(of: Callable[[str], object]) -> None:
-    for path in ("/" * 30_000, "/v1" * 10_000, "/v1/" * 8_000 + "models", "//v1" * 8_000):
+    for path in ("/" * 30_000, "/v1" * 10_000, "/v1/" * 8_000 + "models", "//v1" * 8_000, "/models" + "/" * 30_000):
         of(path)

@@ -1,4 +1,7 @@
-"""A gateway and its stack in miniature: one real HTTP server that answers as the five of them would, or as a broken one."""
+"""A gateway and its stack in miniature: one real HTTP server that answers as each of them would, or as a broken one.
+
+Traces are had as Jaeger and as Tempo tell them, log lines as VictoriaLogs and as Loki do.
+"""
 
 from __future__ import annotations
 
@@ -19,16 +22,16 @@ Fault = Literal[
     "stream is cut",
     "collector gets nothing",
     "collector refuses spans",
-    "tempo is something else",
-    "tempo has no trace",
-    "tempo lacks the attempt",
+    "trace store is something else",
+    "trace store has no trace",
+    "trace store lacks the attempt",
     "series does not rise",
     "target is down",
     "exemplar storage is off",
     "exemplar names a lost trace",
-    "loki has no line",
-    "loki line is not JSON",
-    "loki is not ready",
+    "log store has no line",
+    "log line is not JSON",
+    "log store is not ready",
 ]
 
 OWN_TRACE = "ab" * 16
@@ -62,14 +65,27 @@ class Pipeline:
             f'otelcol_receiver_refused_spans_total{{receiver="otlp",transport="grpc"}} {refused}\n'
         )
 
-    def trace(self, trace_id: str) -> tuple[int, JsonValue]:
-        if trace_id not in self.trace_ids or "tempo has no trace" in self.faults:
+    def _has(self, trace_id: str) -> bool:
+        return trace_id in self.trace_ids and "trace store has no trace" not in self.faults
+
+    def _spans(self) -> list[tuple[str, int]]:
+        server, client = ("POST /v1/chat/completions", 2), ("chat fast", 3)
+        return [server] if "trace store lacks the attempt" in self.faults else [server, client]
+
+    def trace_in_tempo(self, trace_id: str) -> tuple[int, JsonValue]:
+        if not self._has(trace_id):
             return 404, {}
-        wire_id = base64.b64encode(bytes.fromhex(trace_id)).decode()
-        spans = [{"name": "POST /v1/chat/completions", "traceId": wire_id, "kind": "SPAN_KIND_SERVER"}]
-        if "tempo lacks the attempt" not in self.faults:
-            spans.append({"name": "chat fast", "traceId": wire_id, "kind": "SPAN_KIND_CLIENT"})
+        names = {2: "SPAN_KIND_SERVER", 3: "SPAN_KIND_CLIENT"}
+        ids = {"traceId": _base64(trace_id), "spanId": _base64("12" * 8)}
+        spans = [{"name": name, "kind": names[kind], **ids} for name, kind in self._spans()]
         return 200, {"trace": {"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}}
+
+    def trace_in_jaeger(self, trace_id: str) -> tuple[int, JsonValue]:
+        if not self._has(trace_id):
+            return 404, {"error": {"httpCode": 404, "message": "No traces found"}}
+        ids = {"traceId": trace_id, "spanId": "12" * 8}
+        spans: list[JsonValue] = [{"name": name, "kind": kind, "status": {}, **ids} for name, kind in self._spans()]
+        return 200, {"result": {"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}}
 
     def query(self, query: str) -> JsonValue:
         down = "target is down" in self.faults
@@ -97,17 +113,31 @@ class Pipeline:
         off = "exemplar storage is off" in self.faults
         return {"status": "success", "data": {"enable-feature": "" if off else "exemplar-storage"}}
 
-    def log_lines(self, query: str) -> tuple[int, JsonValue]:
-        if "loki is not ready" in self.faults:
-            return 503, {}
-        named = re.search(r'trace_id="([0-9a-f]+)"', query)
+    def _lines(self, query: str) -> list[str]:
+        named = re.search(r'"?trace_id"?:?="([0-9a-f]+)"', query)
         trace_id = named[1] if named else ""
-        line = json.dumps({"message": "request completed", "trace_id": trace_id})
-        if "loki line is not JSON" in self.faults:
-            line = "request completed"
-        found = trace_id in self.trace_ids and "loki has no line" not in self.faults
-        streams = [{"stream": {"service_name": "gatewayz-api"}, "values": [["1", line]]}] if found else []
+        if trace_id not in self.trace_ids or "log store has no line" in self.faults:
+            return []
+        if "log line is not JSON" in self.faults:
+            return ["request completed"]
+        return [json.dumps({"message": "request completed", "trace_id": trace_id})]
+
+    def lines_in_loki(self, query: str) -> tuple[int, JsonValue]:
+        if "log store is not ready" in self.faults:
+            return 503, {}
+        lines = self._lines(query)
+        streams = [{"stream": {"service_name": "gatewayz-api"}, "values": [["1", line]]} for line in lines]
         return 200, {"status": "success", "data": {"resultType": "streams", "result": streams}}
+
+    def lines_in_victoria_logs(self, query: str) -> tuple[int, JsonValue]:
+        if "log store is not ready" in self.faults:
+            return 503, ""
+        records = [{"_msg": line, "_time": "2026-11-28T12:00:00.000000001Z"} for line in self._lines(query)]
+        return 200, "".join(json.dumps(record) + "\n" for record in records)
+
+
+def _base64(hexadecimal: str) -> str:
+    return base64.b64encode(bytes.fromhex(hexadecimal)).decode()
 
 
 def serve(pipeline: Pipeline) -> ThreadingHTTPServer:
@@ -131,20 +161,24 @@ def serve(pipeline: Pipeline) -> ThreadingHTTPServer:
                     self.answer(*pipeline.health())
                 case "collector", "metrics":
                     self.answer(200, pipeline.collector_metrics())
-                case "tempo", _ if "tempo is something else" in pipeline.faults:
+                case "jaeger" | "tempo", _ if "trace store is something else" in pipeline.faults:
                     self.answer(404, {})
+                case "jaeger", _:
+                    self.answer(*pipeline.trace_in_jaeger(path.rpartition("/")[2]))
                 case "tempo", "api/status/buildinfo":
                     self.answer(200, {"version": "2.8"})
                 case "tempo", _:
-                    self.answer(*pipeline.trace(path.rpartition("/")[2]))
+                    self.answer(*pipeline.trace_in_tempo(path.rpartition("/")[2]))
                 case "prometheus", "api/v1/query":
                     self.answer(200, pipeline.query(query["query"]))
                 case "prometheus", "api/v1/query_exemplars":
                     self.answer(200, pipeline.exemplars())
                 case "prometheus", "api/v1/status/flags":
                     self.answer(200, pipeline.flags())
-                case "loki", _:
-                    self.answer(*pipeline.log_lines(query["query"]))
+                case "victorialogs", "select/logsql/query":
+                    self.answer(*pipeline.lines_in_victoria_logs(query["query"]))
+                case "loki", "loki/api/v1/query_range":
+                    self.answer(*pipeline.lines_in_loki(query["query"]))
                 case _:
                     self.answer(404, {})
 

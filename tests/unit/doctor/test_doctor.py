@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -12,15 +14,19 @@ from gatewayz import doctor
 from gatewayz.doctor import DoctorOptions
 from tests.unit.doctor.pipeline import OWN_TRACE, Fault, Pipeline, serve
 
-HOPS = (
-    "gateway healthy",
-    "request answered",
-    "OTLP accepted",
-    "trace in Tempo",
-    "series",
-    "exemplar",
-    "log line in Loki",
-)
+NAMES = {"jaeger": "Jaeger", "tempo": "Tempo", "victorialogs": "VictoriaLogs", "loki": "Loki"}
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """Which stores the stack in miniature has."""
+
+    traces: str
+    logs: str
+
+
+HOPS = ("gateway healthy", "request answered", "OTLP accepted", "trace", "series", "exemplar", "log line")
+"""As the tests call them: without the names of the stores."""
 
 Examine = Callable[..., "Examined"]
 
@@ -31,12 +37,19 @@ class Examined:
     def __init__(self, status: int, output: str) -> None:
         self.status = status
         self.output = output
+        # mark, space, hop in 24 columns, duration, sentence
+        self._lines = {line[2:26].strip().partition(" in ")[0]: line for line in output.splitlines()}
 
     def marked(self, mark: str) -> list[str]:
-        return [hop for line in self.output.splitlines() for hop in HOPS if line.startswith(f"{mark} {hop} ")]
+        return [hop for hop in HOPS if self._lines.get(hop, "").startswith(f"{mark} ")]
 
     def sentence(self, hop: str) -> str:
-        return next(line for line in self.output.splitlines() if line[2:].startswith(hop + " "))
+        return self._lines[hop]
+
+
+@pytest.fixture(params=[Kinds("jaeger", "victorialogs"), Kinds("tempo", "loki")], ids=lambda kinds: kinds.traces)
+def kinds(request: pytest.FixtureRequest) -> Kinds:
+    return request.param
 
 
 @pytest.fixture
@@ -61,9 +74,11 @@ def closed() -> str:
 
 
 @pytest.fixture
-def examine(address: str, capsys: pytest.CaptureFixture[str]) -> Examine:
+def examine(address: str, kinds: Kinds, capsys: pytest.CaptureFixture[str]) -> Examine:
     def run(**changes: object) -> Examined:
-        parts = {part: f"{address}/{part}" for part in ("gateway", "collector", "prometheus", "tempo", "loki")}
+        parts = {part: f"{address}/{part}" for part in ("gateway", "collector", "prometheus")}
+        parts["traces"] = f"{kinds.traces}+{address}/{kinds.traces}"
+        parts["logs"] = f"{kinds.logs}+{address}/{kinds.logs}"
         options = DoctorOptions(environment={}, **({"api_key": "gz_key", "patience_s": 0.3} | parts | changes))  # type: ignore[arg-type]
         status = doctor.run(options)
         return Examined(status, capsys.readouterr().out)
@@ -78,7 +93,15 @@ def test_every_hop_of_a_working_stack_is_seen_to_work(examine: Examine, pipeline
     assert examined.status == 0, examined.output
     assert examined.marked("✓") == list(HOPS)
     assert pipeline.authorizations == ["Bearer gz_key"]
-    assert pipeline.trace_ids[0] in examined.sentence("log line in Loki")
+    assert pipeline.trace_ids[0] in examined.sentence("log line")
+
+
+def test_the_stores_are_called_by_their_names(examine: Examine, kinds: Kinds) -> None:
+    examined = examine()
+
+    assert f"trace in {NAMES[kinds.traces]} " in examined.sentence("trace")
+    assert f"log line in {NAMES[kinds.logs]} " in examined.sentence("log line")
+    assert NAMES[kinds.traces] in examined.sentence("exemplar")
 
 
 def test_output_without_a_terminal_is_plain(examine: Examine) -> None:
@@ -86,15 +109,14 @@ def test_output_without_a_terminal_is_plain(examine: Examine) -> None:
 
 
 def test_json_says_the_same(examine: Examine, pipeline: Pipeline) -> None:
-    pipeline.faults.add("loki has no line")
+    pipeline.faults.add("log store has no line")
 
     document = json.loads(examine(json=True).output)
 
     assert document["ok"] is False
     assert document["trace_id"] == pipeline.trace_ids[0]
-    assert {hop["hop"]: hop["state"] for hop in document["hops"]} == dict.fromkeys(HOPS, "ok") | {
-        "log line in Loki": "failed"
-    }
+    states = {hop["hop"].partition(" in ")[0]: hop["state"] for hop in document["hops"]}
+    assert states == dict.fromkeys(HOPS, "ok") | {"log line": "failed"}
 
 
 @pytest.mark.parametrize(
@@ -102,14 +124,14 @@ def test_json_says_the_same(examine: Examine, pipeline: Pipeline) -> None:
     [
         ("collector gets nothing", "OTLP accepted", "OTEL_EXPORTER_OTLP_ENDPOINT"),
         ("collector refuses spans", "OTLP accepted", "memory_limiter"),
-        ("tempo lacks the attempt", "trace in Tempo", "CLIENT"),
+        ("trace store lacks the attempt", "trace", "CLIENT"),
         ("series does not rise", "series", "span_metrics"),
         ("target is down", "series", "cannot scrape gatewayz"),
         ("exemplar storage is off", "exemplar", "--enable-feature=exemplar-storage"),
         ("exemplar names a lost trace", "exemplar", "samples traces"),
-        ("loki has no line", "log line in Loki", "otlp_http/loki"),
-        ("loki line is not JSON", "log line in Loki", "no JSON"),
-        ("loki is not ready", "log line in Loki", "503"),
+        ("log store has no line", "log line", "errors of the exporter to"),
+        ("log line is not JSON", "log line", "no JSON"),
+        ("log store is not ready", "log line", "503"),
     ],
 )
 def test_a_broken_link_is_the_only_one_named_and_says_what_to_do(
@@ -129,15 +151,17 @@ def test_a_broken_link_is_the_only_one_named_and_says_what_to_do(
     ("part", "hop"),
     [
         ("collector", "OTLP accepted"),
-        ("tempo", "trace in Tempo"),
+        ("traces", "trace"),
         ("prometheus", "series"),
-        ("loki", "log line in Loki"),
+        ("logs", "log line"),
     ],
 )
 def test_a_closed_port_is_named_with_the_option_that_corrects_it(
-    examine: Examine, closed: str, part: str, hop: str
+    examine: Examine, kinds: Kinds, closed: str, part: str, hop: str
 ) -> None:
-    examined = examine(**{part: closed})
+    store = {"traces": f"{kinds.traces}+", "logs": f"{kinds.logs}+"}.get(part, "")
+
+    examined = examine(**{part: store + closed})
 
     assert examined.status == 1
     assert hop in examined.marked("✗")
@@ -145,16 +169,48 @@ def test_a_closed_port_is_named_with_the_option_that_corrects_it(
     assert f"--{part}" in examined.sentence(hop)
 
 
-def test_an_exemplar_whose_trace_cannot_be_looked_up_is_not_called_good(examine: Examine, closed: str) -> None:
-    examined = examine(tempo=closed)
+def test_an_exemplar_whose_trace_cannot_be_looked_up_is_not_called_good(
+    examine: Examine, kinds: Kinds, closed: str
+) -> None:
+    examined = examine(traces=f"{kinds.traces}+{closed}")
 
     assert examined.marked("–") == ["exemplar"]
 
 
-def test_what_is_not_tempo_is_recognised(examine: Examine, pipeline: Pipeline) -> None:
-    pipeline.faults.add("tempo is something else")
+def test_what_is_not_the_store_of_traces_is_recognised(examine: Examine, pipeline: Pipeline, kinds: Kinds) -> None:
+    pipeline.faults.add("trace store is something else")
 
-    assert "is not Tempo" in examine().sentence("trace in Tempo")
+    assert f"is not {NAMES[kinds.traces]}" in examine().sentence("trace")
+
+
+@pytest.mark.parametrize(
+    ("runs", "left_out"),
+    [
+        (("prometheus", "logs", "collector"), ["trace", "exemplar"]),
+        (("prometheus", "traces", "collector"), ["log line"]),
+        (("traces", "logs", "collector"), ["series", "exemplar"]),
+        (("traces", "logs", "prometheus"), ["OTLP accepted"]),
+    ],
+)
+def test_what_the_running_stack_left_out_is_said_to_be_left_out(
+    examine: Examine, address: str, kinds: Kinds, tmp_path: Path, runs: tuple[str, ...], left_out: list[str]
+) -> None:
+    all_of_them = {
+        "collector": f"{address}/collector",
+        "prometheus": f"{address}/prometheus",
+        "traces": f"{kinds.traces}+{address}/{kinds.traces}",
+        "logs": f"{kinds.logs}+{address}/{kinds.logs}",
+    }
+    listed = {part: all_of_them[part] for part in runs}
+    stack = {"state": "running", "gateway_url": f"{address}/gateway", "addresses": listed}
+    (tmp_path / "stack.json").write_text(json.dumps(stack))
+
+    examined = examine(data_dir=tmp_path, **dict.fromkeys(("gateway", *all_of_them)))
+
+    assert examined.status == 0, examined.output
+    assert examined.marked("○") == left_out
+    assert set(examined.marked("✓")) == set(HOPS) - set(left_out)
+    assert "left out: " in examined.output
 
 
 def test_a_gateway_that_does_not_run_leaves_nothing_to_follow(examine: Examine, closed: str) -> None:
@@ -202,9 +258,26 @@ def test_a_trace_that_the_gateway_began_itself_is_followed_and_said_so(examine: 
     examined = examine()
 
     assert examined.status == 0
-    assert OWN_TRACE in examined.sentence("trace in Tempo") or OWN_TRACE in examined.sentence("request answered")
+    assert OWN_TRACE in examined.sentence("trace") or OWN_TRACE in examined.sentence("request answered")
     assert "incoming_trace" in examined.sentence("request answered")
 
 
 def test_an_address_that_is_none_is_said_to_be_none(examine: Examine) -> None:
-    assert "is no address" in examine(loki="loki://here").sentence("log line in Loki")
+    assert "is no address" in examine(logs="loki+ftp://here").sentence("log line")
+
+
+def test_an_address_that_does_not_say_which_store_it_is_is_told_how(examine: Examine, address: str) -> None:
+    examined = examine(logs=f"{address}/loki", traces=f"{address}/tempo")
+
+    assert "loki+http://" in examined.sentence("log line")
+    assert "tempo+http://" in examined.sentence("trace")
+    assert examined.marked("✗") == ["trace", "log line"]
+    assert examined.marked("–") == ["exemplar"]
+
+
+def test_a_password_in_an_address_is_never_printed(examine: Examine, closed: str) -> None:
+    secret = closed.replace("://", "://user:s3cret@")
+
+    examined = examine(collector=secret, prometheus=secret, traces=f"jaeger+{secret}", logs=secret)
+
+    assert "s3cret" not in examined.output

@@ -27,7 +27,7 @@ from gatewayz.providers.catalog import load_providers
 from gatewayz.records import HttpRequest, KeyIdentity, ModelGroup, RequestEnd
 from gatewayz.routing.policy import RoutingPolicy
 from gatewayz.routing.strategies import CostOf, no_price
-from gatewayz.telemetry.setup import Telemetry, open_telemetry
+from gatewayz.telemetry.setup import Telemetry, start_telemetry
 from gatewayz.wires.base import CallerWire
 from gatewayz.wires.translate import CALLER_WIRES
 from tests.fakes.otlp import HttpSink, attributes
@@ -198,7 +198,7 @@ class Rigs:
         reader, writer = os.pipe()
         self._stack.callback(os.close, reader)
         self._stack.callback(os.close, writer)
-        telemetry = open_telemetry(
+        telemetry = start_telemetry(
             load_settings(), {"OTEL_BSP_SCHEDULE_DELAY": "20", **sink.environment}, stdout=writer
         )
         self._stack.callback(telemetry.close, 1)

@@ -15,7 +15,7 @@ from gatewayz.attempts.context import Totals
 from gatewayz.config import Settings
 from gatewayz.records import Attempt, HttpRequest, KeyIdentity, Outcome, RequestEnd, Usage
 from gatewayz.telemetry.logs import request_id
-from gatewayz.telemetry.setup import Telemetry, open_telemetry
+from gatewayz.telemetry.setup import Telemetry, start_telemetry
 from tests.fakes.otlp import GrpcSink, HttpSink
 
 KEY = KeyIdentity("kid1", "first key", "customer-7")
@@ -88,7 +88,7 @@ def opened(stdout: Stdout) -> Iterator[Opener]:
 
     def open_(environment: dict[str, str] | None = None, **settings: object) -> Telemetry:
         fast = {"OTEL_BSP_SCHEDULE_DELAY": "20", "OTEL_METRIC_EXPORT_INTERVAL": "100"}
-        telemetry = open_telemetry(
+        telemetry = start_telemetry(
             Settings.model_validate(settings), {**fast, **(environment or {})}, stdout=stdout.writer
         )
         alive.append(telemetry)

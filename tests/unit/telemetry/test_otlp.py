@@ -9,7 +9,7 @@ import pytest
 from gatewayz.config import Settings
 from gatewayz.errors import ConfigurationError
 from gatewayz.telemetry.delivery.destination import destination
-from gatewayz.telemetry.setup import open_telemetry
+from gatewayz.telemetry.setup import start_telemetry
 
 E = "OTEL_EXPORTER_OTLP_"
 
@@ -106,4 +106,4 @@ def test_a_wrong_value_is_named_with_its_variable(name: str, value: str) -> None
 )
 def test_other_wrong_variables_are_named_too(variable: str) -> None:
     with pytest.raises(ConfigurationError, match=variable):
-        open_telemetry(Settings.model_validate({}), {variable: "nonsense"})
+        start_telemetry(Settings.model_validate({}), {variable: "nonsense"})

@@ -1,4 +1,4 @@
-"""What the command line does with keys: open the database, do one thing, close it. Printing is the command line's job.
+"""What the command line does with keys: open the database, do one thing, close it. The command line prints.
 
 Every function raises ConfigurationError or GatewayError, whose text is a sentence for people.
 """
@@ -15,7 +15,7 @@ from gatewayz.errors import ConfigurationError
 from gatewayz.records import KeyIdentity
 from gatewayz.storage.database import Database, StorageUnavailable
 
-_PATIENCE_S = 5.0  # someone sits in front of the terminal
+_WAIT_S = 5.0  # for the database: somebody sits at the terminal
 
 
 async def create_key(
@@ -27,7 +27,7 @@ async def create_key(
 
 
 async def list_keys(settings: Settings) -> tuple[KeyRecord, ...]:
-    """Every key ever made, oldest first."""
+    """Every key ever created, oldest first."""
     async with _keys(settings) as keys:
         return await keys.list()
 
@@ -38,17 +38,17 @@ async def revoke_key(settings: Settings, key_id: str) -> KeyRecord:
         return await keys.revoke(key_id)
 
 
-async def ensure_first_key(settings: Settings, patience_s: float = 30) -> str | None:
-    """The credential of a first key, if the database held none. For a start of the gateway: waits for the database."""
-    async with _keys(settings, patience_s) as keys:
+async def ensure_first_key(settings: Settings, wait_s: float = 30) -> str | None:
+    """The credential of a first key if the database held none, else ``None``. Waits ``wait_s`` for a database to start."""
+    async with _keys(settings, wait_s) as keys:
         return await keys.ensure_first()
 
 
 @asynccontextmanager
-async def _keys(settings: Settings, patience_s: float = _PATIENCE_S) -> AsyncGenerator[Keys]:
+async def _keys(settings: Settings, wait_s: float = _WAIT_S) -> AsyncGenerator[Keys]:
     database = await Database.open(settings.database)
     try:
-        await database.migrate(patience_s)
+        await database.migrate(wait_s)
         keys = await Keys.open(database, settings)
         try:
             yield keys

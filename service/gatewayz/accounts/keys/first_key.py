@@ -1,4 +1,4 @@
-"""What is said about the first key: the one time that a key is shown."""
+"""The text that shows the first key, the only time that it is shown."""
 
 from __future__ import annotations
 

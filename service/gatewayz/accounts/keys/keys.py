@@ -1,4 +1,4 @@
-"""API keys: made, listed, revoked, and (by the verifier) recognised."""
+"""API keys: created, listed, revoked, and (by the verifier) authenticated."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from gatewayz.accounts.keys.store import KeyStore, StoredKey
 from gatewayz.accounts.keys.verifier import Verifier
 from gatewayz.config import Settings
 from gatewayz.errors import ConfigurationError, InvalidRequest, NotFound
-from gatewayz.records import IncomingTrace, KeyIdentity
+from gatewayz.records import IncomingTrace, KeyIdentity, KeyScope
 from gatewayz.storage.database import Database, StorageUnavailable
 
 logger = logging.getLogger(__name__)
 
-_COUNT_S = 15.0  # as often as Prometheus looks
+_COUNT_S = 15.0  # as often as Prometheus scrapes
 _TOUCH_S = 60.0
 
 
 class Keys:
     """The API keys in one database, as one worker sees them. Not for more than one event loop.
 
-    Whatever needs the database raises StorageUnavailable when it does not answer.
+    Every method that needs the database raises StorageUnavailable when it does not answer.
     """
 
     def __init__(self, store: KeyStore, pepper: Pepper, verifier: Verifier) -> None:
@@ -36,11 +36,11 @@ class Keys:
         self._pepper = pepper
         self._verifier = verifier
         self._active = 0
-        self._housekeeper: asyncio.Task[None] | None = None
+        self._maintenance: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(cls, database: Database, settings: Settings) -> Keys:
-        """Load the pepper, or make it for an empty database, and begin to keep house.
+        """Load the pepper, or make it for an empty database, and start the maintenance.
 
         The database must be migrated. Raises ConfigurationError if the stored keys belong to another pepper.
         """
@@ -50,8 +50,8 @@ class Keys:
             return bool(await store.pepper_ids())
 
         pepper = await load_pepper(settings, holds_keys)
-        known = await store.pepper_ids()
-        if known and pepper.pepper_id not in known:
+        stored = await store.pepper_ids()
+        if stored and pepper.pepper_id not in stored:
             raise ConfigurationError(
                 "None of the API keys in the database was made with this pepper, so none would be recognised. Restore the "
                 f"one they were made with ({settings.data_dir / 'pepper'} or GATEWAYZ_KEY_PEPPER), or use another database."
@@ -59,22 +59,22 @@ class Keys:
         verifier = Verifier(store, pepper, cache_s=settings.key_cache_s, incoming_trace=settings.incoming_trace)
         keys = cls(store, pepper, verifier)
         keys._active = await keys.count_active()
-        keys._housekeeper = asyncio.create_task(keys._keep_house(), name="key housekeeping")
+        keys._maintenance = asyncio.create_task(keys._maintain(), name="key maintenance")
         return keys
 
     async def close(self) -> None:
-        """Stop look-ups and housekeeping; note the last uses if the database is there."""
-        if self._housekeeper is not None:
-            self._housekeeper.cancel()
-            await asyncio.gather(self._housekeeper, return_exceptions=True)
-            self._housekeeper = None
+        """Stop look-ups and maintenance; write the last uses if the database answers."""
+        if self._maintenance is not None:
+            self._maintenance.cancel()
+            await asyncio.gather(self._maintenance, return_exceptions=True)
+            self._maintenance = None
         await self._verifier.close()
-        if not self._verifier.database_away:
+        if not self._verifier.database_down:
             with suppress(StorageUnavailable):
-                await self._note_uses()
+                await self._write_last_uses()
 
     def cached(self, credential: str | None) -> KeyIdentity | None:
-        """Whose key this is, if that was verified within the cache period; ``None`` says nothing: ask authenticate().
+        """Whose key this is, if it was verified within the cache period; otherwise ``None``: call authenticate().
 
         The hot path: about a microsecond.
         """
@@ -94,14 +94,15 @@ class Keys:
         customer_id: str | None = None,
         expires_in_s: float | None = None,
         incoming_trace: IncomingTrace | None = None,
+        scopes: tuple[KeyScope, ...] = ("inference",),
     ) -> tuple[KeyIdentity, str]:
-        """A new key and, this once, its credential. Raises InvalidRequest for a name or a time that makes no sense."""
-        credential, stored = self._new(name, customer_id, expires_in_s, incoming_trace)
+        """A new key and, this once, its credential. Raises InvalidRequest for an unusable name or lifetime."""
+        credential, stored = self._new(name, customer_id, expires_in_s, incoming_trace, scopes)
         await self._store.add(stored)
         return self._created(stored), credential.value
 
     async def ensure_first(self) -> str | None:
-        """The credential of a first key, if the database held none; of all processes that ask at once, one is told."""
+        """The credential of a first key if the database held none, else ``None``. One of several processes creates it."""
         credential, stored = self._new("first key")
         if not await self._store.add_first(stored):
             return None
@@ -113,7 +114,7 @@ class Keys:
         return await self._store.all()
 
     async def revoke(self, key_id: str) -> KeyRecord:
-        """From now on no worker finds this key good; those that have it cached, after the cache period at the latest.
+        """No worker accepts this key any more: those that have it cached refuse it after the cache period at the latest.
 
         Doing it again changes nothing. Raises NotFound.
         """
@@ -136,13 +137,8 @@ class Keys:
 
     @property
     def active(self) -> int:
-        """count_active() as of some seconds ago; while the database is away, as of before."""
+        """count_active() as of at most 15 s ago; while the database is down, its last answer."""
         return self._active
-
-    @property
-    def cache_size(self) -> int:
-        """Keys remembered as verified."""
-        return self._verifier.size
 
     def _new(
         self,
@@ -150,6 +146,7 @@ class Keys:
         customer_id: str | None = None,
         expires_in_s: float | None = None,
         incoming_trace: IncomingTrace | None = None,
+        scopes: tuple[KeyScope, ...] = ("inference",),
     ) -> tuple[Credential, StoredKey]:
         _check_text("name", name)
         if customer_id is not None:
@@ -167,6 +164,7 @@ class Keys:
             expires_at=None if expires_in_s is None else now + timedelta(seconds=expires_in_s),
             revoked_at=None,
             last_used_at=None,
+            scopes=scopes,
         )
         return credential, StoredKey(record, self._pepper.hash(credential.value), self._pepper.pepper_id)
 
@@ -175,18 +173,18 @@ class Keys:
         logger.info("API key created", extra={"key_id": stored.record.key_id, "key_name": stored.record.name})
         return self._verifier.identity(stored.record)
 
-    async def _keep_house(self) -> None:
-        noted_at = time.monotonic()
+    async def _maintain(self) -> None:
+        written_at = time.monotonic()
         while True:
             await asyncio.sleep(_COUNT_S)
             with suppress(StorageUnavailable):
                 self._active = await self.count_active()
-                if time.monotonic() - noted_at >= _TOUCH_S:
-                    await self._note_uses()
-                    noted_at = time.monotonic()
+                if time.monotonic() - written_at >= _TOUCH_S:
+                    await self._write_last_uses()
+                    written_at = time.monotonic()
 
-    async def _note_uses(self) -> None:
-        # What is lost when the database does not answer is noted again with the key's next look-up.
+    async def _write_last_uses(self) -> None:
+        # A last use that is lost because the database does not answer is written after the key's next look-up.
         used_at = self._verifier.take_used_at()
         if used_at:
             await self._store.touch(used_at)

@@ -1,4 +1,4 @@
-"""The pepper: a secret outside the database, without which the hashes in it are worth nothing."""
+"""The pepper: a secret outside the database, without which the hashes in it cannot be attacked."""
 
 from __future__ import annotations
 
@@ -17,48 +17,46 @@ from gatewayz.errors import ConfigurationError
 
 logger = logging.getLogger(__name__)
 
-_LEAST_LENGTH = 16
+_MIN_LENGTH = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Pepper:
-    """Hashes credentials; says its own name, never its value."""
+    """Hashes credentials; shows its id, never its value."""
 
     value: bytes = field(repr=False)
     pepper_id: str = field(init=False)
-    """Tells peppers apart without giving anything away."""
+    """Tells peppers apart without revealing anything about them."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pepper_id", self.hash("gatewayz pepper id").hex()[:16])
 
     def hash(self, credential: str) -> bytes:
-        """HMAC-SHA-256 of the whole credential, the public id included: a hash cannot be moved to another key."""
+        """HMAC-SHA-256 of the whole credential, public id included: a hash cannot be moved to another key."""
         return hmac.digest(self.value, credential.encode(), "sha256")
 
 
 async def load_pepper(settings: Settings, holds_keys: Callable[[], Awaitable[bool]]) -> Pepper:
-    """The pepper from the settings, else from its file, which is made if there are no keys that would need an older one.
+    """The pepper from the settings, else from its file, which is created if no stored key needs an older one.
 
-    Raises ConfigurationError when the pepper is unfit, unreadable, or lost.
+    Raises ConfigurationError when the pepper is too short, unreadable, or lost.
     """
     if settings.key_pepper is not None:
         value = settings.key_pepper.get_secret_value()
-        if len(value) < _LEAST_LENGTH:
-            raise ConfigurationError(
-                f"GATEWAYZ_KEY_PEPPER is too short: at least {_LEAST_LENGTH} characters are needed."
-            )
+        if len(value) < _MIN_LENGTH:
+            raise ConfigurationError(f"GATEWAYZ_KEY_PEPPER is too short: at least {_MIN_LENGTH} characters are needed.")
         return Pepper(value.encode())
     path = settings.data_dir / "pepper"
     pepper = await asyncio.to_thread(_read, path)
     if pepper is None and await holds_keys():
-        # Another process may have made the pepper and its first key since we looked: keys never come before it.
+        # Another process may have created the pepper and its first key since the first read: keys never come before it.
         pepper = await asyncio.to_thread(_read, path)
         if pepper is None:
             raise ConfigurationError(
                 f"The database holds API keys, but the pepper they were made with is not at {path}. Put that file back, "
                 "or set GATEWAYZ_KEY_PEPPER to its content (to the same value wherever this database is used)."
             )
-    return pepper or await asyncio.to_thread(_make, path)
+    return pepper or await asyncio.to_thread(_create, path)
 
 
 def _read(path: Path) -> Pepper | None:
@@ -69,15 +67,15 @@ def _read(path: Path) -> Pepper | None:
         return None
     except OSError as error:
         raise ConfigurationError(f"The key pepper at {path} cannot be read: {error.strerror}.") from None
-    if len(value) < _LEAST_LENGTH:
+    if len(value) < _MIN_LENGTH:
         raise ConfigurationError(f"The key pepper at {path} is damaged. Put the file back from a copy.")
     if mode & 0o077:
         logger.warning("the key pepper can be read by others; its mode should be 0600", extra={"file": str(path)})
     return Pepper(value)
 
 
-def _make(path: Path) -> Pepper:
-    """Write a new pepper in full, then give it its name: nobody ever reads half a file, and the first one wins."""
+def _create(path: Path) -> Pepper:
+    """Write a new pepper in full, then link it to its name: no process reads half a file, and the first one wins."""
     draft = path.with_name(f".pepper.{secrets.token_hex(8)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

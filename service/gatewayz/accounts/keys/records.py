@@ -1,4 +1,4 @@
-"""A key as those see it who administer keys."""
+"""A key as its administrator sees it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from gatewayz.records import IncomingTrace
+from gatewayz.records import IncomingTrace, KeyScope
 
 KeyState = Literal["active", "expired", "revoked"]
 
@@ -25,9 +25,10 @@ class KeyRecord:
     revoked_at: datetime | None
     last_used_at: datetime | None
     """To the minute; ``None``: never."""
+    scopes: tuple[KeyScope, ...] = ("inference",)
 
     def state(self, now: datetime) -> KeyState:
-        """Whether the key opens anything at ``now``."""
+        """Whether the key is valid at ``now``."""
         if self.revoked_at is not None:
             return "revoked"
         if self.expires_at is not None and self.expires_at <= now:

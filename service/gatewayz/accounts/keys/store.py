@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import get_args
 
 from sqlalchemy import Row, and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gatewayz.accounts.keys.records import KeyRecord
 from gatewayz.accounts.keys.tables import api_keys
+from gatewayz.records import KeyScope
 from gatewayz.storage.database import Database
 from gatewayz.storage.types import UtcDateTime
+
+_SCOPES: tuple[KeyScope, ...] = get_args(KeyScope)
+_INFERENCE_ONLY: tuple[KeyScope, ...] = ("inference",)
 
 _RECORD = (
     api_keys.c.id,
@@ -23,6 +28,7 @@ _RECORD = (
     api_keys.c.expires_at,
     api_keys.c.revoked_at,
     api_keys.c.last_used_at,
+    api_keys.c.scopes,
 )
 
 
@@ -52,7 +58,7 @@ class KeyStore:
             await _insert(connection, key)
 
     async def add_first(self, key: StoredKey) -> bool:
-        """Add ``key`` if there is no key at all. Of any number of processes that try at once, one succeeds."""
+        """Add ``key`` if there is no key at all. Of several processes that try at once, one succeeds; the others get False."""
         async with self._database.write(alone=True) as connection:
             if (await connection.execute(select(api_keys.c.id).limit(1))).first() is not None:
                 return False
@@ -123,6 +129,7 @@ async def _insert(connection: AsyncConnection, key: StoredKey) -> None:
             incoming_trace=record.incoming_trace,
             created_at=record.created_at,
             expires_at=record.expires_at,
+            scopes=" ".join(record.scopes),
         )
     )
 
@@ -137,4 +144,13 @@ def _record(row: Row[tuple[object, ...]]) -> KeyRecord:
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
         last_used_at=row.last_used_at,
+        scopes=_scopes(row.scopes),
     )
+
+
+def _scopes(stored: str | None) -> tuple[KeyScope, ...]:
+    """A scope that this version does not know is none: a newer one wrote it."""
+    if stored is None:
+        return _INFERENCE_ONLY
+    held = stored.split()
+    return tuple(scope for scope in _SCOPES if scope in held)

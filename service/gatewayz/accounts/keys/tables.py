@@ -1,4 +1,4 @@
-"""The schema of accounts, as the code sees it; its history is in storage/migrations (a test holds the two equal)."""
+"""The schema of accounts as the code uses it; its history is in storage/migrations (a test holds the two equal)."""
 
 from __future__ import annotations
 
@@ -25,4 +25,6 @@ api_keys = Table(
     Column("revoked_at", UtcDateTime, nullable=True),
     # Written in batches, well after the request: a minute's precision is enough to tell a key in use from a dead one.
     Column("last_used_at", UtcDateTime, nullable=True),
+    # Separated by spaces. NULL: inference only.
+    Column("scopes", String(200), nullable=True),
 )

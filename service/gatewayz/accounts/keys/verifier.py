@@ -1,7 +1,7 @@
-"""May this caller in? Answered from memory for most requests, from the database once per key and cache period.
+"""Is this key valid, and whose is it? Answered from memory for most requests, from the database once per key and cache period.
 
-Fails closed for a key it has not seen, with 503 and not 401, when the database is away: refusing a good key as bad would
-make its owner throw it away. Fails open, for a quarter of an hour, for one that it has verified before.
+While the database is down, a key that has not been verified before is answered with 503 (fails closed), not with 401: a 401
+would make its owner replace a valid key. One that has been is accepted for another quarter of an hour (fails open).
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
-_STALE_S = 15 * 60  # a database that is away longer than this is an outage that people know about
-_RETRY_S = 1.0  # while the database is away it is asked this often, so it is back in use a second after it is back
-_PATIENCE_S = 2.0  # a look-up takes a millisecond; whoever waits this long waits for a database that is away
+_STALE_S = 15 * 60  # a database that is down longer than this is an outage that somebody has noticed
+_RETRY_S = 1.0  # while the database is down it is asked this often: it is used again a second after it is back
+_TIMEOUT_S = 2.0  # a look-up takes a millisecond; one that takes this long is for a database that is down
 _REFUSED_S = 5.0  # a wrong key in a client's retry loop costs one query per this time
-_STRANGERS_AT_ONCE = 4  # of the database's connections: the others are for keys we know, whatever the world sends us
-_STRANGERS_WAITING = 1_000  # a second's worth of look-ups
-_CACHED_KEYS = 10_000  # about 4 MB, and as much again for refused ones
+_UNKNOWN_AT_ONCE = 4  # look-ups of unknown keys; the database's other connections are for keys verified before
+_UNKNOWN_WAITING = 1_000  # a second's worth of look-ups
+_CACHED_KEYS = 10_000  # about 4 MB; refused keys have a cache of the same size
 
 
 @dataclass(slots=True)
 class _Verified:
-    """A key that was right when the database was last asked. Times are monotonic."""
+    """A key that was valid when the database was last asked. Times are monotonic."""
 
     identity: KeyIdentity
     verified_at: float
     fresh_until: float
-    dead_at: float
-    """When it expires by its own date."""
+    expires_at: float
+    """By the key's own date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,31 +74,26 @@ class Verifier:
         incoming_trace: IncomingTrace,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        patience_s: float = _PATIENCE_S,
+        timeout_s: float = _TIMEOUT_S,
     ) -> None:
-        """``incoming_trace`` is that of keys without one of their own; ``clock`` counts seconds, ``now`` tells the date."""
+        """``incoming_trace`` is that of keys without one of their own; ``clock`` counts seconds, ``now`` is the date."""
         self._store = store
         self._pepper = pepper
         self._cache_s = cache_s
         self._incoming_trace: IncomingTrace = incoming_trace
         self._clock = clock
         self._now = now
-        self._patience_s = patience_s
+        self._timeout_s = timeout_s
         self._verified: OrderedDict[bytes, _Verified] = OrderedDict()
         self._refused: OrderedDict[bytes, _Refused] = OrderedDict()
         self._lookups: dict[bytes, asyncio.Task[_Verdict | None]] = {}
         self._used_at: dict[str, datetime] = {}
         self._retry_at = 0.0
-        self._strangers = asyncio.Semaphore(_STRANGERS_AT_ONCE)
-        # What a miss is compared with, so that it takes the time of a hit.
-        self._nobody = secrets.token_bytes(32)
-        self.database_away = False
+        self._unknown_lookups = asyncio.Semaphore(_UNKNOWN_AT_ONCE)
+        # An unknown id is compared with this, so that it takes as long as a known one with a wrong secret.
+        self._dummy_hash = secrets.token_bytes(32)
+        self.database_down = False
         """Whether the last look-up got no answer."""
-
-    @property
-    def size(self) -> int:
-        """Keys remembered as verified."""
-        return len(self._verified)
 
     async def close(self) -> None:
         """Abandon the look-ups under way."""
@@ -108,7 +103,7 @@ class Verifier:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def cached(self, credential: str | None) -> KeyIdentity | None:
-        """Whose key this is, if that was verified within the cache period; ``None`` says nothing: ask authenticate()."""
+        """Whose key this is, if it was verified within the cache period; otherwise ``None``: call authenticate()."""
         if credential is None or len(credential) != CREDENTIAL_LENGTH:
             return None
         key = digest(credential)
@@ -119,7 +114,7 @@ class Verifier:
         return entry.identity
 
     async def authenticate(self, credential: str | None) -> KeyIdentity:
-        """Whose key this is. Raises Unauthenticated, or Unavailable or Overloaded if that cannot be known at the moment."""
+        """Whose key this is. Raises Unauthenticated, or Unavailable or Overloaded if it cannot be checked at the moment."""
         if credential is None:
             raise Unauthenticated(
                 "No API key was given. Send one in the Authorization header: 'Authorization: Bearer gz_...'."
@@ -134,7 +129,7 @@ class Verifier:
         refused = self._refused.get(key)
         if refused is not None and self._clock() < refused.until:
             raise Unauthenticated(refused.message)
-        match await self._ask(key, presented):
+        match await self._verdict(key, presented):
             case _Verified(identity=identity):
                 return identity
             case _Refused(message=message):
@@ -152,38 +147,39 @@ class Verifier:
             del self._verified[key]
 
     def take_used_at(self) -> dict[str, datetime]:
-        """When keys were looked up, by id, since this was last called: their last use, to the cache period."""
+        """When keys were looked up, by id, since the last call of this: their last use, give or take the cache period."""
         used_at, self._used_at = self._used_at, {}
         return used_at
 
     def identity(self, record: KeyRecord) -> KeyIdentity:
-        """What the gateway says about a key."""
+        """The identity of a stored key."""
         return KeyIdentity(
             key_id=record.key_id,
             name=record.name,
             customer_id=record.customer_id,
             incoming_trace=record.incoming_trace or self._incoming_trace,
+            scopes=record.scopes,
         )
 
-    async def _ask(self, key: bytes, presented: Credential) -> _Verdict | None:
-        """The database's word, else what was known before, else ``None``."""
+    async def _verdict(self, key: bytes, presented: Credential) -> _Verdict | None:
+        """What the database says, else what was known before, else ``None``."""
         known = key in self._verified
-        if not known and key not in self._lookups and len(self._lookups) >= _STRANGERS_WAITING:
+        if not known and key not in self._lookups and len(self._lookups) >= _UNKNOWN_WAITING:
             raise Overloaded("Too many unknown API keys at once. Try again shortly.", retry_after_s=_RETRY_S)
-        if self.database_away:
+        if self.database_down:
             stale = self._stale(key)
             if stale is not None:
-                # Nobody waits for a database known to be away; one look-up finds out whether it is back.
+                # No caller waits for a database known to be down; one look-up finds out whether it is back.
                 if self._clock() >= self._retry_at and not self._lookups:
                     self._look_up(key, presented)
                 return stale
             if self._clock() < self._retry_at:
                 return None
         task = self._look_up(key, presented)
-        # Not cancelled with its waiter, nor by the clock: others wait for it, and its answer is worth keeping.
-        done, _ = await asyncio.wait({task}, timeout=self._patience_s)
+        # Not cancelled with its waiter, nor by the timeout: others wait for it, and its answer is kept.
+        done, _ = await asyncio.wait({task}, timeout=self._timeout_s)
         if not done:
-            # A stranger may have waited for other strangers; that says nothing about the database.
+            # An unknown key may have waited for other unknown keys; that says nothing about the database.
             if known:
                 self._no_answer("no answer in time")
             return self._stale(key)
@@ -204,19 +200,19 @@ class Verifier:
             logger.error("key look-up failed", exc_info=task.exception())
 
     async def _find(self, key: bytes, presented: Credential) -> _Verdict | None:
-        """One look-up. Keys that we know do not queue behind those that we do not."""
-        async with nullcontext() if key in self._verified else self._strangers:
+        """One look-up. Keys verified before do not queue behind unknown ones."""
+        async with nullcontext() if key in self._verified else self._unknown_lookups:
             return await self._find_now(key, presented)
 
     async def _find_now(self, key: bytes, presented: Credential) -> _Verdict | None:
-        asked_at = self._clock()  # before the query: a key revoked while it runs is believed no longer than any other
+        asked_at = self._clock()  # before the query: a key revoked while it runs is accepted no longer than any other
         try:
             stored = await self._store.find(presented.key_id)
         except StorageUnavailable as error:
             self._no_answer(error.reason)
             return None
-        if self.database_away:
-            self.database_away = False
+        if self.database_down:
+            self.database_down = False
             logger.info("keys are looked up in the database again")
         verdict = self._judge(presented, stored, asked_at)
         if isinstance(verdict, _Verified):
@@ -229,9 +225,9 @@ class Verifier:
 
     def _judge(self, presented: Credential, stored: StoredKey | None, asked_at: float) -> _Verdict:
         until = asked_at + _REFUSED_S
-        right = hmac.compare_digest(self._pepper.hash(presented.value), stored.hash if stored else self._nobody)
-        if stored is None or not right:
-            # One sentence for an unknown id and for a wrong secret: neither is a hint.
+        matches = hmac.compare_digest(self._pepper.hash(presented.value), stored.hash if stored else self._dummy_hash)
+        if stored is None or not matches:
+            # The same sentence for an unknown id and for a wrong secret, so that neither helps to guess.
             return _Refused(f"The API key 'gz_{presented.key_id}_...' is not valid.", until)
         record, now = stored.record, self._now()
         match record.state(now):
@@ -241,26 +237,26 @@ class Verifier:
                 return _Refused(f"The API key 'gz_{record.key_id}_...' has expired.", until)
             case "active":
                 left_s = (record.expires_at - now).total_seconds() if record.expires_at else float("inf")
-        dead_at = self._clock() + left_s
-        return _Verified(self.identity(record), asked_at, min(asked_at + self._cache_s, dead_at), dead_at)
+        expires_at = self._clock() + left_s
+        return _Verified(self.identity(record), asked_at, min(asked_at + self._cache_s, expires_at), expires_at)
 
     def _stale(self, key: bytes) -> _Verified | None:
-        """What was verified before, if not too long ago. It counts as fresh until the database is next asked."""
+        """A key verified before, if not too long ago. It counts as fresh until the database is next asked."""
         entry, now = self._verified.get(key), self._clock()
-        if entry is None or now >= min(entry.verified_at + _STALE_S, entry.dead_at):
+        if entry is None or now >= min(entry.verified_at + _STALE_S, entry.expires_at):
             return None
-        entry.fresh_until = min(now + _RETRY_S, entry.verified_at + _STALE_S, entry.dead_at)
+        entry.fresh_until = min(now + _RETRY_S, entry.verified_at + _STALE_S, entry.expires_at)
         return entry
 
     def _no_answer(self, reason: str) -> None:
         self._retry_at = self._clock() + _RETRY_S
-        if not self.database_away:
-            self.database_away = True
+        if not self.database_down:
+            self.database_down = True
             logger.warning("keys cannot be looked up; verified ones are still accepted", extra={"reason": reason})
 
 
 def _remember(cache: OrderedDict[bytes, _T], key: bytes, value: _T) -> None:
-    """Put ``value`` last, and let the one go that was not used for longest."""
+    """Put ``value`` last, and drop the entries that were not used for longest."""
     cache[key] = value
     cache.move_to_end(key)
     while len(cache) > _CACHED_KEYS:

@@ -1,0 +1,93 @@
+"""The gateway's section of an app: providers and prices as configured, the gateway, and the endpoint that serves it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from gatewayz.accounts.section import Accounts
+from gatewayz.attempts.disconnect import OrphanPolicy
+from gatewayz.attempts.outcome_sinks import OutcomeSinks, RouteStateSink, TelemetrySink
+from gatewayz.config import Settings
+from gatewayz.configfile.load import find_config
+from gatewayz.configfile.schema import ConfigFile
+from gatewayz.configfile.source import ConfigSource
+from gatewayz.configfile.watch import Reloader
+from gatewayz.dataplane.browsers import Browsers
+from gatewayz.dataplane.endpoint import BodyLimits, Endpoint
+from gatewayz.dataplane.routes import find_route
+from gatewayz.gateway import Gateway
+from gatewayz.pricing.price import CurrentPrices, Prices
+from gatewayz.providers.base import Providers
+from gatewayz.providers.catalog import Opener, shipped_catalog
+from gatewayz.providers.model_lists import ModelLists
+from gatewayz.routing.policy import policy_of
+from gatewayz.telemetry import names
+from gatewayz.telemetry.setup import Telemetry
+
+
+@dataclass(frozen=True, slots=True)
+class DataPlane:
+    endpoint: Endpoint
+    providers: Providers
+
+
+@asynccontextmanager
+async def open_gateway(
+    settings: Settings, environment: Mapping[str, str], accounts: Accounts, telemetry: Telemetry
+) -> AsyncGenerator[DataPlane]:
+    """Follows the configuration file from here on. Raises ConfigurationError for a mistake in it."""
+    async with AsyncExitStack() as stack:
+        configured = _configured(settings, environment, telemetry)
+        providers, prices = configured.providers, configured.prices
+        stack.push_async_callback(providers.close)
+        gateway = Gateway(
+            providers,
+            max_upstream_bytes=settings.max_upstream_bytes,
+            sinks=OutcomeSinks((RouteStateSink(), TelemetrySink()), telemetry.record_outcome_failure),
+            policy=policy_of(settings),
+            orphan_policy=OrphanPolicy(settings.orphaned_call_s, settings.max_orphaned_calls),
+            cost_of=prices.cost_of,
+            price_of=prices.price_of,
+        )
+        telemetry.observe(names.PROVIDER_AVAILABLE.name, providers.availability)
+        telemetry.observe(names.CIRCUIT_BREAKER.name, gateway.route_states.breaker_states)
+        configured.reloader.open()
+        stack.push_async_callback(configured.reloader.close)
+        if settings.list_models:
+            lists = ModelLists(providers)
+            lists.open()
+            stack.push_async_callback(lists.close)
+        body_limits = BodyLimits(settings.max_body_bytes, settings.body_timeout_s, settings.max_json_depth)
+        browsers = Browsers(settings.cors_origins)
+        yield DataPlane(Endpoint(find_route(gateway), accounts.keys, telemetry, body_limits, browsers), providers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Configured:
+    """What the operator's file says, always as it is now."""
+
+    providers: Providers
+    prices: CurrentPrices
+    reloader: Reloader[tuple[Providers, Prices]]
+
+
+def _configured(settings: Settings, environment: Mapping[str, str], telemetry: Telemetry) -> _Configured:
+    source = ConfigSource(find_config(settings.config_file), settings.data_dir, shipped_catalog())
+    opener = Opener(settings, environment)
+
+    def make(config: ConfigFile) -> tuple[Providers, Prices]:
+        return opener.providers(config), Prices(config.providers)
+
+    def apply(after: tuple[Providers, Prices]) -> None:
+        providers.replace(after[0])
+        prices.replace(after[1])
+        source.in_force()
+
+    (providers, first_prices), wrong = source.first(make)
+    if wrong is not None:
+        telemetry.record_reload("rejected")
+    prices = CurrentPrices(first_prices)
+    reloader = Reloader(source.path, lambda: make(source.read()), apply, telemetry.record_reload)
+    return _Configured(providers, prices, reloader)
