@@ -35,7 +35,7 @@
 ``error_type`` is what telemetry records (the closed list of records.ErrorType); ``status``, ``kind``, ``code`` and ``param``
 are what the caller reads, in the error format of the caller's wire. ``message`` is for the caller and never holds a secret.
 
-An error is complete when it is raised. Whoever knows more about it makes another one (``GatewayError.replaced``).
+An error is complete when it is raised. Code that knows more about it makes another one (``GatewayError.replaced``).
 """
 
 from __future__ import annotations

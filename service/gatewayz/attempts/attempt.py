@@ -31,7 +31,7 @@ from gatewayz.routing.affinity import ResponseAffinity
 from gatewayz.routing.route_states import RouteStates
 from gatewayz.routing.turns import Turn
 from gatewayz.upstream import UpstreamRequest, UpstreamResponse
-from gatewayz.wires.base import AnswerInfo, CallerWire, Translation
+from gatewayz.wires.base import AnswerInfo, CallerWire, Fold, Translation
 from gatewayz.wires.refusals.by_status import SPENT
 
 _ABOUT_THE_KEY = (401, 402, 429)
@@ -109,27 +109,41 @@ class Attempts:
     def _begin(
         self, call: Call, caller_wire: CallerWire, context: CallContext, turn: Turn[PreparedRequest]
     ) -> _Running:
-        candidate, prepared = turn.candidate, turn.request
-        provider, state = candidate.provider, candidate.state
+        prepared, candidate = turn.request, turn.candidate
         translation = prepared.translation(_answer_info(call, context)) if prepared.translation is not None else None
-        key = state.take_key(candidate.model, self._clock())
-        charged = None if call.operation == "count_tokens" else prepared.body
-        attempt = _attempt(call, context, turn)
+        key = candidate.state.take_key(candidate.model, self._clock())
+        record = self._record(call, context, turn, prepared.wire.fold() if translation is None else translation.fold)
+        if record.body is not None and not call.stream:
+            context.disconnect.whole_answer_began(self._orphaned)
+        return _Running(call, caller_wire, context, turn, candidate.provider, key, record, translation)
+
+    def _record(self, call: Call, context: CallContext, turn: Turn[PreparedRequest], fold: Fold) -> AttemptRecord:
+        candidate, provider, key = turn.candidate, turn.candidate.provider, context.key
+        attempt = Attempt(
+            operation=call.operation,
+            provider=provider.name,
+            otel_provider=provider.otel_name,
+            model=candidate.model,
+            server_address=provider.address.host,
+            server_port=provider.address.port,
+            stream=call.stream,
+            number=turn.number,
+            reason=turn.reason,
+            customer_id=None if key is None else key.customer_id,
+            parameters=call.parameters,
+        )
         context.totals.attempts += 1
-        record = AttemptRecord(
+        return AttemptRecord(
             context,
             attempt,
-            state,
+            candidate.state,
             self._routes.enter(candidate, context.breaker_changed),
             context.telemetry.start_attempt(attempt),
-            prepared.wire.fold() if translation is None else translation.fold,
+            fold,
             self._sinks,
-            charged,
+            None if call.operation == "count_tokens" else turn.request.body,
             self._price_of,
         )
-        if charged is not None and not call.stream:
-            context.disconnect.whole_answer_began(self._orphaned)
-        return _Running(call, caller_wire, context, turn, provider, key, record, translation)
 
     async def _answer(self, running: _Running) -> Answer:
         request = running.request = self._request(running)
@@ -221,23 +235,6 @@ class Attempts:
 
 def _answer_info(call: Call, context: CallContext) -> AnswerInfo:
     return AnswerInfo(context.request_id, call.model, int(time.time()), call.stream, call.include_usage, time.time)
-
-
-def _attempt(call: Call, context: CallContext, turn: Turn[PreparedRequest]) -> Attempt:
-    provider, key = turn.candidate.provider, context.key
-    return Attempt(
-        operation=call.operation,
-        provider=provider.name,
-        otel_provider=provider.otel_name,
-        model=turn.candidate.model,
-        server_address=provider.address.host,
-        server_port=provider.address.port,
-        stream=call.stream,
-        number=turn.number,
-        reason=turn.reason,
-        customer_id=None if key is None else key.customer_id,
-        parameters=call.parameters,
-    )
 
 
 async def _provider_error(running: _Running, response: UpstreamResponse) -> ProviderError:

@@ -1,7 +1,7 @@
-"""What a web page of another origin has to be told before its browser lets it call the API (the Fetch standard's CORS protocol).
+"""Which web pages of other origins may call the API? (The Fetch standard's CORS protocol.)
 
-A browser asks first whether a page may (OPTIONS, without any key), and then hides each answer that does not say so. Cookies are
-never allowed, and none of ours exist: who may call is decided by the key alone.
+A browser first sends a preflight request (OPTIONS, without any key), and then hides each answer whose headers do not allow the
+page's origin. Cookies are never allowed, and the gateway sets none: only the key decides who may call.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ _VARY = (b"vary", b"origin")
 
 
 class Browsers:
-    """The origins whose pages may call. ``origins`` as in the settings: with commas between, ``*`` for any."""
+    """The origins whose pages may call. ``origins`` as in the settings: separated by commas, ``*`` for any."""
 
     def __init__(self, origins: str) -> None:
         self._origins = frozenset(one.strip().rstrip("/").lower().encode() for one in origins.split(",") if one.strip())
         self._any = b"*" in self._origins
 
     def headers(self, exchange: Exchange) -> Headers:
-        """What is said with every answer: nothing, unless a page asks."""
+        """The CORS headers of every answer; none where the request has no origin."""
         if not self._origins or (origin := exchange.header(b"origin")) is None:
             return []
         if self._any:
@@ -32,7 +32,7 @@ class Browsers:
         return [(b"access-control-allow-origin", origin), _EXPOSED, _VARY]
 
     def is_preflight(self, exchange: Exchange) -> bool:
-        """Whether a browser asks on behalf of a page that may."""
+        """Whether this is the preflight request of a page that may call."""
         return (
             exchange.scope["method"] == "OPTIONS"
             and exchange.header(b"access-control-request-method") is not None
@@ -41,7 +41,7 @@ class Browsers:
 
 
 async def answer_preflight(exchange: Exchange) -> None:
-    """Yes, with whatever headers the page means to send: SDKs add their own, and ``*`` would not cover Authorization."""
-    wished = exchange.header(b"access-control-request-headers")
-    allowed = [(b"access-control-allow-headers", wished)] if wished else []
+    """Allows all headers that the page wants to send: SDKs add their own, and ``*`` would not cover Authorization."""
+    requested = exchange.header(b"access-control-request-headers")
+    allowed = [(b"access-control-allow-headers", requested)] if requested else []
     await exchange.answer(200, [_METHODS, *allowed, _MAX_AGE], b"")

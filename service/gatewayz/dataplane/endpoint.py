@@ -11,7 +11,6 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import getrandbits
-from time import time_ns
 
 from gatewayz.accounts.keys.credentials import credential_of
 from gatewayz.accounts.keys.keys import Keys
@@ -56,7 +55,6 @@ class Endpoint:
         self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        received_at_ns = time_ns()
         exchange = Exchange(scope, receive, send)
         route = self._find(scope["path"])
         preflight = scope["method"] == "OPTIONS" and self._browsers.is_preflight(exchange)
@@ -65,7 +63,7 @@ class Endpoint:
         key = None
         if error is None and not preflight:
             key, error = await self._authenticate(exchange)
-        context = self._begin(exchange, route, key, received_at_ns)
+        context = self._begin(exchange, route, key)
         try:
             if error is None and preflight:
                 await answer_preflight(exchange)
@@ -89,11 +87,9 @@ class Endpoint:
         except GatewayError as error:
             return None, error
 
-    def _begin(
-        self, exchange: Exchange, route: Route | None, key: KeyIdentity | None, received_at_ns: int
-    ) -> CallContext:
+    def _begin(self, exchange: Exchange, route: Route | None, key: KeyIdentity | None) -> CallContext:
         """Starts the request's telemetry, and gives every answer its headers."""
-        http = _http_request(exchange, route, key, received_at_ns)
+        http = _http_request(exchange, route, key)
         telemetry = self._telemetry.start_request(http)
         context = CallContext(http.request_id, key, http.headers, telemetry)
         request_id = context.request_id.encode()
@@ -147,7 +143,7 @@ def _gone() -> CallerCancelled:
     return CallerCancelled("The caller closed the connection.")
 
 
-def _http_request(exchange: Exchange, route: Route | None, key: KeyIdentity | None, received_at_ns: int) -> HttpRequest:
+def _http_request(exchange: Exchange, route: Route | None, key: KeyIdentity | None) -> HttpRequest:
     scope = exchange.scope
     client = scope.get("client")
     server = scope.get("server")
@@ -161,7 +157,7 @@ def _http_request(exchange: Exchange, route: Route | None, key: KeyIdentity | No
         headers=scope["headers"],
         # It is no secret, and reading the system's randomness would release the interpreter to other threads at each request.
         request_id=f"req_{getrandbits(96):024x}",
-        received_at_ns=received_at_ns,
+        received_at_ns=exchange.received_at_ns,
         client_address=client[0] if client else None,
         server_address=server[0] if server else None,
         server_port=server[1] if server else None,

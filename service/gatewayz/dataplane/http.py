@@ -1,4 +1,4 @@
-"""One HTTP exchange over plain ASGI: read a body within its limits, answer once, notice the caller leaving.
+"""One HTTP exchange over plain ASGI: read a body within its limits, answer once, notice a disconnect.
 
 No framework here: every request of the data plane passes through these few calls. (Measured: plain ASGI takes 43 µs
 of CPU to answer, an instrumented FastAPI route 300.)
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from time import time_ns
 from typing import Any
 
 from gatewayz.errors import CallerCancelled, InvalidRequest, PayloadTooLarge, RequestTimeout, UnsupportedMediaType
@@ -20,13 +21,13 @@ Send = Callable[[Message], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 BODY_FAULT = "gatewayz.body_fault"
-"""In a scope, once what arrives is no longer a body: what is wrong with it. The body ends there."""
+"""In a scope, once the body turned out to be malformed HTTP: what is wrong with it. The body ends there."""
 
 REFUSAL = "gatewayz.refusal"
-"""In the scope of what the server took for no request: the GatewayError to answer with."""
+"""In the scope of a request that the server itself rejects: the GatewayError to answer with."""
 
 CLOSE = (b"connection", b"close")
-"""With an answer that comes before the end of its request: nobody waits for the rest."""
+"""With an answer that is sent before its request has arrived whole: the rest is not read."""
 JSON = (b"content-type", b"application/json")
 EVENT_STREAM = (b"content-type", b"text/event-stream; charset=utf-8")
 # Proxies that buffer turn a stream into one late lump; nginx obeys this header, caches obey the other.
@@ -37,9 +38,20 @@ class Exchange:
     """The caller's side of one request. ``sent_bytes`` counts body bytes handed to the server, ``status`` is what was sent
     (0 before that), ``complete`` turns true with the last byte."""
 
-    __slots__ = ("_receive", "_send", "body", "common_headers", "complete", "scope", "sent_bytes", "status")
+    __slots__ = (
+        "_receive",
+        "_send",
+        "body",
+        "common_headers",
+        "complete",
+        "received_at_ns",
+        "scope",
+        "sent_bytes",
+        "status",
+    )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.received_at_ns = time_ns()
         self.scope = scope
         self._receive = receive
         self._send = send
@@ -60,7 +72,7 @@ class Exchange:
         """Reads the whole request body into ``body``.
 
         Raises PayloadTooLarge as soon as it is known to exceed ``limit`` (by its declared length before a byte is read),
-        RequestTimeout when it has not arrived within ``timeout_s``, CallerCancelled when the caller leaves, InvalidRequest
+        RequestTimeout when it has not arrived within ``timeout_s``, CallerCancelled when the caller disconnects, InvalidRequest
         when its framing is broken.
         """
         encoding = self.header(b"content-encoding")

@@ -1,7 +1,7 @@
-"""Which endpoint a path means that names none exactly.
+"""Which endpoint does a path mean that names none exactly?
 
-A client puts its own path behind the base URL that its user wrote, and they differ in who adds ``/v1``: OpenAI's leave it to the
-user, Anthropic's add it. So it comes twice, or not at all, or behind a slash too many; what is meant is plain all the same.
+A client appends its own path to the base URL that its user configured, and clients differ in who adds ``/v1``: OpenAI's leave it
+to the user, Anthropic's add it themselves. So it comes twice, or not at all, or behind an extra slash; what it means is clear.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _WITHOUT_PREFIX = re.compile(
 
 
 def is_data_plane(path: str) -> bool:
-    """Whether the data plane answers it: all below /v1, and its endpoints where /v1 is missing or behind another slash.
+    """Whether the data plane answers it: everything below /v1, and its endpoints where /v1 is missing or behind another slash.
 
     Without /v1, a path that the control plane has declared is the control plane's.
     """
@@ -35,6 +35,6 @@ def _is_control_plane(path: str) -> bool:
 
 
 def full_path(path: str) -> str:
-    """With exactly one ``/v1`` and no slash too many."""
+    """The path with exactly one ``/v1`` and without extra slashes."""
     short = _SLASHES.sub("/", path).strip("/")
     return PREFIX + short.removeprefix("v1/").removeprefix("v1/")

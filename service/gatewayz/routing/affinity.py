@@ -38,6 +38,6 @@ class ResponseAffinity:
             return candidates
         try:
             provider = self._by_id.get(str(orjson.loads(raw)))
-        except orjson.JSONDecodeError:  # half of a surrogate pair: nobody's id, and for the provider to reject
+        except orjson.JSONDecodeError:  # half of a surrogate pair: no valid id, and for the provider to reject
             return candidates
         return [one for one in candidates if one.provider.name == provider] or candidates

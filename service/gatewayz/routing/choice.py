@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from gatewayz.config import RoutingPolicy
 from gatewayz.errors import NotFound
@@ -56,12 +56,9 @@ class Choice:
         if len(found) == 1:
             return found
         if options.strategy is not None:
-            key_id = key.key_id if key is not None else None
+            key_id = None if key is None else key.key_id
             found = list(self._strategies.ordered(found, options.strategy, key=key_id, stream=call.stream))
-        first_of_each: dict[tuple[str, str], Candidate] = {}
-        for one in found:
-            first_of_each.setdefault((one.provider.name, one.model), one)
-        return tuple(first_of_each.values())
+        return _without_repetitions(found)
 
     def _for_one(self, model: str, call: Call, options: RoutingOptions, key: KeyIdentity | None) -> Sequence[Candidate]:
         if options.providers:
@@ -83,3 +80,10 @@ class Choice:
         if found is None:
             found = self._known[model] = candidates_for(model, self._providers)
         return found
+
+
+def _without_repetitions(candidates: Iterable[Candidate]) -> Sequence[Candidate]:
+    first_of_each: dict[tuple[str, str], Candidate] = {}
+    for one in candidates:
+        first_of_each.setdefault((one.provider.name, one.model), one)
+    return tuple(first_of_each.values())

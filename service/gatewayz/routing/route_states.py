@@ -173,7 +173,7 @@ class Visit(State):
         else:
             route.health.record(now_s, failed=True)
             if error_type == "provider_rate_limited" or outcome.caller_deadline:
-                # No verdict. A provider at its limit works, for somebody: Retry-After and other keys deal with that, and a
+                # No verdict. A provider at its rate limit works for others: Retry-After and other keys deal with that, and a
                 # breaker would stay open for longer than the provider asks. And one hasty caller must not close the route to
                 # all the others.
                 route.breaker.abandoned(self._probe)

@@ -1,7 +1,7 @@
 """Which candidate does a call try next? Skips, cooldowns, retries, fallbacks, the retry budget, and the final error.
 
-Nothing here calls a provider: whoever does takes turns (``next``) and reports what failed (``failed``). A call's first attempt is
-free, each further one needs the retry budget.
+Nothing here calls a provider: the gateway does, one turn (``next``) after another, and reports each failure (``failed``). The
+first attempt of a call is free, each further one needs the retry budget.
 """
 
 from __future__ import annotations

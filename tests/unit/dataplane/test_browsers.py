@@ -21,7 +21,7 @@ ASKING = {
 }
 
 
-def test_a_browser_that_asks_for_a_page_is_told_yes_without_a_key(send: Raw) -> None:
+def test_preflight_is_allowed_without_a_key(send: Raw) -> None:
     reply = send("OPTIONS", CHAT, **ASKING)
     assert (reply.status, reply.body) == (200, b"")
     assert reply.headers["access-control-allow-origin"] == "*"
@@ -31,24 +31,24 @@ def test_a_browser_that_asks_for_a_page_is_told_yes_without_a_key(send: Raw) -> 
 
 
 @pytest.mark.parametrize(("body", "status"), [(chat(), 200), (chat(stream=True), 200), (b"{", 400)])
-def test_a_page_may_read_every_answer_and_its_headers(send: Raw, body: bytes, status: int) -> None:
+def test_answers_expose_their_headers_to_pages(send: Raw, body: bytes, status: int) -> None:
     reply = send("POST", CHAT, body, origin=PAGE)
     assert reply.status == status
     assert reply.headers["access-control-allow-origin"] == "*"
     assert reply.headers["access-control-expose-headers"] == "*"
 
 
-def test_a_page_without_a_key_may_read_why_it_was_refused(send: Raw) -> None:
+def test_page_without_a_key_can_read_the_401(send: Raw) -> None:
     reply = send("POST", CHAT, chat(), origin=PAGE, authorization="")
     assert (reply.status, reply.headers["access-control-allow-origin"]) == (401, "*")
 
 
-def test_who_is_no_page_gets_nothing_of_it(send: Raw) -> None:
+def test_answer_without_origin_has_no_cors_headers(send: Raw) -> None:
     assert not [name for name in send("POST", CHAT, chat()).headers if name.startswith("access-control")]
     assert send("OPTIONS", CHAT).status == 405
 
 
-def test_a_preflight_is_recorded_like_any_request(gateway: LiveGateway, send: Raw) -> None:
+def test_preflight_is_recorded_like_any_request(gateway: LiveGateway, send: Raw) -> None:
     request_id = send("OPTIONS", CHAT, **ASKING).headers["x-request-id"]
 
     def find() -> dict[str, object] | None:
@@ -82,7 +82,7 @@ def _asked_by(origin: str) -> Exchange:
         ("", "https://a.example", False),
     ],
 )
-def test_only_the_origins_that_are_named_are_let_in(origins: str, origin: str, allowed: bool) -> None:
+def test_only_configured_origins_are_allowed(origins: str, origin: str, allowed: bool) -> None:
     browsers, exchange = Browsers(origins), _asked_by(origin)
     assert browsers.is_preflight(exchange) is allowed
     headers = dict(browsers.headers(exchange))
@@ -91,6 +91,6 @@ def test_only_the_origins_that_are_named_are_let_in(origins: str, origin: str, a
 
 
 @pytest.mark.parametrize("value", ["example.com", "https://example.com/app", "https://a.example b"])
-def test_what_is_no_origin_is_named(value: str) -> None:
+def test_invalid_origin_in_settings_is_named(value: str) -> None:
     with pytest.raises(ConfigurationError, match="GATEWAYZ_CORS_ORIGINS"):
         load_settings(cors_origins=value)

@@ -15,7 +15,7 @@ from tests.unit.dataplane.conftest import BODY_TIMEOUT_S, MAX_BODY_BYTES, Raw, c
 CHAT = "/v1/chat/completions"
 
 
-def test_an_answer_names_its_request_and_its_trace(send: Raw) -> None:
+def test_answer_has_request_id_and_traceresponse(send: Raw) -> None:
     reply = send("POST", CHAT, chat())
     assert reply.status == 200
     assert re.fullmatch(r"req_[0-9a-f]{24}", reply.headers["x-request-id"])
@@ -23,14 +23,14 @@ def test_an_answer_names_its_request_and_its_trace(send: Raw) -> None:
     assert reply.headers["x-gatewayz-provider"] == "demo"
 
 
-def test_an_authenticated_callers_trace_is_continued_whatever_its_flag_says(send: Raw) -> None:
+def test_authenticated_callers_trace_is_continued_whatever_its_sampled_flag(send: Raw) -> None:
     trace = "0af7651916cd43dd8448eb211c80319c"
     reply = send("POST", CHAT, chat(), traceparent=f"00-{trace}-b7ad6b7169203331-00")
     assert reply.headers["traceresponse"].startswith(f"00-{trace}-")
     assert reply.headers["traceresponse"].endswith("-01")
 
 
-def test_an_anonymous_callers_trace_is_not_continued(send: Raw) -> None:
+def test_anonymous_callers_trace_is_not_continued(send: Raw) -> None:
     trace = "0af7651916cd43dd8448eb211c80319c"
     reply = send("POST", CHAT, chat(), authorization="", traceparent=f"00-{trace}-b7ad6b7169203331-01")
     assert reply.status == 401
@@ -38,7 +38,7 @@ def test_an_anonymous_callers_trace_is_not_continued(send: Raw) -> None:
 
 
 @pytest.mark.parametrize("credential", ["", "Bearer", "Bearer sk-something", "Basic Zm9vOmJhcg==", "Bearer gz_x_y"])
-def test_without_a_valid_key_there_is_a_401_in_openai_shape(send: Raw, credential: str) -> None:
+def test_invalid_key_is_answered_with_401_in_openai_format(send: Raw, credential: str) -> None:
     reply = send("POST", CHAT, chat(), authorization=credential)
     assert reply.status == 401
     assert reply.headers["www-authenticate"].startswith("Bearer")
@@ -46,7 +46,7 @@ def test_without_a_valid_key_there_is_a_401_in_openai_shape(send: Raw, credentia
     assert set(reply.error) == {"message", "type", "param", "code"}
 
 
-def test_a_body_that_declares_too_much_is_refused_before_it_is_sent(gateway: LiveGateway) -> None:
+def test_body_with_too_large_content_length_is_rejected_before_it_is_sent(gateway: LiveGateway) -> None:
     with connect(gateway) as connection:
         head = f"POST {CHAT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {gateway.api_key}\r\n"
         connection.sendall(f"{head}content-length: {MAX_BODY_BYTES + 1}\r\n\r\n".encode())
@@ -55,7 +55,7 @@ def test_a_body_that_declares_too_much_is_refused_before_it_is_sent(gateway: Liv
     assert reply.error["code"] == "payload_too_large"
 
 
-def test_a_chunked_body_is_refused_once_it_is_too_large(gateway: LiveGateway) -> None:
+def test_chunked_body_is_rejected_once_it_is_too_large(gateway: LiveGateway) -> None:
     with connect(gateway) as connection:
         head = f"POST {CHAT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {gateway.api_key}\r\n"
         connection.sendall(f"{head}transfer-encoding: chunked\r\n\r\n".encode())
@@ -63,7 +63,7 @@ def test_a_chunked_body_is_refused_once_it_is_too_large(gateway: LiveGateway) ->
         assert read_reply(connection).status == 413
 
 
-def test_a_body_that_does_not_arrive_is_not_waited_for(gateway: LiveGateway) -> None:
+def test_body_that_does_not_arrive_times_out(gateway: LiveGateway) -> None:
     with connect(gateway) as connection:
         head = f"POST {CHAT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {gateway.api_key}\r\n"
         connection.sendall(f"{head}content-length: 100\r\n\r\n{{".encode())
@@ -72,13 +72,13 @@ def test_a_body_that_does_not_arrive_is_not_waited_for(gateway: LiveGateway) -> 
     assert f"{BODY_TIMEOUT_S} s" in reply.error["message"]
 
 
-def test_a_compressed_body_is_refused_by_name(send: Raw) -> None:
+def test_compressed_body_is_rejected_by_name(send: Raw) -> None:
     reply = send("POST", CHAT, chat(), content_encoding="gzip")
     assert reply.status == 415
     assert "Content-Encoding" in reply.error["message"]
 
 
-def test_an_unknown_path_and_a_wrong_method_say_what_there_is(send: Raw) -> None:
+def test_unknown_path_and_wrong_method_name_what_exists(send: Raw) -> None:
     assert send("GET", "/v1/nothing").error["code"] == "unknown_url"
     wrong = send("GET", CHAT)
     assert (wrong.status, wrong.headers["allow"]) == (405, "POST")
@@ -94,7 +94,7 @@ def test_models_are_listed_and_found_by_names_with_slashes(send: Raw) -> None:
     assert send("GET", "/v1/models/demo/none").error["code"] == "model_not_found"
 
 
-def test_a_connection_serves_on_after_an_error(gateway: LiveGateway) -> None:
+def test_connection_serves_on_after_an_error(gateway: LiveGateway) -> None:
     def request(body: bytes) -> bytes:
         head = f"POST {CHAT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {gateway.api_key}\r\n"
         return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
@@ -106,7 +106,7 @@ def test_a_connection_serves_on_after_an_error(gateway: LiveGateway) -> None:
         assert read_reply(connection).status == 200
 
 
-def test_a_caller_who_leaves_is_recorded_once_as_cancelled(gateway: LiveGateway) -> None:
+def test_disconnect_is_recorded_once_as_cancelled(gateway: LiveGateway) -> None:
     body = chat("leaves in the middle", model="demo/fast", stream=True, max_tokens=500)
     with connect(gateway) as connection:
         head = f"POST {CHAT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {gateway.api_key}\r\n"

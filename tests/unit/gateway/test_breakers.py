@@ -49,14 +49,14 @@ async def test_five_failures_in_a_row_open_the_breaker(rigs: Rigs) -> None:
     assert skip == {"gatewayz.provider.name": "openai", "gatewayz.skip.reason": "breaker_open"}
 
 
-async def test_one_models_breaker_says_nothing_about_another_model(rigs: Rigs) -> None:
+async def test_breaker_of_one_model_does_not_affect_another(rigs: Rigs) -> None:
     rig = await rigs(PATIENT)
     await fail(rig, 5)
 
     assert (await rig.ask("openai/ok")).answer
 
 
-async def test_refusals_of_bad_requests_open_nothing(rigs: Rigs) -> None:
+async def test_rejected_requests_open_no_breaker(rigs: Rigs) -> None:
     rig = await rigs(PATIENT)
     await fail(rig, 8, "openai/400-context")
 
@@ -64,7 +64,7 @@ async def test_refusals_of_bad_requests_open_nothing(rigs: Rigs) -> None:
     assert len(rig.fakes["openai"].requests) == 8
 
 
-async def test_rate_limits_open_nothing(rigs: Rigs) -> None:
+async def test_rate_limits_open_no_breaker(rigs: Rigs) -> None:
     rig = await rigs(PATIENT)
     rig.fakes["openai"].behave = lambda received: "429"
     await fail(rig, 8, "openai/ok")
@@ -73,7 +73,7 @@ async def test_rate_limits_open_nothing(rigs: Rigs) -> None:
     assert (await rig.ask("openai/ok")).answer
 
 
-async def test_under_five_hundred_callers_a_dead_provider_is_called_until_the_breaker_knows(rigs: Rigs) -> None:
+async def test_dead_provider_under_500_calls_is_not_called_once_the_breaker_is_open(rigs: Rigs) -> None:
     rig = await rigs(PATIENT)
     rig.fakes["openai"].behave = lambda received: "500"
     first = await asyncio.gather(*(rig.ask("openai/ok") for _ in range(100)))
@@ -84,7 +84,7 @@ async def test_under_five_hundred_callers_a_dead_provider_is_called_until_the_br
     assert len(rig.fakes["openai"].requests) == asked
 
 
-async def test_half_open_one_call_goes_through(rigs: Rigs) -> None:
+async def test_half_open_breaker_lets_one_call_through(rigs: Rigs) -> None:
     rig = await rigs(PATIENT)
     fake = rig.fakes["openai"]
     fake.behave = lambda received: "500"
@@ -102,7 +102,7 @@ async def test_half_open_one_call_goes_through(rigs: Rigs) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_a_probe_that_is_cancelled_leaves_its_place_to_the_next(rigs: Rigs, stream: bool) -> None:
+async def test_cancelled_probe_frees_its_place(rigs: Rigs, stream: bool) -> None:
     rig = await rigs(PATIENT)
     fake = rig.fakes["openai"]
     fake.behave = lambda received: "500"
@@ -120,7 +120,7 @@ async def test_a_probe_that_is_cancelled_leaves_its_place_to_the_next(rigs: Rigs
     assert states(rig)["closed"] == 1
 
 
-async def test_a_probe_that_hangs_does_not_keep_its_place(rigs: Rigs) -> None:
+async def test_hanging_probe_loses_its_place(rigs: Rigs) -> None:
     rig = await rigs(PATIENT)
     fake = rig.fakes["openai"]
     fake.behave = lambda received: "500"
@@ -138,7 +138,7 @@ async def test_a_probe_that_hangs_does_not_keep_its_place(rigs: Rigs) -> None:
     assert states(rig)["closed"] == 1
 
 
-async def test_each_probe_that_fails_doubles_the_time(rigs: Rigs) -> None:
+async def test_each_failed_probe_doubles_the_opening(rigs: Rigs) -> None:
     rig = await rigs(PATIENT)
     fake = rig.fakes["openai"]
     fake.behave = lambda received: "500"
@@ -155,7 +155,7 @@ async def test_each_probe_that_fails_doubles_the_time(rigs: Rigs) -> None:
     assert waits == [30, 60, 120, 240, 300, 300]
 
 
-async def test_while_the_primary_is_down_the_substitute_answers_everybody(rigs: Rigs) -> None:
+async def test_substitute_answers_every_call_while_the_primary_is_down(rigs: Rigs) -> None:
     rig = await rigs()
     primary = rig.fakes["openai"]
     primary.behave = lambda received: "500"
@@ -174,7 +174,7 @@ async def test_while_the_primary_is_down_the_substitute_answers_everybody(rigs: 
 
 
 @pytest.mark.parametrize("substitute", ["groq/ok", "groq/slow-first-0.5s"])
-async def test_a_primary_that_dies_under_many_costs_nobody_his_answer(rigs: Rigs, substitute: str) -> None:
+async def test_primary_that_fails_under_load_costs_no_call_its_answer(rigs: Rigs, substitute: str) -> None:
     rig = await rigs(real_time=True)
     rig.fakes["openai"].behave = lambda received: "503"
 
@@ -183,7 +183,7 @@ async def test_a_primary_that_dies_under_many_costs_nobody_his_answer(rigs: Rigs
     assert {one.provider for one in results} == {"groq"}
 
 
-async def test_when_all_are_left_alone_the_caller_is_told_when_the_first_may_be_back(rigs: Rigs) -> None:
+async def test_retry_after_is_the_shortest_when_all_breakers_are_open(rigs: Rigs) -> None:
     rig = await rigs(PATIENT)
     await fail(rig, 5)
     rig.clock.now_s += 10
@@ -197,7 +197,7 @@ async def test_when_all_are_left_alone_the_caller_is_told_when_the_first_may_be_
 
 
 @pytest.mark.parametrize("at_once", [1, 20])
-async def test_when_everything_fails_retries_stay_within_the_budget(rigs: Rigs, at_once: int) -> None:
+async def test_retries_stay_within_the_budget_when_everything_fails(rigs: Rigs, at_once: int) -> None:
     never = BreakerPolicy(consecutive_failures=10_000, min_attempts=10_000)
     rig = await rigs(RoutingPolicy(breaker=never))
     for fake in rig.fakes.values():
@@ -211,7 +211,7 @@ async def test_when_everything_fails_retries_stay_within_the_budget(rigs: Rigs, 
     assert 100 < attempts <= 1.2 * 100 + 3
 
 
-async def test_a_full_gateway_refuses_at_once(rigs: Rigs) -> None:
+async def test_full_gateway_rejects_at_once(rigs: Rigs) -> None:
     rig = await rigs(RoutingPolicy(max_in_flight=2, retry=NO_RETRIES), real_time=True)
     busy = [asyncio.create_task(rig.ask("openai/slow-first-0.5s", stream=stream)) for stream in (False, True)]
     await until(lambda: len(rig.fakes["openai"].requests) == 2)
@@ -224,7 +224,7 @@ async def test_a_full_gateway_refuses_at_once(rigs: Rigs) -> None:
     assert (await rig.ask("openai/ok")).answer
 
 
-async def test_a_full_provider_is_passed_over_and_refused_if_it_is_the_only_one(rigs: Rigs) -> None:
+async def test_full_provider_is_skipped_and_rejected_where_it_is_the_only_one(rigs: Rigs) -> None:
     rig = await rigs(RoutingPolicy(provider_in_flight=1, retry=NO_RETRIES), real_time=True)
     busy = asyncio.create_task(rig.ask("openai/slow-first-0.5s"))
     await until(lambda: len(rig.fakes["openai"].requests) == 1)

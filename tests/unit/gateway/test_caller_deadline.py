@@ -12,7 +12,7 @@ MORE_THAN_OPEN_IT = 7
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("haste", HASTE, ids=[name.decode() for name, _ in HASTE])
-async def test_a_caller_without_patience_does_not_close_a_route_to_the_others(
+async def test_callers_own_deadline_opens_no_breaker_for_others(
     rigs: Rigs, haste: tuple[bytes, bytes], stream: bool
 ) -> None:
     rig = await rigs(real_time=True)
@@ -23,7 +23,7 @@ async def test_a_caller_without_patience_does_not_close_a_route_to_the_others(
     assert patient.provider == "openai"
 
 
-async def test_a_silent_provider_is_left_alone_however_much_time_its_callers_allow(rigs: Rigs) -> None:
+async def test_silent_provider_opens_its_breaker_whatever_time_callers_allow(rigs: Rigs) -> None:
     rig = await rigs(real_time=True, first_byte_timeout_s=0.1)
     results = [await rig.ask("openai/hang", headers=((b"x-gatewayz-timeout", b"1"),)) for _ in range(MORE_THAN_OPEN_IT)]
     assert results[-1].refused.error_type == "gateway_no_candidate"

@@ -14,7 +14,7 @@ from tests.unit.gateway.conftest import Rig, Rigs
 PAIR = (Target("openai/ok"), Target("groq/ok"))
 
 
-async def test_an_alias_is_another_name(rigs: Rigs) -> None:
+async def test_alias_leads_to_its_target(rigs: Rigs) -> None:
     rig = await rigs(groups=[ModelGroup("house-model", (Target("groq/ok-7-tokens"),))])
 
     result = await rig.ask("house-model")
@@ -23,14 +23,14 @@ async def test_an_alias_is_another_name(rigs: Rigs) -> None:
     assert rig.fakes["groq"].requests[-1].model == "ok-7-tokens"
 
 
-async def test_a_group_falls_back_in_its_order(rigs: Rigs) -> None:
+async def test_group_falls_back_in_its_order(rigs: Rigs) -> None:
     group = ModelGroup("house-model", (Target("openai/503"), Target("together/ok"), Target("groq/ok")))
     rig = await rigs(groups=[group])
 
     assert (await rig.ask("house-model", stream=True)).provider == "together"
 
 
-async def test_a_member_without_a_key_is_passed_over_and_named(rigs: Rigs) -> None:
+async def test_target_without_a_key_is_skipped_and_reported(rigs: Rigs) -> None:
     rig = await rigs(groups=[ModelGroup("house-model", (Target("mistral/any"), Target("groq/ok")))])
 
     assert (await rig.ask("house-model")).provider == "groq"
@@ -39,7 +39,7 @@ async def test_a_member_without_a_key_is_passed_over_and_named(rigs: Rigs) -> No
     ]
 
 
-async def test_shares_follow_the_weights(rigs: Rigs) -> None:
+async def test_weighted_shares_follow_the_weights(rigs: Rigs) -> None:
     targets = (Target("openai/ok", 1), Target("groq/ok", 3))
     rig = await rigs(groups=[ModelGroup("split", targets, "weighted")])
     draws = iter(number / 400 for number in range(800))  # as even as chance is in the long run
@@ -50,7 +50,7 @@ async def test_shares_follow_the_weights(rigs: Rigs) -> None:
     assert 0.15 < served["openai"] / 200 < 0.35
 
 
-async def test_the_faster_is_asked_first_once_both_are_known(rigs: Rigs) -> None:
+async def test_latency_strategy_prefers_the_faster_once_both_are_measured(rigs: Rigs) -> None:
     rig = await rigs(groups=[ModelGroup("fast", PAIR, "latency")], real_time=True)
     rig.fakes["openai"].behave = lambda received: "slow-first-0.2s"
 
@@ -61,7 +61,7 @@ async def test_the_faster_is_asked_first_once_both_are_known(rigs: Rigs) -> None
     assert then == {"groq"}
 
 
-async def test_the_cheaper_is_asked_first_and_the_unpriced_last(rigs: Rigs) -> None:
+async def test_cost_strategy_prefers_the_cheaper_and_puts_the_unpriced_last(rigs: Rigs) -> None:
     prices = {"groq": 2.0, "together": 1.0}
     targets = (Target("openai/ok"), Target("groq/503"), Target("together/503"))
     rig = await rigs(groups=[ModelGroup("cheap", targets, "cost")], cost_of=lambda name, model: prices.get(name))
@@ -71,13 +71,13 @@ async def test_the_cheaper_is_asked_first_and_the_unpriced_last(rigs: Rigs) -> N
     assert [provider for provider, _, _ in rig.attempts(result)] == ["together", "groq", "openai"]
 
 
-async def test_a_sticky_group_keeps_a_key_where_its_cache_is(rigs: Rigs) -> None:
+async def test_sticky_group_keeps_a_key_at_one_provider(rigs: Rigs) -> None:
     rig = await rigs(groups=[ModelGroup("sticky", PAIR, "weighted", sticky=True)])
 
     assert len({(await rig.ask("sticky")).provider for _ in range(10)}) == 1
 
 
-async def test_a_strategy_may_be_asked_for(rigs: Rigs) -> None:
+async def test_strategy_header_overrides_the_configured_order(rigs: Rigs) -> None:
     rig = await rigs(cost_of=lambda name, model: {"openai": 2.0, "groq": 1.0}[name])
 
     dear = await rig.ask("openai/ok", models=["groq/ok"])
@@ -86,14 +86,14 @@ async def test_a_strategy_may_be_asked_for(rigs: Rigs) -> None:
     assert (dear.provider, cheap.provider) == ("openai", "groq")
 
 
-async def test_providers_may_be_asked_for_by_name(rig: Rig) -> None:
+async def test_provider_header_names_the_candidates_in_order(rig: Rig) -> None:
     result = await rig.ask("ok", headers=[(b"x-gatewayz-provider", b"together, groq")])
 
     assert result.provider == "together"
     assert rig.fakes["together"].requests[-1].model == "ok"
 
 
-async def test_of_a_group_the_named_providers_members_are_meant(rigs: Rigs) -> None:
+async def test_provider_header_narrows_a_group_to_its_targets_there(rigs: Rigs) -> None:
     rig = await rigs(groups=[ModelGroup("house-model", PAIR)])
 
     result = await rig.ask("house-model", headers=[(b"x-gatewayz-provider", b"groq")])
@@ -114,7 +114,7 @@ async def test_of_a_group_the_named_providers_members_are_meant(rigs: Rigs) -> N
         ([(b"x-gatewayz-provider", b" , ")], "x-gatewayz-provider"),
     ],
 )
-async def test_a_wish_that_makes_no_sense_is_refused_by_its_name(
+async def test_invalid_routing_option_is_rejected_by_its_name(
     rig: Rig, headers: list[tuple[bytes, bytes]], named: str
 ) -> None:
     refused = (await rig.ask("openai/ok", headers=headers)).refused
@@ -131,7 +131,7 @@ async def test_models_must_be_a_list_of_names(rig: Rig, models: object) -> None:
     assert refused.param == "models"
 
 
-async def test_unknown_names_among_several_are_passed_over(rig: Rig) -> None:
+async def test_unknown_model_is_skipped_when_another_is_known(rig: Rig) -> None:
     assert (await rig.ask("nobody-knows", models=["groq/ok"])).provider == "groq"
     assert isinstance((await rig.ask("nobody-knows", models=["neither-this"])).refused, NotFound)
     refused = (await rig.ask("ok", headers=[(b"x-gatewayz-provider", b"nobody")])).refused
@@ -139,7 +139,7 @@ async def test_unknown_names_among_several_are_passed_over(rig: Rig) -> None:
     assert "nobody" in refused.message
 
 
-async def test_a_callers_time_ends_his_call(rigs: Rigs) -> None:
+async def test_timeout_header_ends_the_call(rigs: Rigs) -> None:
     rig = await rigs(real_time=True)
     began = time.monotonic()
     result = await rig.ask("openai/hang", models=["groq/hang"], headers=[(b"x-gatewayz-timeout", b"0.3")])
@@ -149,14 +149,14 @@ async def test_a_callers_time_ends_his_call(rigs: Rigs) -> None:
     assert len(rig.fakes["openai"].requests) == 1
 
 
-async def test_a_callers_patience_with_the_first_chunk_leaves_time_for_another(rigs: Rigs) -> None:
+async def test_first_chunk_timeout_header_leaves_time_for_a_fallback(rigs: Rigs) -> None:
     rig = await rigs(real_time=True)
     headers = [(b"x-gatewayz-first-chunk-timeout", b"0.2"), (b"x-gatewayz-timeout", b"30")]
 
     assert (await rig.ask("openai/hang", models=["groq/ok"], stream=True, headers=headers)).provider == "groq"
 
 
-async def test_a_callers_time_is_never_longer_than_the_operators(rigs: Rigs) -> None:
+async def test_timeout_headers_never_exceed_the_operators_limits(rigs: Rigs) -> None:
     rig = await rigs(real_time=True)  # one second until the first chunk
     headers = [(b"x-gatewayz-first-chunk-timeout", b"3000"), (b"x-gatewayz-timeout", b"3000")]
 
@@ -164,7 +164,7 @@ async def test_a_callers_time_is_never_longer_than_the_operators(rigs: Rigs) -> 
 
 
 @pytest.mark.parametrize("strategy", ["priority", "weighted", "latency", "cost"])
-async def test_whoever_fails_most_is_asked_last_whatever_the_strategy(rigs: Rigs, strategy: Strategy) -> None:
+async def test_failing_candidate_comes_last_under_every_strategy(rigs: Rigs, strategy: Strategy) -> None:
     rig = await rigs(groups=[ModelGroup("any", PAIR, strategy)], cost_of=lambda name, model: 1.0)
     openai = rig.fakes["openai"]
     for number in range(8):  # never five in a row, so that no breaker opens

@@ -41,7 +41,7 @@ def chunks_of(result: Result) -> list[dict[str, Any]]:
     return [orjson.loads(one.removeprefix(b"data: ")) for one in events]
 
 
-async def test_a_chat_is_answered_by_gemini(rigs: Rigs, server: Recorder) -> None:
+async def test_chat_is_answered_by_gemini(rigs: Rigs, server: Recorder) -> None:
     rig = await rig_with(rigs, server)
     server.answer = whole(joined(THINKING))
     result = await rig.ask(MODEL, reasoning_effort="low")
@@ -59,7 +59,7 @@ async def test_a_chat_is_answered_by_gemini(rigs: Rigs, server: Recorder) -> Non
     assert list(told["gen_ai.response.finish_reasons"]) == ["stop"]
 
 
-async def test_a_stream_is_translated_event_by_event(rigs: Rigs, server: Recorder) -> None:
+async def test_stream_is_translated_event_by_event(rigs: Rigs, server: Recorder) -> None:
     rig = await rig_with(rigs, server)
     server.answer = b"".join(event(one) for one in TOOLS)
     result = await rig.ask(MODEL, stream=True, stream_options={"include_usage": True})
@@ -79,7 +79,7 @@ async def test_a_stream_is_translated_event_by_event(rigs: Rigs, server: Recorde
     assert (provider, error_type) == ("gemini", None)
 
 
-async def test_a_stream_that_was_cut_never_ends_well(rigs: Rigs, server: Recorder) -> None:
+async def test_cut_stream_never_ends_well(rigs: Rigs, server: Recorder) -> None:
     rig = await rig_with(rigs, server)
     server.answer = event(answer(candidate(text("It is"))))
     result = await rig.ask(MODEL, stream=True)
@@ -89,7 +89,7 @@ async def test_a_stream_that_was_cut_never_ends_well(rigs: Rigs, server: Recorde
     assert b"provider_stream_cut" in result.body
 
 
-async def test_what_the_model_did_not_bring_off_falls_over(rigs: Rigs, server: Recorder) -> None:
+async def test_answer_that_the_model_failed_to_finish_falls_back(rigs: Rigs, server: Recorder) -> None:
     rig = await rig_with(rigs, server)
     server.answer = event(answer(candidate(reason="MALFORMED_FUNCTION_CALL")))
     result = await rig.ask(MODEL, models=["groq/ok"], stream=True)
@@ -98,7 +98,7 @@ async def test_what_the_model_did_not_bring_off_falls_over(rigs: Rigs, server: R
     assert rig.attempts(result)[0][::2] == ("gemini", "provider_malformed_response")
 
 
-async def test_a_prompt_that_was_blocked_is_an_answer(rigs: Rigs, server: Recorder) -> None:
+async def test_blocked_prompt_is_an_answer(rigs: Rigs, server: Recorder) -> None:
     rig = await rig_with(rigs, server)
     server.answer = whole(BLOCKED[0])
     result = await rig.ask(MODEL)
@@ -107,7 +107,7 @@ async def test_a_prompt_that_was_blocked_is_an_answer(rigs: Rigs, server: Record
     assert message_of(result)["refusal"]
 
 
-async def test_a_refusal_comes_in_openais_shape(rigs: Rigs, server: Recorder) -> None:
+async def test_rejection_comes_in_openai_format(rigs: Rigs, server: Recorder) -> None:
     rig = await rig_with(rigs, server)
     server.status = 400
     server.answer = b'[{"error":{"code":400,"message":"Too long.","status":"INVALID_ARGUMENT"}}]'
@@ -117,7 +117,7 @@ async def test_a_refusal_comes_in_openais_shape(rigs: Rigs, server: Recorder) ->
     assert orjson.loads(error.body or b"")["error"]["message"] == "Too long."
 
 
-async def test_a_bad_key_is_not_the_callers_fault(rigs: Rigs, server: Recorder) -> None:
+async def test_bad_provider_key_is_no_caller_error(rigs: Rigs, server: Recorder) -> None:
     rig = await rig_with(rigs, server)
     server.status = 400
     details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}]
@@ -129,7 +129,7 @@ async def test_a_bad_key_is_not_the_callers_fault(rigs: Rigs, server: Recorder) 
     assert error.status == 502
 
 
-async def test_a_rate_limit_says_when_to_come_back(rigs: Rigs, server: Recorder) -> None:
+async def test_rate_limit_has_retry_after(rigs: Rigs, server: Recorder) -> None:
     rig = await rig_with(rigs, server)
     server.status = 429
     details = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34s"}]
@@ -141,7 +141,7 @@ async def test_a_rate_limit_says_when_to_come_back(rigs: Rigs, server: Recorder)
     assert 30 <= error.retry_after_s <= 34
 
 
-async def test_what_has_no_equal_is_refused_before_anybody_is_asked(rigs: Rigs, server: Recorder) -> None:
+async def test_member_without_an_equal_is_rejected_before_any_attempt(rigs: Rigs, server: Recorder) -> None:
     rig = await rig_with(rigs, server)
     error = (await rig.ask(MODEL, logit_bias={"1": 5})).refused
 
@@ -170,7 +170,7 @@ async def embed(rig: Rig, **members: Any) -> Result:
 
 
 class TestEmbeddings:
-    async def test_by_gemini(self, rigs: Rigs, server: Recorder) -> None:
+    async def test_gemini_makes_embeddings(self, rigs: Rigs, server: Recorder) -> None:
         rig = await rig_with(rigs, server)
         server.answer = b'{"embeddings":[{"values":[3,4]}],"usageMetadata":{"promptTokenCount":2}}'
         result = await embed(rig, model="gemini/gemini-embedding-001", input="Hello", dimensions=2)
@@ -182,7 +182,7 @@ class TestEmbeddings:
         assert span.name.startswith("embeddings")
         assert (told["gen_ai.operation.name"], told["gen_ai.usage.input_tokens"]) == ("embeddings", 2)
 
-    async def test_by_a_provider_of_openais_wire(self, rigs: Rigs, server: Recorder) -> None:
+    async def test_openai_provider_makes_embeddings(self, rigs: Rigs, server: Recorder) -> None:
         rig = await rigs(environment={"MISTRAL_BASE_URL": f"{server.url}/v1", "MISTRAL_API_KEY": "sk-mistral"})
         server.answer = b'{"object":"list", "data":[{"embedding":"AAAA"}],"usage":{"prompt_tokens":2,"total_tokens":2}}'
         result = await embed(rig, model="mistral/mistral-embed", input=["a", "b"], encoding_format="base64")
@@ -191,7 +191,7 @@ class TestEmbeddings:
         assert server.body == {"model": "mistral-embed", "input": ["a", "b"], "encoding_format": "base64"}
         assert result.body == server.answer
 
-    async def test_who_has_none_says_so(self, rigs: Rigs, server: Recorder) -> None:
+    async def test_provider_without_embeddings_is_rejected(self, rigs: Rigs, server: Recorder) -> None:
         rig = await rigs(environment={"ANTHROPIC_BASE_URL": server.url, "ANTHROPIC_API_KEY": "sk-ant"})
         error = (await embed(rig, model="anthropic/claude-sonnet-4-5", input="a")).refused
 

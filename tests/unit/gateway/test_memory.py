@@ -62,7 +62,9 @@ async def served(rig: Rig, model: str, substitute: str, *, stream: bool) -> str:
         ("stall-after-3", "ok", "provider_idle_timeout"),
     ],
 )
-async def test_a_call_that_is_over_is_gone(rig: Rig, model: str, substitute: str, end: str, stream: bool) -> None:
+async def test_finished_call_leaves_no_reference_cycle(
+    rig: Rig, model: str, substitute: str, end: str, stream: bool
+) -> None:
     if model.endswith("after-3") and not stream:
         model, end = "short-200", "ok"
     before = kept()

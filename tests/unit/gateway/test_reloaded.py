@@ -30,7 +30,7 @@ async def fail(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("what", ["OPENAI_BASE_URL", "OPENAI_API_KEY"])
-async def test_another_address_or_another_key_gets_a_chance_at_once(rig: Rig, what: str) -> None:
+async def test_reload_with_another_address_or_key_closes_the_breaker(rig: Rig, what: str) -> None:
     await fail(rig)
     value = "sk-another" if what == "OPENAI_API_KEY" else rig.fakes["groq"].base_url
     rig.fakes["groq"].behave = rig.fakes["openai"].behave = lambda received: "ok"
@@ -38,13 +38,13 @@ async def test_another_address_or_another_key_gets_a_chance_at_once(rig: Rig, wh
     assert (await rig.ask("openai/500")).provider == "openai"
 
 
-async def test_an_open_breaker_of_the_same_provider_stays_open(rig: Rig) -> None:
+async def test_reload_of_the_same_provider_keeps_its_breaker_open(rig: Rig) -> None:
     await fail(rig)
     reload(rig)
     assert (await rig.ask("openai/500")).refused.error_type == "gateway_no_candidate"
 
 
-async def test_of_a_provider_that_is_gone_nothing_is_told(rig: Rig) -> None:
+async def test_removed_provider_has_no_breaker_state(rig: Rig) -> None:
     await fail(rig)
     reload(rig, OPENAI_API_KEY="")
     assert not [

@@ -15,21 +15,21 @@ from tests.unit.gateway.conftest import Rig
 pytestmark = pytest.mark.parametrize("stream", [False, True])
 
 
-async def test_one_failure_is_followed_by_one_retry(rig: Rig, stream: bool) -> None:
+async def test_failure_is_followed_by_one_retry(rig: Rig, stream: bool) -> None:
     result = await rig.ask("openai/500-once", stream=stream)
 
     assert result.answer
     assert rig.attempts(result) == [("openai", "first", "provider_server_error"), ("openai", "retry", None)]
 
 
-async def test_a_connection_reset_before_the_answer_is_tried_once_more(rig: Rig, stream: bool) -> None:
+async def test_connection_reset_before_the_answer_is_retried_once(rig: Rig, stream: bool) -> None:
     result = await rig.ask("openai/rst-before-headers", stream=stream)
 
     assert result.refused.error_type == "provider_connection_error"
     assert [reason for _, reason, _ in rig.attempts(result)] == ["first", "retry"]
 
 
-async def test_a_provider_that_is_overloaded_is_left_for_the_next(rig: Rig, stream: bool) -> None:
+async def test_overloaded_provider_falls_back_to_the_next(rig: Rig, stream: bool) -> None:
     result = await rig.ask("openai/503", models=["groq/ok-7-tokens"], stream=stream)
 
     assert result.provider == "groq"
@@ -38,7 +38,7 @@ async def test_a_provider_that_is_overloaded_is_left_for_the_next(rig: Rig, stre
     assert rig.attempts(result) == [("openai", "first", "provider_overloaded"), ("groq", "fallback", None)]
 
 
-async def test_a_provider_without_others_is_asked_again_but_not_for_ever(rig: Rig, stream: bool) -> None:
+async def test_only_provider_is_retried_a_limited_number_of_times(rig: Rig, stream: bool) -> None:
     result = await rig.ask("openai/429", stream=stream)
 
     assert isinstance(result.refused, ProviderRateLimited)
@@ -46,7 +46,7 @@ async def test_a_provider_without_others_is_asked_again_but_not_for_ever(rig: Ri
 
 
 @pytest.mark.parametrize("script", ["400-context", "409", "413", "422"])
-async def test_a_refusal_of_the_request_itself_is_final(rig: Rig, stream: bool, script: str) -> None:
+async def test_rejected_request_is_final(rig: Rig, stream: bool, script: str) -> None:
     result = await rig.ask(f"openai/{script}", models=["groq/ok"], stream=stream)
 
     assert isinstance(result.refused, ProviderBadRequest)
@@ -55,14 +55,14 @@ async def test_a_refusal_of_the_request_itself_is_final(rig: Rig, stream: bool, 
     assert not rig.fakes["groq"].requests
 
 
-async def test_a_model_that_one_provider_lacks_may_be_had_from_another(rig: Rig, stream: bool) -> None:
+async def test_model_not_found_falls_back_to_another_provider(rig: Rig, stream: bool) -> None:
     result = await rig.ask("openai/no-such-script", models=["groq/ok"], stream=stream)
 
     assert result.provider == "groq"
     assert len(rig.fakes["openai"].requests) == 1
 
 
-async def test_a_substitutes_refusal_is_not_the_answer_to_the_primarys_failure(rig: Rig, stream: bool) -> None:
+async def test_primarys_failure_wins_over_a_substitutes_rejection(rig: Rig, stream: bool) -> None:
     result = await rig.ask("openai/500", models=["groq/400-context"], stream=stream)
 
     assert isinstance(result.refused, ProviderServerError)
@@ -70,19 +70,19 @@ async def test_a_substitutes_refusal_is_not_the_answer_to_the_primarys_failure(r
     assert "groq: provider_bad_request" in result.refused.message
 
 
-async def test_a_substitute_that_refuses_is_followed_by_the_next(rig: Rig, stream: bool) -> None:
+async def test_rejection_by_a_substitute_falls_back_to_the_next(rig: Rig, stream: bool) -> None:
     result = await rig.ask("openai/503", models=["groq/400", "together/ok"], stream=stream)
 
     assert result.provider == "together"
 
 
-async def test_our_key_that_was_refused_is_no_answer_if_there_is_a_better_one(rig: Rig, stream: bool) -> None:
+async def test_rejected_provider_key_is_not_the_final_error_if_there_is_another(rig: Rig, stream: bool) -> None:
     result = await rig.ask("openai/401", models=["groq/503"], stream=stream)
 
     assert isinstance(result.refused, ProviderOverloaded)
 
 
-async def test_silence_is_tried_once_at_each_place(rig: Rig, stream: bool) -> None:
+async def test_timeout_is_tried_once_per_provider(rig: Rig, stream: bool) -> None:
     result = await rig.ask("openai/hang", models=["groq/ok"], stream=stream)
 
     assert result.provider == "groq"
@@ -91,14 +91,14 @@ async def test_silence_is_tried_once_at_each_place(rig: Rig, stream: bool) -> No
 
 
 @pytest.mark.parametrize("script", ["html-200", "empty-200", "bad-json-200", "not-http", "redirect"])
-async def test_an_answer_that_is_none_falls_over(rig: Rig, stream: bool, script: str) -> None:
+async def test_malformed_answer_falls_back(rig: Rig, stream: bool, script: str) -> None:
     result = await rig.ask(f"openai/{script}", models=["groq/ok"], stream=stream)
 
     assert result.provider == "groq"
     assert rig.attempts(result)[0] == ("openai", "first", "provider_malformed_response")
 
 
-async def test_when_nobody_answers_every_attempt_is_kept(rig: Rig, stream: bool) -> None:
+async def test_final_error_names_every_attempt(rig: Rig, stream: bool) -> None:
     result = await rig.ask("openai/500", models=["groq/503", "together/html-200"], stream=stream)
 
     assert rig.attempts(result) == [

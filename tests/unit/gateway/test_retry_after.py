@@ -8,7 +8,7 @@ from gatewayz.errors import ProviderOverloaded, ProviderRateLimited
 from tests.unit.gateway.conftest import Rig, Rigs
 
 
-async def test_a_short_wait_is_waited_for_where_nobody_else_can_answer(rig: Rig) -> None:
+async def test_short_retry_after_is_waited_for_where_no_other_candidate_is(rig: Rig) -> None:
     result = await rig.ask("openai/429-retry-after-2")
 
     assert isinstance(result.refused, ProviderRateLimited)
@@ -16,35 +16,35 @@ async def test_a_short_wait_is_waited_for_where_nobody_else_can_answer(rig: Rig)
     assert 2.0 <= sum(rig.clock.slept) <= 2.2
 
 
-async def test_a_date_is_waited_for_like_seconds(rig: Rig) -> None:
+async def test_retry_after_date_is_waited_for_like_seconds(rig: Rig) -> None:
     await rig.ask("openai/429-retry-after-date")
 
     assert len(rig.fakes["openai"].requests) == 2
     assert 3.5 <= sum(rig.clock.slept) <= 5.6  # five seconds, of which dates do not tell the fractions
 
 
-async def test_somebody_else_is_asked_sooner_than_waited_for(rig: Rig) -> None:
+async def test_fallback_is_preferred_to_waiting_for_retry_after(rig: Rig) -> None:
     result = await rig.ask("openai/429-retry-after-2", models=["groq/ok"])
 
     assert result.provider == "groq"
     assert not rig.clock.slept
 
 
-async def test_a_day_is_handed_on(rig: Rig) -> None:
+async def test_long_retry_after_is_forwarded(rig: Rig) -> None:
     result = await rig.ask("openai/429-retry-after-86400")
 
     assert result.refused.retry_after_s == 86400
     assert len(rig.fakes["openai"].requests) == 1
 
 
-async def test_nothing_to_wait_for_means_again_at_once(rig: Rig) -> None:
+async def test_retry_after_zero_is_retried_at_once(rig: Rig) -> None:
     await rig.ask("openai/429-retry-after-0")
 
     assert len(rig.fakes["openai"].requests) == 2
     assert sum(rig.clock.slept) < 0.1
 
 
-async def test_garbage_is_as_if_nothing_were_said(rig: Rig) -> None:
+async def test_unreadable_retry_after_is_ignored(rig: Rig) -> None:
     result = await rig.ask("openai/429-retry-after-soon")
 
     assert result.refused.retry_after_s is None
@@ -52,7 +52,7 @@ async def test_garbage_is_as_if_nothing_were_said(rig: Rig) -> None:
     assert sum(rig.clock.slept) <= 0.25
 
 
-async def test_those_who_come_later_do_not_ask_before_the_time_either(rig: Rig) -> None:
+async def test_later_calls_obey_the_cooldown(rig: Rig) -> None:
     first = await rig.ask("openai/429-retry-after-60")
     rig.clock.now_s += 30
     later = await rig.ask("openai/429-retry-after-60")
@@ -66,7 +66,7 @@ async def test_those_who_come_later_do_not_ask_before_the_time_either(rig: Rig) 
     assert skipped == {"gatewayz.provider.name": "openai", "gatewayz.skip.reason": "rate_limited"}
 
 
-async def test_those_who_come_later_use_another_model_meanwhile(rig: Rig) -> None:
+async def test_call_falls_back_during_a_cooldown(rig: Rig) -> None:
     await rig.ask("openai/429-retry-after-60")
     later = await rig.ask("openai/429-retry-after-60", models=["groq/ok"])
 
@@ -74,7 +74,7 @@ async def test_those_who_come_later_use_another_model_meanwhile(rig: Rig) -> Non
     assert len(rig.fakes["openai"].requests) == 1
 
 
-async def test_an_overloaded_provider_may_ask_for_a_pause_too(rig: Rig) -> None:
+async def test_overloaded_provider_with_retry_after_cools_down(rig: Rig) -> None:
     await rig.ask("openai/503-retry-after-60")
     later = await rig.ask("openai/503-retry-after-60")
 
@@ -82,7 +82,7 @@ async def test_an_overloaded_provider_may_ask_for_a_pause_too(rig: Rig) -> None:
     assert len(rig.fakes["openai"].requests) == 1
 
 
-async def test_a_limit_that_belongs_to_one_key_is_got_around_with_another(rigs: Rigs) -> None:
+async def test_rate_limit_of_one_key_is_retried_with_another(rigs: Rigs) -> None:
     rig = await rigs(environment={"OPENAI_API_KEY": "sk-openai-one,sk-openai-two"})
     rig.fakes["openai"].behave = lambda received: (
         "429-retry-after-60" if "one" in received.headers["authorization"] else "ok"
@@ -95,14 +95,14 @@ async def test_a_limit_that_belongs_to_one_key_is_got_around_with_another(rigs: 
     assert not rig.clock.slept
 
 
-async def test_a_wait_that_the_callers_time_does_not_allow_is_handed_on(rig: Rig) -> None:
+async def test_retry_after_beyond_the_callers_deadline_is_forwarded(rig: Rig) -> None:
     result = await rig.ask("openai/429-retry-after-4", headers=[(b"x-gatewayz-timeout", b"3")])
 
     assert result.refused.retry_after_s == 4
     assert len(rig.fakes["openai"].requests) == 1
 
 
-async def test_a_key_that_is_refused_gives_way_to_another(rigs: Rigs) -> None:
+async def test_rejected_key_is_retried_with_another(rigs: Rigs) -> None:
     rig = await rigs(environment={"OPENAI_API_KEY": "sk-openai-one,sk-openai-two"})
     rig.fakes["openai"].behave = lambda received: "401" if "one" in received.headers["authorization"] else None
 

@@ -20,7 +20,7 @@ def error_of(result: Result) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("script", ["error-first-event", "json-for-stream", "empty-200", "no-first-byte"])
-async def test_a_stream_that_fails_with_its_first_event_falls_over(rig: Rig, script: str) -> None:
+async def test_stream_that_fails_with_its_first_event_falls_back(rig: Rig, script: str) -> None:
     result = await rig.ask(f"openai/{script}", models=["groq/ok"], stream=True)
 
     assert result.provider == "groq"
@@ -31,7 +31,7 @@ async def test_a_stream_that_fails_with_its_first_event_falls_over(rig: Rig, scr
 @pytest.mark.parametrize(
     "script", ["cut-after-3", "rst-after-3", "stall-after-3", "error-after-3", "bad-event-after-3"]
 )
-async def test_once_a_byte_is_out_nobody_else_is_asked(rig: Rig, script: str) -> None:
+async def test_no_fallback_after_the_first_byte(rig: Rig, script: str) -> None:
     result = await rig.ask(f"openai/{script}", models=["groq/ok"], stream=True)
 
     assert result.provider == "openai"
@@ -46,7 +46,7 @@ async def test_once_a_byte_is_out_nobody_else_is_asked(rig: Rig, script: str) ->
     )  # fmt: skip
 
 
-async def test_a_rate_limit_in_the_middle_ends_the_stream_cleanly(rig: Rig) -> None:
+async def test_rate_limit_in_mid_stream_ends_it_with_an_error_event(rig: Rig) -> None:
     result = await rig.ask("openai/429-after-3", stream=True)
 
     assert error_of(result)["code"] == "provider_rate_limited"
@@ -54,7 +54,7 @@ async def test_a_rate_limit_in_the_middle_ends_the_stream_cleanly(rig: Rig) -> N
 
 
 @pytest.mark.parametrize("script", ["no-done", "done-without-blank-line"])
-async def test_a_stream_without_its_last_word_ends_well_all_the_same(rig: Rig, script: str) -> None:
+async def test_stream_without_done_marker_still_ends_well(rig: Rig, script: str) -> None:
     result = await rig.ask(f"openai/{script}", stream=True)
 
     assert b"error" not in result.body
@@ -62,7 +62,7 @@ async def test_a_stream_without_its_last_word_ends_well_all_the_same(rig: Rig, s
     assert error_type is None
 
 
-async def test_a_caller_who_leaves_frees_the_place_that_he_had(rigs: Rigs) -> None:
+async def test_disconnect_in_mid_stream_frees_the_providers_place(rigs: Rigs) -> None:
     rig = await rigs(real_time=True)
     call = asyncio.create_task(rig.ask("openai/paced-3000-tokens-20-ms", stream=True))
     await until(lambda: rig.gateway.route_states.in_flight("openai") == 1 and bool(rig.fakes["openai"].requests))
@@ -74,7 +74,7 @@ async def test_a_caller_who_leaves_frees_the_place_that_he_had(rigs: Rigs) -> No
     assert (await rig.ask("openai/ok", stream=True)).answer
 
 
-async def test_a_caller_who_leaves_before_the_answer_frees_his_place_too(rigs: Rigs) -> None:
+async def test_disconnect_before_the_answer_frees_the_providers_place(rigs: Rigs) -> None:
     rig = await rigs(real_time=True)
     call = asyncio.create_task(rig.ask("openai/hang"))
     await until(lambda: bool(rig.fakes["openai"].requests))
@@ -86,7 +86,7 @@ async def test_a_caller_who_leaves_before_the_answer_frees_his_place_too(rigs: R
     assert (await rig.ask("openai/ok")).answer
 
 
-async def test_an_answer_that_nobody_reads_is_ended_by_abandoning_it(rig: Rig) -> None:
+async def test_abandoning_an_unread_stream_ends_its_attempt(rig: Rig) -> None:
     result = await rig.ask("openai/ok", stream=True)
     assert result.answer
     assert result.answer.abandon

@@ -18,7 +18,7 @@ def first_attempt(rig: Rig) -> dict[str, Any]:
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("script", ["rst-before-headers", "close-before-headers", "hang"])
-async def test_a_request_that_got_no_answer_is_possibly_billed(rig: Rig, script: str, stream: bool) -> None:
+async def test_attempt_without_an_answer_is_possibly_billed(rig: Rig, script: str, stream: bool) -> None:
     await rig.ask(f"openai/{script}", models=["groq/ok"], stream=stream)
 
     told = first_attempt(rig)
@@ -28,7 +28,7 @@ async def test_a_request_that_got_no_answer_is_possibly_billed(rig: Rig, script:
 
 
 @pytest.mark.parametrize("script", ["500", "429", "400-context", "error-200", "error-first-event"])
-async def test_who_says_no_charges_nothing(rig: Rig, script: str) -> None:
+async def test_error_answer_is_charged_nothing(rig: Rig, script: str) -> None:
     await rig.ask(f"openai/{script}", stream=script == "error-first-event")
 
     told = first_attempt(rig)
@@ -36,14 +36,14 @@ async def test_who_says_no_charges_nothing(rig: Rig, script: str) -> None:
     assert told["gatewayz.usage.source"] == "none"
 
 
-async def test_who_was_never_reached_charges_nothing(rigs: Rigs) -> None:
+async def test_unreachable_provider_is_charged_nothing(rigs: Rigs) -> None:
     rig = await rigs(environment={"OPENAI_BASE_URL": "http://127.0.0.1:1/v1"})
     await rig.ask("openai/ok", models=["groq/ok"])
 
     assert "gatewayz.usage.possibly_billed" not in first_attempt(rig)
 
 
-async def test_a_call_that_is_cancelled_is_charged_for_its_question(rigs: Rigs) -> None:
+async def test_cancelled_call_is_charged_for_its_input(rigs: Rigs) -> None:
     rig = await rigs(real_time=True)
     call = asyncio.create_task(rig.ask("openai/hang"))
     await until(lambda: bool(rig.fakes["openai"].requests))
@@ -58,7 +58,7 @@ async def test_a_call_that_is_cancelled_is_charged_for_its_question(rigs: Rigs) 
     assert told["gen_ai.usage.output_tokens"] == 0
 
 
-async def test_an_answer_without_usage_is_charged_by_estimate(rig: Rig) -> None:
+async def test_answer_without_usage_is_charged_by_estimate(rig: Rig) -> None:
     await rig.ask("openai/no-usage", stream=True)
 
     told = first_attempt(rig)

@@ -32,7 +32,7 @@ each_wire = pytest.mark.parametrize("wire", list(CALLER_WIRES.values()), ids=lis
 
 @each_wire
 @pytest.mark.parametrize("stream", [False, True])
-async def test_a_call_on_any_wire_falls_over_and_is_answered_on_it(rig: Rig, wire: CallerWire, stream: bool) -> None:
+async def test_call_on_any_wire_falls_back_and_is_answered_on_it(rig: Rig, wire: CallerWire, stream: bool) -> None:
     result = await rig.ask(
         "nvidia/503", caller=wire, fields=BODIES[wire.name], models=["groq/ok-7-tokens"], stream=stream
     )
@@ -50,7 +50,7 @@ async def test_a_call_on_any_wire_falls_over_and_is_answered_on_it(rig: Rig, wir
 
 
 @each_wire
-async def test_a_stream_that_breaks_never_looks_finished_on_any_wire(rig: Rig, wire: CallerWire) -> None:
+async def test_broken_stream_never_looks_finished_on_any_wire(rig: Rig, wire: CallerWire) -> None:
     result = await rig.ask("nvidia/cut-after-3", caller=wire, fields=BODIES[wire.name], stream=True)
 
     assert b"word2" in result.body
@@ -61,7 +61,7 @@ async def test_a_stream_that_breaks_never_looks_finished_on_any_wire(rig: Rig, w
 
 
 @each_wire
-async def test_what_the_provider_says_of_a_bad_request_reaches_the_caller_in_his_words(
+async def test_provider_error_about_a_bad_request_is_forwarded_in_the_callers_format(
     rig: Rig, wire: CallerWire
 ) -> None:
     result = await rig.ask("nvidia/400-context", caller=wire, fields=BODIES[wire.name])
@@ -71,7 +71,7 @@ async def test_what_the_provider_says_of_a_bad_request_reaches_the_caller_in_his
     assert "maximum context length is 8 tokens" in told["error"]["message"]
 
 
-async def test_a_candidate_whose_wire_cannot_say_it_is_passed_over(rigs: Rigs) -> None:
+async def test_candidate_whose_wire_cannot_express_the_call_is_skipped(rigs: Rigs) -> None:
     rig = await rigs(environment={"ANTHROPIC_API_KEY": "sk-canary", "ANTHROPIC_BASE_URL": "http://127.0.0.1:9/v1"})
 
     result = await rig.ask("anthropic/claude-x", models=["groq/ok"], n=2)  # of which Anthropic gives one
@@ -82,7 +82,7 @@ async def test_a_candidate_whose_wire_cannot_say_it_is_passed_over(rigs: Rigs) -
     assert (refused.status, refused.param) == (400, "n")
 
 
-async def test_embeddings_of_a_provider_that_has_none_are_refused_by_its_name(rig: Rig) -> None:
+async def test_embeddings_of_a_provider_without_them_are_rejected_with_its_name(rig: Rig) -> None:
     refused = (await rig.ask("groq/any", caller=EmbeddingsCaller(), fields={"input": "Hello"})).refused
 
     assert refused.status == 400

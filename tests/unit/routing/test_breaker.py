@@ -16,7 +16,7 @@ def opened(at_s: float = 0.0) -> Breaker:
     return breaker
 
 
-def test_a_success_in_between_starts_the_count_again() -> None:
+def test_success_restarts_the_count_of_failures() -> None:
     breaker = Breaker(POLICY)
     for number in range(12):
         if number % 5 == 4:
@@ -32,14 +32,14 @@ def breaker_says(breaker: Breaker, number: int) -> bool:
     return breaker.failed(number * 2, 0)
 
 
-def test_half_of_twenty_within_a_minute_open_it() -> None:
+def test_half_of_twenty_attempts_failing_within_a_minute_opens_it() -> None:
     breaker = Breaker(POLICY)
     opened_at = [number for number in range(20) if number % 2 and breaker_says(breaker, number)]
     assert opened_at == [19]
     assert breaker.state(38) == "open"
 
 
-def test_failures_of_an_earlier_minute_are_forgotten() -> None:
+def test_failures_outside_the_window_do_not_count() -> None:
     breaker = Breaker(POLICY)
     for _ in range(9):
         breaker.succeeded(0, 0)
@@ -50,7 +50,7 @@ def test_failures_of_an_earlier_minute_are_forgotten() -> None:
     assert breaker.state(120) == "closed"
 
 
-def test_it_is_open_for_half_a_minute_and_then_lets_one_through() -> None:
+def test_open_breaker_lets_one_probe_through_after_half_a_minute() -> None:
     breaker = opened()
     assert not breaker.may_call(29.9)
     assert breaker.retry_after_s(10) == 20
@@ -60,7 +60,7 @@ def test_it_is_open_for_half_a_minute_and_then_lets_one_through() -> None:
     assert not breaker.may_call(30)
 
 
-def test_news_from_calls_that_were_under_way_keeps_it_open_but_does_not_double_the_time() -> None:
+def test_failure_of_an_earlier_attempt_prolongs_the_opening_without_doubling_it() -> None:
     breaker = opened(0)
     for _ in range(500):
         breaker.failed(20, 0)
@@ -69,7 +69,7 @@ def test_news_from_calls_that_were_under_way_keeps_it_open_but_does_not_double_t
     assert breaker.retry_after_s(21) == 30
 
 
-def test_a_late_failure_never_shortens_the_time() -> None:
+def test_late_failure_never_shortens_the_opening() -> None:
     breaker = opened(0)
     probe = breaker.enter(30)
     breaker.failed(30, probe)
@@ -78,7 +78,7 @@ def test_a_late_failure_never_shortens_the_time() -> None:
     assert breaker.retry_after_s(31) >= 59
 
 
-def test_a_stream_that_begins_closes_it_but_only_one_that_ends_well_makes_it_trust_again() -> None:
+def test_begun_stream_closes_it_but_only_a_success_resets_the_opening() -> None:
     breaker = opened(0)
     probe = breaker.enter(30)
     assert breaker.began(probe)
@@ -95,7 +95,7 @@ def test_a_stream_that_begins_closes_it_but_only_one_that_ends_well_makes_it_tru
     assert breaker.retry_after_s(102) == 30
 
 
-def test_a_probe_that_was_given_up_has_nothing_to_say_any_more() -> None:
+def test_replaced_probe_is_ignored() -> None:
     breaker = opened(0)
     old = breaker.enter(30)
     new = breaker.enter(30 + POLICY.probe_s)
@@ -108,7 +108,7 @@ def test_a_probe_that_was_given_up_has_nothing_to_say_any_more() -> None:
 @given(
     st.lists(st.tuples(st.floats(0, 90), st.sampled_from(["enter", "fail", "succeed", "leave", "begin"])), max_size=120)
 )
-def test_whatever_happens_it_is_never_stuck(steps: list[tuple[float, str]]) -> None:
+def test_breaker_is_never_stuck(steps: list[tuple[float, str]]) -> None:
     breaker, now_s, held = Breaker(POLICY), 0.0, 0
     for wait_s, what in steps:
         now_s += wait_s

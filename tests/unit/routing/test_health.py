@@ -5,14 +5,14 @@ import pytest
 from gatewayz.routing.health import WINDOW_S, Health
 
 
-def test_without_traffic_a_route_is_well() -> None:
+def test_route_without_traffic_is_healthy() -> None:
     health = Health()
     assert health.availability(0) == 1
     assert not health.failing(0)
     assert health.latency_s(0, stream=True) is None
 
 
-def test_availability_is_the_share_of_five_minutes() -> None:
+def test_availability_is_the_share_of_the_last_five_minutes() -> None:
     health = Health()
     for number in range(20):
         health.record(number * 10, failed=number % 4 == 0)
@@ -20,7 +20,7 @@ def test_availability_is_the_share_of_five_minutes() -> None:
     assert health.availability(200 + WINDOW_S + 60) == 1
 
 
-def test_few_attempts_prove_nothing() -> None:
+def test_few_attempts_do_not_make_a_route_failing() -> None:
     health = Health()
     for _ in range(4):
         health.record(0, failed=True)
@@ -29,7 +29,7 @@ def test_few_attempts_prove_nothing() -> None:
     assert health.failing(0)
 
 
-def test_a_failure_half_a_minute_ago_is_no_reason_any_more() -> None:
+def test_failure_half_a_minute_ago_does_not_count() -> None:
     health = Health()
     for _ in range(5):
         health.record(0, failed=True)
@@ -37,7 +37,7 @@ def test_a_failure_half_a_minute_ago_is_no_reason_any_more() -> None:
     assert not health.failing(30)
 
 
-def test_latency_follows_what_is_measured_and_is_forgotten_with_the_window() -> None:
+def test_latency_follows_measurements_and_expires_with_the_window() -> None:
     health = Health()
     health.measured(0, 1.0, stream=True)
     for _ in range(30):

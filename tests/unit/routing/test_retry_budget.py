@@ -42,26 +42,26 @@ async def spent(budget: RetryBudget, calls: int, *, success: bool) -> int:
     return taken
 
 
-async def test_failures_are_limited_to_a_fifth_and_three(budget: RetryBudget) -> None:
+async def test_failing_attempts_are_limited_to_a_fifth_and_three(budget: RetryBudget) -> None:
     assert await spent(budget, 100, success=False) == 23
 
 
-async def test_attempts_that_succeed_cost_nothing(budget: RetryBudget) -> None:
+async def test_successful_attempts_cost_nothing(budget: RetryBudget) -> None:
     assert await spent(budget, 100, success=True) == 100
 
 
-async def test_good_times_save_nothing_up(budget: RetryBudget) -> None:
+async def test_budget_does_not_grow_beyond_its_cap(budget: RetryBudget) -> None:
     await spent(budget, 1000, success=True)
     assert await spent(budget, 100, success=False) <= 23
 
 
-async def test_a_lone_callers_retries_come_back_with_a_minute_of_rest(budget: RetryBudget, clock: Clock) -> None:
+async def test_budget_is_full_again_after_a_minute_without_calls(budget: RetryBudget, clock: Clock) -> None:
     await spent(budget, 100, success=False)
     clock.now_s += 60
     assert await spent(budget, 1, success=False) == 1
 
 
-async def test_an_outage_that_lasts_earns_no_attempts(budget: RetryBudget, clock: Clock) -> None:
+async def test_long_outage_earns_no_further_attempts(budget: RetryBudget, clock: Clock) -> None:
     taken = 0
     for _ in range(100):
         taken += await spent(budget, 1, success=False)
@@ -69,7 +69,7 @@ async def test_an_outage_that_lasts_earns_no_attempts(budget: RetryBudget, clock
     assert taken == 23
 
 
-async def test_who_comes_too_late_waits_for_what_is_lent(budget: RetryBudget) -> None:
+async def test_late_call_waits_for_a_reserved_attempt(budget: RetryBudget) -> None:
     budget.call_began()
     for _ in range(3):
         assert await budget.take(never, 1) == "reserved"
@@ -82,7 +82,7 @@ async def test_who_comes_too_late_waits_for_what_is_lent(budget: RetryBudget) ->
     assert await waiting[1] == "denied"  # nobody is left who could give one back
 
 
-async def test_once_a_substitute_has_answered_nobody_needs_to_wait_for_it(budget: RetryBudget) -> None:
+async def test_attempts_at_a_candidate_that_answers_are_free(budget: RetryBudget) -> None:
     budget.call_began()
     answers = False
     for _ in range(3):
@@ -94,14 +94,14 @@ async def test_once_a_substitute_has_answered_nobody_needs_to_wait_for_it(budget
     assert await asyncio.gather(*waiting) == ["free"] * 50
 
 
-async def test_waiting_has_an_end(budget: RetryBudget) -> None:
+async def test_wait_for_the_budget_ends(budget: RetryBudget) -> None:
     budget.call_began()
     for _ in range(3):
         await budget.take(never, 1)
     assert await budget.take(never, 0.02) == "denied"
 
 
-async def test_who_leaves_while_waiting_takes_nothing_along(budget: RetryBudget) -> None:
+async def test_cancelled_wait_takes_nothing(budget: RetryBudget) -> None:
     budget.call_began()
     for _ in range(3):
         await budget.take(never, 1)
@@ -114,7 +114,7 @@ async def test_who_leaves_while_waiting_takes_nothing_along(budget: RetryBudget)
 
 
 @pytest.mark.parametrize("seed", range(20))
-async def test_under_total_failure_the_promise_holds_however_calls_overlap(
+async def test_budget_holds_under_total_failure_however_calls_overlap(
     budget: RetryBudget, clock: Clock, seed: int
 ) -> None:
     rng = random.Random(seed)  # noqa: S311 - a test's dice

@@ -66,11 +66,11 @@ def test_shares_are_those_of_the_weights(strategies: Strategies, providers: Prov
     assert served["together"] / 3000 == pytest.approx(0.6, abs=0.04)
 
 
-def test_who_has_no_weight_is_asked_last(strategies: Strategies, providers: Providers) -> None:
+def test_candidate_without_weight_comes_last(strategies: Strategies, providers: Providers) -> None:
     assert firsts(strategies, some(providers, 0, 1), 50, keys=False) == {"groq": 50}
 
 
-def test_when_one_leaves_only_its_own_callers_move(strategies: Strategies, providers: Providers) -> None:
+def test_removing_a_candidate_moves_only_its_own_keys(strategies: Strategies, providers: Providers) -> None:
     candidates = some(providers, 1, 1, 1, 1)
 
     def place(key: str, among: list[Candidate]) -> str:
@@ -83,7 +83,7 @@ def test_when_one_leaves_only_its_own_callers_move(strategies: Strategies, provi
     assert moved == {key for key in keys if before[key] == candidates[0].provider.name}
 
 
-def test_a_weighted_share_shrinks_with_availability(
+def test_weighted_share_shrinks_with_availability(
     strategies: Strategies, routes: RouteStates, providers: Providers
 ) -> None:
     candidates = some(providers, 1, 1)
@@ -95,16 +95,14 @@ def test_a_weighted_share_shrinks_with_availability(
     assert served["openai"] > served["groq"] > 500
 
 
-def test_alike_prices_are_a_matter_of_who_asks(strategies: Strategies, providers: Providers) -> None:
+def test_equal_prices_are_decided_by_the_key(strategies: Strategies, providers: Providers) -> None:
     candidates = some(providers, 1, 1, 1, 1)
     ordered = [strategies.ordered(candidates, "cost", key=f"key{number}", stream=False) for number in range(40)]
     assert {one[0].provider.name for one in ordered} == {"groq", "together"}
     assert {tuple(each.provider.name for each in one[2:]) for one in ordered} == {("openai", "mistral")}
 
 
-def test_the_fastest_is_first_and_failures_make_it_slow(
-    strategies: Strategies, routes: RouteStates, providers: Providers
-) -> None:
+def test_fastest_comes_first_unless_it_fails(strategies: Strategies, routes: RouteStates, providers: Providers) -> None:
     candidates = some(providers, 1, 1, 1)
     for one, latency_s in zip(candidates, (0.9, 0.5, 1.2), strict=True):
         routes.of(one).health.measured(0, latency_s, stream=True)
@@ -119,7 +117,7 @@ def test_the_fastest_is_first_and_failures_make_it_slow(
     assert routes.of(candidates[1]).health.availability(0) == pytest.approx(0.55)
 
 
-def test_who_was_not_measured_lately_is_tried(
+def test_unmeasured_candidate_comes_first(
     strategies: Strategies, routes: RouteStates, providers: Providers, clock: Clock
 ) -> None:
     candidates = some(providers, 1, 1)
@@ -129,7 +127,7 @@ def test_who_was_not_measured_lately_is_tried(
     assert strategies.ordered(candidates, "latency", key=None, stream=False)[0].provider.name == "openai"
 
 
-def test_a_route_that_waits_for_its_probe_keeps_its_place(
+def test_candidate_that_needs_a_probe_keeps_its_place(
     strategies: Strategies, routes: RouteStates, providers: Providers, clock: Clock
 ) -> None:
     candidates = some(providers, 1, 1)
@@ -142,7 +140,7 @@ def test_a_route_that_waits_for_its_probe_keeps_its_place(
     assert strategies.ordered(candidates, "priority", key=None, stream=False)[0].provider.name == "openai"
 
 
-def test_what_is_remembered_has_an_end(providers: Providers, clock: Clock) -> None:
+def test_number_of_remembered_routes_is_bounded(providers: Providers, clock: Clock) -> None:
     routes = RouteStates(RoutingPolicy(), clock)
     opened = Candidate(providers["openai"], providers.state("openai"), "broken")
     for _ in range(5):
