@@ -16,11 +16,11 @@ from gatewayz.attempts.attempt import Attempts
 from gatewayz.attempts.context import CallContext
 from gatewayz.attempts.disconnect import OrphanedCalls
 from gatewayz.attempts.outcome_sinks import OutcomeSinks
-from gatewayz.attempts.prepare import Speech, speech_for, speech_instead
+from gatewayz.attempts.prepare import PreparedRequest, prepare, prepare_on_first_wire
 from gatewayz.attempts.record import PriceOf
 from gatewayz.config import OrphanPolicy, RoutingPolicy, UpstreamSettings
 from gatewayz.errors import CallerCancelled, GatewayError, Overloaded
-from gatewayz.providers.base import Providers
+from gatewayz.providers.registry import Providers
 from gatewayz.records import Call
 from gatewayz.routing.affinity import ResponseAffinity
 from gatewayz.routing.candidates import Candidate, absent_from
@@ -56,7 +56,6 @@ class Gateway:
         self.policy = policy or RoutingPolicy()
         self._max_timeout_s = upstream.total_timeout_s
         self.route_states = RouteStates(self.policy, clock)
-        providers.when_gone = self.route_states.forget
         self._clock = clock
         self._choice = Choice(providers, self.policy, self.route_states, cost_of, clock=clock, random=chance)
         self._affinity = ResponseAffinity()
@@ -76,7 +75,8 @@ class Gateway:
         """
         call, context.options = parse_routing_options(context.headers, call)
         candidates = self._affinity.narrow(call, self._choice.candidates(call, context.options, context.key))
-        self._report_unavailable(call, context)
+        if context.options.models or call.model in self.providers.groups:
+            self._report_unavailable(call, context)
         self._admit(context)
         streaming = False
         try:
@@ -90,10 +90,11 @@ class Gateway:
     async def _first_answer(
         self, call: Call, caller_wire: CallerWire, context: CallContext, candidates: Sequence[Candidate]
     ) -> Answer:
-        def prepare(candidate: Candidate) -> Speech:
-            return speech_for(call, caller_wire, candidate.provider, candidate.model, context.headers)
+        def request_for(candidate: Candidate) -> PreparedRequest:
+            return prepare(call, caller_wire, candidate.state, candidate.model, context.headers)
 
-        with Turns(self._turn_rules, candidates, prepare, context.deadline_s, context.skipped) as turns:
+        turns = Turns(self._turn_rules, candidates, request_for, context.deadline_s, context.skipped)
+        try:
             while (turn := await turns.next()) is not None:
                 try:
                     return await self._attempts.make(call, caller_wire, context, turn, self._call_over)
@@ -101,14 +102,14 @@ class Gateway:
                     turns.failed(turn, error, _on_first_wire(call, caller_wire, turn, error))
                 if context.disconnect.gone:
                     raise CallerCancelled("The caller closed the connection.")
-        raise turns.final()
+            raise turns.final()
+        finally:
+            turns.close()
 
     def _report_unavailable(self, call: Call, context: CallContext) -> None:
         """Providers that are named for this call but cannot be called at all."""
-        others = context.options.models
-        if others or call.model in self.providers.groups:
-            for provider, reason in absent_from((call.model, *others), self.providers):
-                context.skipped(provider, reason)
+        for provider, reason in absent_from((call.model, *context.options.models), self.providers):
+            context.skipped(provider, reason)
 
     def _admit(self, context: CallContext) -> None:
         """Takes one of the worker's places and sets the call's deadline. Raises Overloaded when no place is free."""
@@ -126,7 +127,9 @@ class Gateway:
         self._budget.call_ended()
 
 
-def _on_first_wire(call: Call, caller_wire: CallerWire, turn: Turn[Speech], error: GatewayError) -> Speech | None:
+def _on_first_wire(
+    call: Call, caller_wire: CallerWire, turn: Turn[PreparedRequest], error: GatewayError
+) -> PreparedRequest | None:
     """The call on the provider's first wire, where the provider has just said that it lacks the endpoint of another."""
     provider, model = turn.candidate.provider, turn.candidate.model
-    return speech_instead(turn.request, error, call, caller_wire, provider, model)
+    return prepare_on_first_wire(turn.request, error, call, caller_wire, provider, model)

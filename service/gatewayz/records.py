@@ -86,6 +86,10 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     reference cycle, so the collector need not look at them."""
 
 
+class State(msgspec.Struct):
+    """What a request or an attempt under way consists of: made as fast as a record, but it changes."""
+
+
 class KeyIdentity(Record, frozen=True):
     """Who is calling: what may be shown of an API key."""
 

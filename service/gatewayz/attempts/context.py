@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
+from math import inf
+
+import msgspec
 
 from gatewayz.attempts.disconnect import Disconnect
 from gatewayz.errors import GatewayError
-from gatewayz.records import BreakerState, KeyIdentity, Outcome
+from gatewayz.records import BreakerState, KeyIdentity, Outcome, State
 from gatewayz.routing.candidates import Candidate
 from gatewayz.routing.options import DEFAULT, RoutingOptions
 from gatewayz.telemetry import names
@@ -18,19 +21,16 @@ logger = logging.getLogger(__name__)
 Headers = Collection[tuple[bytes, bytes]]
 
 
-class Totals:
+class Totals(State):
     """What all attempts of one request have come to so far."""
 
-    __slots__ = ("attempts", "cost_nano_usd", "input_tokens", "output_tokens", "unpriced")
-
-    def __init__(self) -> None:
-        self.attempts = 0
-        self.input_tokens = 0
-        self.output_tokens = 0
-        self.cost_nano_usd: int | None = None
-        """In billionths of a US dollar; None as long as no price was known."""
-        self.unpriced = 0
-        """Attempts that used tokens at an unknown price."""
+    attempts: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_nano_usd: int | None = None
+    """In billionths of a US dollar; None as long as no price was known."""
+    unpriced: int = 0
+    """Attempts that used tokens at an unknown price."""
 
     def add(self, outcome: Outcome) -> None:
         """An attempt has ended. (``attempts`` counts them when they begin.)"""
@@ -45,45 +45,32 @@ class Totals:
             self.unpriced += 1
 
 
-class CallContext:
+class CallContext(State):
     """One request of the data plane: made once by its endpoint and handed on as one thing.
 
     What the request's record needs is written here as soon as it is known, so that a failure keeps it.
     """
 
-    __slots__ = (
-        *("caller_deadline", "deadline_s", "disconnect", "error", "headers", "key", "model", "options", "provider"),
-        *("request_id", "stream", "telemetry", "totals", "traceresponse"),
-    )
-
-    def __init__(
-        self,
-        request_id: str,
-        key: KeyIdentity | None,
-        headers: Headers,
-        telemetry: RequestTelemetry,
-    ) -> None:
-        self.request_id = request_id
-        self.key = key
-        self.headers = headers
-        """The caller's, as they arrived: lower-case names."""
-        self.telemetry = telemetry
-        self.traceresponse = telemetry.traceresponse
-        self.disconnect = Disconnect()
-        self.totals = Totals()
-        self.options: RoutingOptions = DEFAULT
-        """What the caller asks of routing; set by the gateway, like the deadline."""
-        self.deadline_s = float("inf")
-        """When the call must be over, by the gateway's monotonic clock."""
-        self.caller_deadline = False
-        """The caller allows less time than the operator does."""
-        self.model: str | None = None
-        """The model as the caller named it."""
-        self.stream = False
-        self.provider: str | None = None
-        """The provider that answered."""
-        self.error: GatewayError | None = None
-        """A failure after the answer had begun: the caller got status 200, the record must not say so."""
+    request_id: str
+    key: KeyIdentity | None
+    headers: Headers
+    """The caller's, as they arrived: lower-case names."""
+    telemetry: RequestTelemetry
+    disconnect: Disconnect = msgspec.field(default_factory=Disconnect)
+    totals: Totals = msgspec.field(default_factory=Totals)
+    options: RoutingOptions = DEFAULT
+    """What the caller asks of routing; set by the gateway, like the deadline."""
+    deadline_s: float = inf
+    """When the call must be over, by the gateway's monotonic clock."""
+    caller_deadline: bool = False
+    """The caller allows less time than the operator does."""
+    model: str | None = None
+    """The model as the caller named it."""
+    stream: bool = False
+    provider: str | None = None
+    """The provider that answered."""
+    error: GatewayError | None = None
+    """A failure after the answer had begun: the caller got status 200, the record must not say so."""
 
     def skipped(self, provider: str, reason: str) -> None:
         """A candidate was passed over; ``reason`` is a SkipReason."""

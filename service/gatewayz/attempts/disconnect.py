@@ -8,6 +8,7 @@ stream is closed at once instead: most providers stop there, and what has arrive
 from __future__ import annotations
 
 from gatewayz.config import OrphanPolicy
+from gatewayz.records import State
 
 
 class OrphanedCalls:
@@ -30,15 +31,12 @@ class OrphanedCalls:
         self._count -= 1
 
 
-class Disconnect:
+class Disconnect(State):
     """Whether one caller has disconnected. The gateway says when a provider works for it, the endpoint says when it is gone."""
 
-    __slots__ = ("_counted", "_orphaned", "gone")
-
-    def __init__(self) -> None:
-        self.gone = False
-        self._orphaned: OrphanedCalls | None = None
-        self._counted = False
+    gone: bool = False
+    _orphaned: OrphanedCalls | None = None
+    _counted: bool = False
 
     def whole_answer_began(self, orphaned: OrphanedCalls) -> None:
         """From now on a provider works on a whole answer, which it will charge for."""

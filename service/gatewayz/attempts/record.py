@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import perf_counter
 
+import msgspec
+
 from gatewayz.attempts.context import CallContext
 from gatewayz.attempts.outcome_sinks import OutcomeSinks
-from gatewayz.providers.base import Provider
-from gatewayz.records import Attempt, Cost, ErrorType, Outcome, Usage
+from gatewayz.providers.state import OTHER, ProviderState
+from gatewayz.records import Attempt, Cost, ErrorType, Outcome, State, Usage
 from gatewayz.routing.route_states import Visit
 from gatewayz.telemetry.request import AttemptTelemetry
 from gatewayz.wires.fold import Fold
@@ -29,57 +31,28 @@ _UNANSWERED: frozenset[ErrorType] = frozenset(
 """Failures after which a provider may have done its work all the same. One that answers with an error has not."""
 
 
-class AttemptRecord:
+class AttemptRecord(State):
     """One attempt, which ends once, whatever happens: ``settle`` makes its Outcome and hands it to the sinks."""
 
-    __slots__ = (
-        *(
-            "_body",
-            "_context",
-            "_ended",
-            "_price_of",
-            "_provider",
-            "_sent",
-            "_sinks",
-            "_started_s",
-            "attempt",
-            "first_s",
-        ),
-        *("fold", "last_s", "on_end", "status", "telemetry", "visit"),
-    )
-
-    def __init__(
-        self,
-        context: CallContext,
-        attempt: Attempt,
-        provider: Provider,
-        visit: Visit,
-        fold: Fold,
-        sinks: OutcomeSinks,
-        *,
-        body: bytes | None = None,
-        price_of: PriceOf | None = None,
-    ) -> None:
-        """``body``: the request, for an estimate where the provider does not count; None where nothing is charged."""
-        context.totals.attempts += 1
-        self._context = context
-        self._provider = provider
-        self._sinks = sinks
-        self._body = body
-        self._price_of = price_of
-        self._sent = False
-        self._ended = False
-        self.attempt = attempt
-        self.telemetry: AttemptTelemetry = context.telemetry.start_attempt(attempt)
-        self.visit = visit
-        self.fold = fold
-        self.status: int | None = None
-        """HTTP status of the provider's answer."""
-        self.first_s: float | None = None
-        self.last_s: float | None = None
-        self.on_end: Callable[[], None] | None = None
-        """Called at the end of an attempt that outlives the call to the gateway: a stream's."""
-        self._started_s = perf_counter()
+    context: CallContext
+    attempt: Attempt
+    provider_state: ProviderState
+    visit: Visit
+    telemetry: AttemptTelemetry
+    fold: Fold
+    sinks: OutcomeSinks
+    body: bytes | None = None
+    """The request, for an estimate where the provider does not count; None where nothing is charged."""
+    price_of: PriceOf | None = None
+    status: int | None = None
+    """HTTP status of the provider's answer."""
+    first_s: float | None = None
+    last_s: float | None = None
+    on_end: Callable[[], None] | None = None
+    """Called at the end of an attempt that outlives the call to the gateway: a stream's."""
+    _started_s: float = msgspec.field(default_factory=perf_counter)
+    _sent: bool = False
+    _ended: bool = False
 
     def age_s(self) -> float:
         return perf_counter() - self._started_s
@@ -102,24 +75,22 @@ class AttemptRecord:
         try:
             outcome = self._outcome(error_type, whole, caller_deadline)
         except Exception:  # noqa: BLE001 - a defect in the counting costs the figures, not the record of the attempt
-            self._sinks.failed("outcome")
-            outcome = Outcome(
-                self.status, self._known_model(), error_type=error_type, whole=whole, caller_deadline=caller_deadline
-            )
-        self._context.totals.add(outcome)
-        self._sinks.attempt_ended(self._context, self, outcome)
+            self.sinks.failed("outcome")
+            outcome = Outcome(self.status, OTHER, error_type=error_type, whole=whole, caller_deadline=caller_deadline)
+        self.context.totals.add(outcome)
+        self.sinks.attempt_ended(self.context, self, outcome)
         if self.on_end is not None:
             self.on_end()
 
     def _outcome(self, error_type: ErrorType | None, whole: bool, caller_deadline: bool) -> Outcome:
         fold, first_s, last_s = self.fold, self.first_s, self.last_s
         if error_type is None:
-            self._provider.learn(self.attempt.model)
+            self.provider_state.learn_model(self.attempt.model)
         usage = self._usage(error_type)
-        unread = whole and self._context.disconnect.gone
+        unread = whole and self.context.disconnect.gone
         return Outcome(
             status=self.status,
-            known_model=self._known_model(),
+            known_model=self.provider_state.known_model(self.attempt.model),
             usage=usage,
             cost=self._cost(usage),
             error_type="caller_cancelled" if unread else error_type,
@@ -134,16 +105,13 @@ class AttemptRecord:
             caller_deadline=caller_deadline,
         )
 
-    def _known_model(self) -> str:
-        return self._provider.known_model(self.attempt.model)
-
     def _usage(self, error_type: ErrorType | None) -> Usage:
         """The provider's count; where it has none, or not of everything, with an estimate in its place.
 
         A provider that fails before it has answered anything counts as unused. A caller that disconnects before that has not
         stopped the provider: it has the request, and most go on.
         """
-        fold, body = self.fold, self._body
+        fold, body = self.fold, self.body
         usage = fold.usage
         if body is None:
             return usage
@@ -168,9 +136,9 @@ class AttemptRecord:
 
     def _may_be_billed(self, error_type: ErrorType | None) -> bool:
         answered_well = self.status is None or 200 <= self.status < 300
-        return self._sent and self._body is not None and answered_well and error_type in _UNANSWERED
+        return self._sent and self.body is not None and answered_well and error_type in _UNANSWERED
 
     def _cost(self, usage: Usage) -> Cost | None:
-        if self._price_of is None or usage.source == "none":
+        if self.price_of is None or usage.source == "none":
             return None
-        return self._price_of(self.attempt.provider, self.attempt.model, usage, self.fold.response_model)
+        return self.price_of(self.attempt.provider, self.attempt.model, usage, self.fold.response_model)

@@ -94,11 +94,12 @@ class Endpoint:
     ) -> CallContext:
         """Starts the request's telemetry, and gives every answer its headers."""
         http = _http_request(exchange, route, key, received_at_ns)
-        context = CallContext(http.request_id, key, http.headers, self._telemetry.start_request(http))
+        telemetry = self._telemetry.start_request(http)
+        context = CallContext(http.request_id, key, http.headers, telemetry)
         request_id = context.request_id.encode()
         exchange.common_headers = [
             (b"x-request-id", request_id),
-            (b"traceresponse", context.traceresponse),
+            (b"traceresponse", telemetry.traceresponse),
             *self._browsers.headers(exchange),
         ]
         if route is not None and route.error_format.request_id_header is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from gatewayz.config import RoutingPolicy
-from gatewayz.records import BreakerState, Outcome
+from gatewayz.records import BreakerState, Outcome, State
 from gatewayz.routing.breaker import Breaker
 from gatewayz.routing.candidates import Candidate
 from gatewayz.routing.health import Health
@@ -76,7 +76,7 @@ class RouteStates:
         if not route.breaker.may_call(now_s):
             return Skip("breaker_open", route.breaker.retry_after_s(now_s))
         provider = candidate.provider
-        cooldown_s = max(route.cooldown_until_s - now_s, provider.wait_s(candidate.model, now_s))
+        cooldown_s = max(route.cooldown_until_s - now_s, candidate.state.keys.wait_s(candidate.model, now_s))
         if cooldown_s > 0:
             return Skip("rate_limited", cooldown_s)
         if self._in_flight[provider.name] >= (provider.max_concurrency or self._policy.provider_in_flight):
@@ -94,10 +94,10 @@ class RouteStates:
     def enter(self, candidate: Candidate, on_change: OnChange) -> Visit:
         """An attempt begins, right after ``skip`` returned None. ``on_change`` is called when it opens or closes the breaker."""
         route = self.of(candidate)
-        probe = route.breaker.enter(self._clock())
-        name = candidate.provider.name
-        self._in_flight[name] += 1
-        return Visit(candidate, route, probe, self._clock, self._in_flight, on_change)
+        now_s = self._clock()
+        probe = route.breaker.enter(now_s)
+        self._in_flight[candidate.provider.name] += 1
+        return Visit(candidate, route, probe, self._clock, self._in_flight, on_change, now_s)
 
     def breaker_states(self) -> Iterator[tuple[float, Mapping[str, str]]]:
         """Observations of ``gatewayz.circuit_breaker.state``: per provider the most severe state among its models."""
@@ -130,28 +130,17 @@ class RouteStates:
         del self._states[oldest]
 
 
-class Visit:
+class Visit(State):
     """One attempt's time on its route. Ends once."""
 
-    __slots__ = ("_candidate", "_clock", "_ended", "_in_flight", "_on_change", "_probe", "_route", "_started_s")
-
-    def __init__(
-        self,
-        candidate: Candidate,
-        route: RouteState,
-        probe: int,
-        clock: Callable[[], float],
-        in_flight: Counter[str],
-        on_change: OnChange,
-    ) -> None:
-        self._candidate = candidate
-        self._route = route
-        self._probe = probe
-        self._clock = clock
-        self._in_flight = in_flight
-        self._on_change = on_change
-        self._started_s = clock()
-        self._ended = False
+    _candidate: Candidate
+    _route: RouteState
+    _probe: int
+    _clock: Callable[[], float]
+    _in_flight: Counter[str]
+    _on_change: OnChange
+    _started_s: float
+    _ended: bool = False
 
     def began(self) -> None:
         """A stream has brought its first chunk: that is enough for a probe."""

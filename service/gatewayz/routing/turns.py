@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from gatewayz.config import RetryPolicy
 from gatewayz.errors import GatewayError, InvalidRequest, ProviderBadRequest
-from gatewayz.records import AttemptReason, Record, SkipReason
+from gatewayz.records import AttemptReason, Record, SkipReason, State
 from gatewayz.routing.candidates import Candidate
 from gatewayz.routing.failures import Failures
 from gatewayz.routing.retry import pause_s, verdict
@@ -44,75 +44,66 @@ class TurnRules(Record, frozen=True):
     random: Callable[[], float]
 
 
-class Turns(Generic[Request]):
-    """The turns of one call, in a ``with`` block: what the last turn took from the retry budget is given back at its end."""
+class Turns(State, Generic[Request]):
+    """The turns of one call. ``close`` it in the end.
 
-    __slots__ = (
-        *("_candidates", "_deadline_s", "_failures", "_number", "_on_skip", "_others", "_over", "_pause_s", "_place"),
-        *("_prepare", "_request", "_reserved", "_rules", "_tries", "_waited"),
-    )
+    ``prepare`` makes what a candidate gets, once per candidate; it raises InvalidRequest where there is no such form.
+    ``deadline_s`` is a time of the rules' clock. ``on_skip`` is told each provider that is passed over, and why.
+    """
 
-    def __init__(
-        self,
-        rules: TurnRules,
-        candidates: Sequence[Candidate],
-        prepare: Callable[[Candidate], Request],
-        deadline_s: float,
-        on_skip: Callable[[str, SkipReason], None],
-    ) -> None:
-        """``prepare`` makes what a candidate gets, once per candidate; it raises InvalidRequest where there is no such form.
-        ``on_skip`` is told each provider that is passed over, and why. ``deadline_s`` is a time of the rules' clock."""
-        self._rules = rules
-        self._candidates = candidates
-        self._prepare = prepare
-        self._deadline_s = deadline_s
-        self._on_skip = on_skip
-        self._failures = Failures()
-        self._number = 0
-        self._over = False
-        self._reserved = False
-        self._place = 0
-        self._request: Request | None = None
-        self._tries = 0
-        self._waited = False
-        self._others = False
-        self._pause_s = 0.0
+    rules: TurnRules
+    candidates: Sequence[Candidate]
+    prepare: Callable[[Candidate], Request]
+    deadline_s: float
+    on_skip: Callable[[str, SkipReason], None]
+    _failures: Failures | None = None
+    _number: int = 0
+    _over: bool = False
+    _reserved: bool = False
+    _pause_s: float = 0.0
+    # Of the candidate whose turn it is:
+    _place: int = 0
+    _request: Request | None = None
+    _tries: int = 0
+    _waited: bool = False
+    _others: bool = False
 
-    def __enter__(self) -> Turns[Request]:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._release(success=True)  # it has answered, or its caller has gone
+    def close(self) -> None:
+        """Gives back what the last turn took from the retry budget: it has answered, or its caller has gone."""
+        if self._reserved:
+            self._release(success=True)
 
     async def next(self) -> Turn[Request] | None:
         """The next turn, after the pause that it needs; None when there is none left, and ``final`` tells why."""
         if self._pause_s:
-            await self._rules.sleep(self._pause_s)
+            await self.rules.sleep(self._pause_s)
             self._pause_s = 0.0
-        while not self._over and self._place < len(self._candidates):
-            candidate = self._candidates[self._place]
+        while not self._over and self._place < len(self.candidates):
+            candidate = self.candidates[self._place]
             if self._request is None and not self._prepared(candidate):
                 continue
-            left_s = self._deadline_s - self._rules.clock()
+            left_s = self.deadline_s - self.rules.clock()
             if self._number and left_s <= 0:
                 return None
-            self._others = self._may_call_others()
-            if (skip := self._rules.routes.skip(candidate)) is not None:
-                if not await self._cooled_down(skip, left_s):
-                    self._on_skip(candidate.provider.name, skip.reason)
-                    self._failures.skip(candidate, skip)
-                    self._go_on()
-            elif not self._number or await self._granted(candidate, left_s):
-                return self._turn(candidate)
+            self._others = self._place + 1 < len(self.candidates) and self._may_call_others()
+            skip = self.rules.routes.skip(candidate)
+            if skip is None:
+                if not self._number or await self._granted(candidate, left_s):
+                    return self._turn(candidate)
+            elif not await self._cooled_down(skip, left_s):
+                self.on_skip(candidate.provider.name, skip.reason)
+                self._failed_so_far().skip(candidate, skip)
+                self._go_on()
         return None
 
     def failed(self, turn: Turn[Request], error: GatewayError, instead: Request | None = None) -> None:
         """The turn's attempt has failed. ``instead``: another form of the call, in which the same candidate should get it now."""
-        candidate, policy = turn.candidate, self._rules.policy
-        self._release(success=False)
+        candidate, policy, failures = turn.candidate, self.rules.policy, self._failed_so_far()
+        if self._reserved:
+            self._release(success=False)
         # A substitute that rejects the request does not end the call: the next one may be nearer to the caller's first choice.
-        substitute = isinstance(error, ProviderBadRequest) and self._failures.include_others(candidate)
-        self._failures.add(candidate, error, called=True)
+        substitute = isinstance(error, ProviderBadRequest) and failures.include_others(candidate)
+        failures.add(candidate, error, called=True)
         if self._number >= policy.max_attempts:
             self._over = True
         elif instead is not None:
@@ -124,14 +115,14 @@ class Turns(Generic[Request]):
 
     def final(self) -> GatewayError:
         """The error in which the call ends when no turn is left."""
-        return self._failures.final()
+        return self._failed_so_far().final()
 
     def _prepared(self, candidate: Candidate) -> bool:
         try:
-            self._request = self._prepare(candidate)
+            self._request = self.prepare(candidate)
         except InvalidRequest as error:
-            self._failures.add(candidate, error, called=False)
-            self._on_skip(candidate.provider.name, "untranslatable")
+            self._failed_so_far().add(candidate, error, called=False)
+            self.on_skip(candidate.provider.name, "untranslatable")
             self._go_on()
             return False
         return True
@@ -144,12 +135,17 @@ class Turns(Generic[Request]):
         return Turn(candidate, self._request, self._number, reason)
 
     def _may_call_others(self) -> bool:
-        rest = range(self._place + 1, len(self._candidates))
-        return bool(rest) and any(self._rules.routes.skip(self._candidates[place]) is None for place in rest)
+        routes = self.rules.routes
+        return any(routes.skip(one) is None for one in self.candidates[self._place + 1 :])
+
+    def _failed_so_far(self) -> Failures:
+        if self._failures is None:
+            self._failures = Failures()
+        return self._failures
 
     async def _cooled_down(self, skip: Skip, left_s: float) -> bool:
         """Waits, once, for a candidate that no other one can stand in for, if its cooldown is short."""
-        rules = self._rules
+        rules = self.rules
         if self._waited or self._others or skip.reason != "rate_limited":
             return False
         if skip.retry_after_s > min(rules.policy.max_wait_s, left_s):
@@ -160,25 +156,25 @@ class Turns(Generic[Request]):
 
     async def _granted(self, candidate: Candidate, left_s: float) -> bool:
         """Whether the retry budget allows another attempt there, and nothing has happened to the candidate meanwhile."""
-        rules = self._rules
+        rules = self.rules
         wait_s = min(left_s, rules.policy.budget_wait_s)
         grant = await rules.budget.take(partial(rules.routes.recently_ok, candidate), wait_s)
         self._reserved = grant == "reserved"
         if grant == "denied":
             self._over = True
             return False
-        if rules.routes.skip(candidate) is not None:
+        if rules.routes.skip(candidate) is None:
+            return True
+        if self._reserved:
             self._release(success=True)
-            return False
-        return True
+        return False
 
     def _release(self, *, success: bool) -> None:
-        if self._reserved:
-            self._reserved = False
-            self._rules.budget.release(success=success)
+        self._reserved = False
+        self.rules.budget.release(success=success)
 
     def _pause_or_go_on(self, candidate: Candidate, error: GatewayError) -> None:
-        rules = self._rules
+        rules = self.rules
         now_s = rules.clock()
         pause = pause_s(
             error,
@@ -186,7 +182,7 @@ class Turns(Generic[Request]):
             tries=self._tries,
             others=self._others,
             another_key=self._has_another_key(candidate, now_s),
-            left_s=self._deadline_s - now_s,
+            left_s=self.deadline_s - now_s,
             random=rules.random,
         )
         if pause is None:
@@ -195,8 +191,8 @@ class Turns(Generic[Request]):
             self._pause_s = pause
 
     def _has_another_key(self, candidate: Candidate, now_s: float) -> bool:
-        provider = candidate.provider
-        return self._tries < len(provider.keys) and provider.wait_s(candidate.model, now_s) <= 0
+        keys = candidate.state.keys
+        return self._tries < len(keys) and keys.wait_s(candidate.model, now_s) <= 0
 
     def _go_on(self) -> None:
         """To the next candidate."""

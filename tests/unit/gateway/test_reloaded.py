@@ -5,14 +5,19 @@ from __future__ import annotations
 import pytest
 
 from gatewayz.config import load_settings
-from gatewayz.providers.base import Providers
 from gatewayz.providers.catalog import load_providers
+from gatewayz.providers.registry import Providers
 from tests.unit.gateway.conftest import Rig
 
 MORE_THAN_OPEN_IT = 7
 
 
-def reloaded(rig: Rig, **changed: str) -> Providers:
+def reload(rig: Rig, **changed: str) -> None:
+    """Replaces the providers and tells the route states which have changed, as app.py does."""
+    rig.gateway.route_states.forget(rig.providers.replace(configured(rig, **changed)))
+
+
+def configured(rig: Rig, **changed: str) -> Providers:
     known = {f"{name.upper()}_BASE_URL": fake.base_url for name, fake in rig.fakes.items()}
     known |= {f"{name.upper()}_API_KEY": f"sk-{name}-canary" for name in rig.fakes}
     return load_providers(load_settings(), known | changed)
@@ -29,19 +34,19 @@ async def test_another_address_or_another_key_gets_a_chance_at_once(rig: Rig, wh
     await fail(rig)
     value = "sk-another" if what == "OPENAI_API_KEY" else rig.fakes["groq"].base_url
     rig.fakes["groq"].behave = rig.fakes["openai"].behave = lambda received: "ok"
-    rig.providers.replace(reloaded(rig, **{what: value}))
+    reload(rig, **{what: value})
     assert (await rig.ask("openai/500")).provider == "openai"
 
 
 async def test_an_open_breaker_of_the_same_provider_stays_open(rig: Rig) -> None:
     await fail(rig)
-    rig.providers.replace(reloaded(rig))
+    reload(rig)
     assert (await rig.ask("openai/500")).refused.error_type == "gateway_no_candidate"
 
 
 async def test_of_a_provider_that_is_gone_nothing_is_told(rig: Rig) -> None:
     await fail(rig)
-    rig.providers.replace(reloaded(rig, OPENAI_API_KEY=""))
+    reload(rig, OPENAI_API_KEY="")
     assert not [
         one for one in rig.gateway.route_states.breaker_states() if one[1]["gatewayz.provider.name"] == "openai"
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 
@@ -18,8 +19,8 @@ from gatewayz.errors import (
     ProviderRateLimited,
     ProviderServerError,
 )
-from gatewayz.providers.base import Providers
 from gatewayz.providers.catalog import load_providers
+from gatewayz.providers.registry import Providers
 from gatewayz.records import Outcome
 from gatewayz.routing.candidates import Candidate
 from gatewayz.routing.retry_budget import RetryBudget
@@ -63,7 +64,7 @@ class Worker:
         self._rules = TurnRules(self.routes, self.budget, policy.retry, self.clock, self.clock.sleep, lambda: 0.5)
 
     def candidate(self, name: str) -> Candidate:
-        return Candidate(self.providers[name], "m")
+        return Candidate(self.providers[name], self.providers.state(name), "m")
 
     def turns(
         self,
@@ -104,7 +105,7 @@ def worker(providers: Providers) -> Worker:
 async def all_turns(turns: Turns[str], error: Callable[[], GatewayError]) -> list[tuple[str, str]]:
     """Provider and reason of every turn, when each attempt fails with such an error."""
     taken: list[tuple[str, str]] = []
-    with turns:
+    with closing(turns):
         while (turn := await turns.next()) is not None:
             taken.append((turn.candidate.provider.name, turn.reason))
             turns.failed(turn, error())
@@ -122,7 +123,7 @@ def server_error() -> GatewayError:
 
 
 async def test_first_turn_is_the_first_candidates_and_needs_no_pause(worker: Worker) -> None:
-    with worker.turns("openai", "groq") as turns:
+    with closing(worker.turns("openai", "groq")) as turns:
         turn = await next_turn(turns)
     assert (turn.candidate.provider.name, turn.request, turn.number, turn.reason) == ("openai", "openai", 1, "first")
     assert worker.clock.slept == []
@@ -165,7 +166,7 @@ async def test_request_that_a_substitute_rejects_goes_to_the_next(worker: Worker
 
 
 async def test_other_form_of_the_call_goes_to_the_same_candidate_without_a_pause(worker: Worker) -> None:
-    with worker.turns("openai", "groq") as turns:
+    with closing(worker.turns("openai", "groq")) as turns:
         first = await next_turn(turns)
         turns.failed(first, ProviderBadRequest("No such endpoint.", upstream_status=404), "on its first wire")
         second = await next_turn(turns)
@@ -179,7 +180,7 @@ async def test_candidate_that_cannot_be_prepared_is_skipped(worker: Worker) -> N
             raise InvalidRequest("No equal.", param="logit_bias")
         return "prepared"
 
-    with worker.turns("openai", "groq", prepare=prepare) as turns:
+    with closing(worker.turns("openai", "groq", prepare=prepare)) as turns:
         turn = await next_turn(turns)
     assert (turn.candidate.provider.name, turn.number, turn.reason) == ("groq", 1, "first")
     assert worker.skips == [("openai", "untranslatable")]
@@ -208,7 +209,7 @@ async def test_open_breaker_is_skipped_and_counts_as_the_failure_that_it_avoids(
 
 async def test_short_cooldown_is_waited_for_where_no_other_candidate_is_free(worker: Worker) -> None:
     worker.cool_down("openai", 2)
-    with worker.turns("openai") as turns:
+    with closing(worker.turns("openai")) as turns:
         turn = await next_turn(turns)
     assert (turn.number, worker.clock.slept, worker.skips) == (1, [2.1], [])
 
@@ -219,7 +220,7 @@ async def test_cooldown_is_not_waited_for_where_another_is_free_or_the_wait_is_t
 ) -> None:
     worker.cool_down("openai", seconds)
     turns = worker.turns(*names, time_s=600 if seconds != 3 else 2)  # three seconds are more than such a call has
-    with turns:
+    with closing(turns):
         turn = await turns.next()
     assert worker.clock.slept == []
     assert worker.skips == [("openai", "rate_limited")]
@@ -230,7 +231,7 @@ async def test_cooldown_is_not_waited_for_where_another_is_free_or_the_wait_is_t
 
 async def test_no_turn_is_left_when_the_calls_time_is_over(worker: Worker) -> None:
     turns = worker.turns("openai", "groq", time_s=1)
-    with turns:
+    with closing(turns):
         turn = await next_turn(turns)
         worker.clock.now_s += 1
         turns.failed(turn, ProviderConnectTimeout("Silence."))
@@ -260,7 +261,7 @@ async def test_attempt_that_answers_or_is_cancelled_gives_back_what_it_took(work
     for _ in range(50):  # far more than the budget holds
 
         async def call() -> None:
-            with worker.turns("openai", "groq") as turns:
+            with closing(worker.turns("openai", "groq")) as turns:
                 turns.failed(await next_turn(turns), ProviderConnectTimeout("Silence."))
                 assert (await next_turn(turns)).candidate.provider.name == "groq"
                 if cancelled:

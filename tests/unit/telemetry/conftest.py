@@ -29,8 +29,7 @@ def with_totals(end: RequestEnd, *outcomes: Outcome) -> RequestEnd:
     for outcome in outcomes:
         totals.attempts += 1
         totals.add(outcome)
-    sums = {name: getattr(totals, name) for name in Totals.__slots__}
-    return msgspec.structs.replace(end, **sums)
+    return msgspec.structs.replace(end, **msgspec.structs.asdict(totals))
 
 
 @pytest.fixture(autouse=True)
