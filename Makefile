@@ -25,8 +25,8 @@ check: $(VENV)/.dev ## lint, types, import contract, generated files
 	@PYTHONPATH=service $(BIN)/lint-imports
 	@$(BIN)/python -m tools.docs --check
 
-test: $(VENV)/.dev ## everything that CI runs: unit, contract and stack tests
-	@$(BIN)/pytest
+test: $(VENV)/.dev ## everything that CI runs: unit, contract and stack tests, half of them beside the others
+	@$(BIN)/python -m tests
 
 # MINUTES: of the soak. FUZZ_BODIES, FUZZ_ANSWERS: more of them. GATEWAYZ_TEST_SEED: the seed of an earlier run, which shows it.
 prove: $(VENV)/.dev ## the long campaigns that `make test` takes a tenth of: fuzzing, outages, then a soak

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from benchmarks.dialogue import Wire, events, reply, request_body
 from benchmarks.records import TranslationCost
-from gatewayz.wires.base import Shape
+from gatewayz.wires.base import AnswerInfo
 from gatewayz.wires.base import Wire as WireName
 from gatewayz.wires.translate import CALLER_WIRES, PROVIDER_WIRES, translation
 from gatewayz.wires.translate import request_body as provider_body
@@ -27,8 +27,8 @@ def translation_cost(caller: Wire, provider: Wire, times: int = 100) -> Translat
     spoken, heard = CALLER_WIRES[NAMES[caller]], PROVIDER_WIRES[NAMES[provider]]
     call = spoken.parse(request_body(caller, MODEL, stream=False))
     streamed = spoken.parse(request_body(caller, MODEL, stream=True))
-    shape = Shape("req_0123456789ab", MODEL, 1_790_000_000, stream=False)
-    stream_shape = Shape("req_0123456789ab", MODEL, 1_790_000_000, stream=True, include_usage=True)
+    shape = AnswerInfo("req_0123456789ab", MODEL, 1_790_000_000, stream=False)
+    stream_shape = AnswerInfo("req_0123456789ab", MODEL, 1_790_000_000, stream=True, include_usage=True)
     whole, told = reply(provider), events(provider)
 
     def ask() -> None:

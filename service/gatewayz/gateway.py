@@ -16,10 +16,10 @@ from gatewayz.attempts.attempt import Attempts
 from gatewayz.attempts.context import CallContext
 from gatewayz.attempts.disconnect import OrphanedCalls, OrphanPolicy
 from gatewayz.attempts.outcome_sinks import OutcomeSinks
-from gatewayz.attempts.prepare import Speech, speech_for, speech_instead
+from gatewayz.attempts.prepare import PreparedRequest, prepare, prepare_on_first_wire
 from gatewayz.attempts.record import PriceOf
 from gatewayz.errors import CallerCancelled, GatewayError, Overloaded
-from gatewayz.providers.base import Providers
+from gatewayz.providers.registry import Providers
 from gatewayz.records import Call
 from gatewayz.routing.affinity import ResponseAffinity
 from gatewayz.routing.candidates import Candidate, absent_from
@@ -55,7 +55,6 @@ class Gateway:
         self.providers = providers
         self.policy = policy or RoutingPolicy()
         self.route_states = RouteStates(self.policy, clock)
-        providers.when_gone = self.route_states.forget
         self._clock = clock
         self._choice = Choice(providers, self.policy, self.route_states, cost_of, clock=clock, random=chance)
         self._affinity = ResponseAffinity()
@@ -90,10 +89,10 @@ class Gateway:
     async def _first_answer(
         self, call: Call, caller_wire: CallerWire, context: CallContext, candidates: Sequence[Candidate]
     ) -> Answer:
-        def prepare(candidate: Candidate) -> Speech:
-            return speech_for(call, caller_wire, candidate.provider, candidate.model, context.headers)
+        def request_for(candidate: Candidate) -> PreparedRequest:
+            return prepare(call, caller_wire, candidate.state, candidate.model, context.headers)
 
-        turns = Turns(self._turn_rules, candidates, prepare, context.deadline_s, context.skipped)
+        turns = Turns(self._turn_rules, candidates, request_for, context.deadline_s, context.skipped)
         try:
             while (turn := await turns.next()) is not None:
                 try:
@@ -127,7 +126,9 @@ class Gateway:
         self._budget.call_ended()
 
 
-def _on_first_wire(call: Call, caller_wire: CallerWire, turn: Turn[Speech], error: GatewayError) -> Speech | None:
+def _on_first_wire(
+    call: Call, caller_wire: CallerWire, turn: Turn[PreparedRequest], error: GatewayError
+) -> PreparedRequest | None:
     """The call on the provider's first wire, where the provider has just said that it lacks the endpoint of another."""
     provider, model = turn.candidate.provider, turn.candidate.model
-    return speech_instead(turn.request, error, call, caller_wire, provider, model)
+    return prepare_on_first_wire(turn.request, error, call, caller_wire, provider, model)

@@ -32,8 +32,8 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, upstream: FakeLLM) -> Gene
         "OPENAI_API_KEY": PROVIDER_KEY,
         "GATEWAYZ_DEMO_PACE_S": "0.001",
         # Long enough for a busy machine; a test that waits for silence to end says that it is impatient (IMPATIENT).
-        "GATEWAYZ_FIRST_BYTE_TIMEOUT_S": "10",
-        "GATEWAYZ_FIRST_CHUNK_TIMEOUT_S": "10",
+        "GATEWAYZ_FIRST_BYTE_TIMEOUT_S": "4",
+        "GATEWAYZ_FIRST_CHUNK_TIMEOUT_S": "2",
         "GATEWAYZ_IDLE_TIMEOUT_S": "1.5",
         "GATEWAYZ_ORPHANED_CALL_S": "0.5",
         # Failures are what these tests are about, and one must not decide how the next is answered (breakers: faults/).

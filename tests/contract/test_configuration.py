@@ -135,13 +135,6 @@ def test_reload_under_load_fails_no_call_and_a_bad_file_changes_nothing(
     file.write_text(good)
 
 
-def test_sighup_reloads_the_file(sdk: openai.OpenAI, configured: LiveGateway, file: Path) -> None:
-    seen = len(configured.records("configuration applied"))
-    os.kill(configured.pid, signal.SIGHUP)
-    eventually(lambda: len(configured.records("configuration applied")) > seen)
-    assert ask(sdk, "demo/fast")
-
-
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the workers in /proc")
 def test_every_worker_reloads_and_a_dead_one_is_replaced_even_while_the_file_is_bad(
     tmp_path: Path,

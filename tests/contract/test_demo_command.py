@@ -5,10 +5,10 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from tests.fakes.gateway import LiveGateway, clean_environment
+from tests.polling import eventually
 
 
 def command(gateway: LiveGateway, *options: str) -> list[str]:
@@ -44,14 +44,9 @@ def test_ctrl_c_ends_the_demo_with_its_summary(gateway: LiveGateway, tmp_path: P
             stderr=subprocess.STDOUT,
         ) as process,
     ):
-        deadline = time.monotonic() + 30
-        while b"Ctrl-C" not in output.read_bytes():
-            assert time.monotonic() < deadline, output.read_text()
-            time.sleep(0.05)
+        eventually(lambda: b"Ctrl-C" in output.read_bytes())
         answered = len(gateway.records())
-        while len(gateway.records()) < answered + 10:
-            assert time.monotonic() < deadline, output.read_text()
-            time.sleep(0.05)
+        eventually(lambda: len(gateway.records()) >= answered + 10)
         process.send_signal(signal.SIGINT)
         status = process.wait(timeout=20)
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Generator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import anthropic
@@ -15,6 +13,8 @@ from openai.types.chat import ChatCompletionChunk
 
 from tests.fakes.clients import anthropic_client, openai_client
 from tests.fakes.gateway import LiveGateway, running_gateway
+from tests.fakes.provider.exchange import Script, streamed, whole
+from tests.fakes.provider.server import FakeLLM, Received
 
 MODEL = "claude-sonnet-5"
 HELLO: Any = [{"role": "user", "content": "Hello"}]
@@ -55,70 +55,36 @@ STREAM = [
 ]
 
 
-class Theirs:
+def script(received: Received, _: str) -> Script:
     """Stands in for Anthropic: a whole answer or a stream, and a fault where the system prompt asks for one."""
-
-    def __init__(self) -> None:
-        self.requests: list[Any] = []
-        self.headers: list[dict[str, str]] = []
-        self.paths: list[str] = []
-        theirs = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                asked = orjson.loads(self.rfile.read(int(self.headers["content-length"])))
-                theirs.requests.append(asked)
-                theirs.paths.append(self.path)
-                theirs.headers.append({name.lower(): value for name, value in self.headers.items()})
-                theirs.answer(self, asked)
-
-            def log_message(self, format: str, *args: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-
-    def answer(self, to: BaseHTTPRequestHandler, asked: Any) -> None:
-        if to.path.endswith("/count_tokens"):
-            body, status = (b"<html>", 404) if asked.get("system") == "no counter" else (b'{"input_tokens": 77}', 200)
-            return self.send(to, body, status)
-        match asked.get("system"):
-            case "refuse":
-                error = {"type": "invalid_request_error", "message": "messages: too dull"}
-                return self.send(to, orjson.dumps({"type": "error", "error": error}), 400)
-            case "cut":
-                return self.send(to, b"".join(STREAM[:5]), stream=True)
-            case "overload":
-                error = named("error", error={"type": "overloaded_error", "message": "Overloaded"})
-                return self.send(to, b"".join([*STREAM[:4], error]), stream=True)
-            case _ if asked.get("stream"):
-                return self.send(to, b"".join(STREAM), stream=True)
-            case _:
-                return self.send(to, orjson.dumps(MESSAGE))
-
-    @staticmethod
-    def send(to: BaseHTTPRequestHandler, body: bytes, status: int = 200, *, stream: bool = False) -> None:
-        to.send_response(status)
-        to.send_header("content-type", "text/event-stream" if stream else "application/json")
-        to.send_header("content-length", str(len(body)))
-        to.end_headers()
-        to.wfile.write(body)
+    system = received.json.get("system")
+    if received.path.endswith("/count_tokens"):
+        return whole(b"<html>", 404) if system == "no counter" else whole(b'{"input_tokens": 77}')
+    match system:
+        case "refuse":
+            error = {"type": "invalid_request_error", "message": "messages: too dull"}
+            return whole(orjson.dumps({"type": "error", "error": error}), 400)
+        case "cut":
+            return streamed(STREAM[:5])
+        case "overload":
+            error = named("error", error={"type": "overloaded_error", "message": "Overloaded"})
+            return streamed([*STREAM[:4], error])
+        case _ if received.json.get("stream"):
+            return streamed(STREAM)
+        case _:
+            return whole(orjson.dumps(MESSAGE))
 
 
 @pytest.fixture(scope="module")
-def theirs() -> Generator[Theirs]:
-    fake = Theirs()
-    thread = threading.Thread(target=fake.server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield fake
-    fake.server.shutdown()
-    thread.join()
-    fake.server.server_close()
+def theirs() -> Generator[FakeLLM]:
+    with FakeLLM.in_thread(scripts=script) as fake:
+        yield fake
 
 
 @pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory, theirs: Theirs) -> Generator[LiveGateway]:
+def live(tmp_path_factory: pytest.TempPathFactory, theirs: FakeLLM) -> Generator[LiveGateway]:
     environment = {
-        "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{theirs.server.server_address[1]}/v1",
+        "ANTHROPIC_BASE_URL": theirs.base_url,
         "ANTHROPIC_API_KEY": "sk-ant-theirs",
         "GATEWAYZ_DEMO_PACE_S": "0.001",
     }
@@ -146,25 +112,25 @@ def created(claude: anthropic.Anthropic, asked: dict[str, Any]) -> anthropic.typ
     return answer
 
 
-def test_same_wire_passes_request_and_answer_through_unchanged(claude: anthropic.Anthropic, theirs: Theirs) -> None:
+def test_same_wire_passes_request_and_answer_through_unchanged(claude: anthropic.Anthropic, theirs: FakeLLM) -> None:
     answer = claude.messages.create(model=MODEL, max_tokens=9, messages=HELLO, extra_body={"top_k": 5, "news": [1]})
     assert answer.to_dict(mode="json") == MESSAGE
     request_id: Any = getattr(answer, "_request_id")  # the SDK documents it, underscore and all  # noqa: B009
     assert request_id.startswith("req_")
-    assert theirs.requests[-1] == {"model": MODEL, "max_tokens": 9, "messages": HELLO, "top_k": 5, "news": [1]}
-    assert theirs.headers[-1]["x-api-key"] == "sk-ant-theirs"
-    assert theirs.headers[-1]["anthropic-version"] == claude.default_headers["anthropic-version"]
+    assert theirs.last.json == {"model": MODEL, "max_tokens": 9, "messages": HELLO, "top_k": 5, "news": [1]}
+    assert theirs.last.headers["x-api-key"] == "sk-ant-theirs"
+    assert theirs.last.headers["anthropic-version"] == claude.default_headers["anthropic-version"]
     with claude.messages.with_streaming_response.create(model=MODEL, max_tokens=9, messages=HELLO, stream=True) as raw:
         assert b"".join(raw.iter_bytes()) == b"".join(STREAM)
 
 
-def test_chat_call_is_answered_by_an_anthropic_model(chat: openai.OpenAI, theirs: Theirs) -> None:
+def test_chat_call_is_answered_by_an_anthropic_model(chat: openai.OpenAI, theirs: FakeLLM) -> None:
     answer = chat.chat.completions.create(model=MODEL, messages=HELLO)
     assert answer.choices[0].message.content == "Grüß dich 🙂"
     assert answer.choices[0].finish_reason == "stop"
     assert answer.usage is not None
     assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (12, 3)
-    assert theirs.requests[-1] == {"model": MODEL, "max_tokens": 32_000, "messages": HELLO}
+    assert theirs.last.json == {"model": MODEL, "max_tokens": 32_000, "messages": HELLO}
     chunks = list(
         chat.chat.completions.create(model=MODEL, messages=HELLO, stream=True, stream_options={"include_usage": True})
     )
@@ -260,10 +226,10 @@ def test_thinking_is_shown_to_callers_that_ask_for_it(claude: anthropic.Anthropi
         assert [block.type for block in stream.get_final_message().content] == ["thinking", "text"]
 
 
-def test_tokens_are_counted_by_the_provider_or_estimated(claude: anthropic.Anthropic, theirs: Theirs) -> None:
+def test_tokens_are_counted_by_the_provider_or_estimated(claude: anthropic.Anthropic, theirs: FakeLLM) -> None:
     raw = claude.messages.with_raw_response.count_tokens(model=MODEL, messages=HELLO)
     assert (raw.parse().input_tokens, raw.headers["x-gatewayz-usage-source"]) == (77, "provider")
-    assert (theirs.paths[-1], theirs.requests[-1]) == ("/v1/messages/count_tokens", {"model": MODEL, "messages": HELLO})
+    assert (theirs.last.path, theirs.last.json) == ("/v1/messages/count_tokens", {"model": MODEL, "messages": HELLO})
     for asked in ({"model": "demo/fast"}, {"model": MODEL, "system": "no counter"}):
         members: Any = asked
         raw = claude.messages.with_raw_response.count_tokens(**members, messages=HELLO)
@@ -275,7 +241,7 @@ def test_tokens_are_counted_by_the_provider_or_estimated(claude: anthropic.Anthr
 
 @pytest.mark.parametrize("reach", ["header", "models"])
 def test_tokens_are_counted_for_a_model_that_only_the_routing_options_reach(
-    claude: anthropic.Anthropic, theirs: Theirs, reach: str
+    claude: anthropic.Anthropic, theirs: FakeLLM, reach: str
 ) -> None:
     options: Any = (
         {"extra_headers": {"x-gatewayz-provider": "anthropic"}}
@@ -285,7 +251,7 @@ def test_tokens_are_counted_for_a_model_that_only_the_routing_options_reach(
     raw = claude.messages.with_raw_response.count_tokens(model="nobody's", messages=HELLO, **options)
     assert (raw.parse().input_tokens, raw.headers["x-gatewayz-usage-source"]) == (77, "provider")
     model = "nobody's" if reach == "header" else MODEL
-    assert (theirs.paths[-1], theirs.requests[-1]) == ("/v1/messages/count_tokens", {"model": model, "messages": HELLO})
+    assert (theirs.last.path, theirs.last.json) == ("/v1/messages/count_tokens", {"model": model, "messages": HELLO})
 
 
 def test_unknown_key_is_refused_in_anthropics_shape(live: LiveGateway) -> None:

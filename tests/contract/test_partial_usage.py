@@ -3,12 +3,12 @@ wire, for callers of the same wire and of another, the attempt is charged for wh
 
 from __future__ import annotations
 
+import asyncio
 import json
-import threading
 from collections.abc import Generator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import httpx
@@ -19,6 +19,9 @@ from gatewayz.wires.token_estimate import request_tokens
 from tests.fakes.clients import post
 from tests.fakes.gateway import LiveGateway, running_gateway
 from tests.fakes.otlp import HttpSink, attributes
+from tests.fakes.provider.exchange import Cut, Exchange, Script, whole
+from tests.fakes.provider.scripts import FOREVER_S
+from tests.fakes.provider.server import FakeLLM, Received
 from tests.polling import eventually
 
 Ending = Literal["cut", "stall", "error", "whole", "unary"]
@@ -113,73 +116,38 @@ WHOLE: dict[Wire, Json] = {
 
 
 @dataclass
-class Script:
-    """What the provider does next, and what it was asked."""
+class NextAnswer:
+    """What the provider does next: it speaks every wire, on whichever path."""
 
     wire: Wire = "chat"
     ending: Ending = "whole"
-    asked: list[bytes] = field(default_factory=list[bytes])
-    over: threading.Event = field(default_factory=threading.Event)
+
+    def script(self, _: Received, __: str) -> Script:
+        if self.ending == "unary":
+            return whole(json.dumps(WHOLE[self.wire]).encode())
+        return partial(_stream, events=EVENTS[self.wire](self.ending), ending=self.ending)
 
 
-class Provider(ThreadingHTTPServer):
-    """Speaks every provider wire, on whichever path."""
-
-    daemon_threads = True
-
-    def __init__(self, script: Script) -> None:
-        super().__init__(("127.0.0.1", 0), _handler(script))
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/v1"
-
-
-def _handler(script: Script) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:  # the base class's name
-            script.asked.append(self.rfile.read(int(self.headers["content-length"])))
-            if script.ending == "unary":
-                self._answer(json.dumps(WHOLE[script.wire]).encode())
-                return
-            self.send_response(200)
-            self.send_header("content-type", "text/event-stream")
-            self.send_header("transfer-encoding", "chunked")
-            self.end_headers()
-            for one in EVENTS[script.wire](script.ending):
-                name = f"event: {one['type']}\n" if "type" in one else ""
-                if script.ending == "error" and "error" in json.dumps(one):
-                    script.over.wait(PACKET_S)
-                self._chunk(f"{name}data: {json.dumps(one)}\n\n".encode())
-            if script.ending == "stall":
-                script.over.wait(30)
-            elif script.ending != "cut":
-                self._chunk(b"")
-            self.close_connection = True
-
-        def _answer(self, body: bytes) -> None:
-            self.send_response(200)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def _chunk(self, data: bytes) -> None:
-            self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
-
-        def log_message(self, format: str, *args: Any) -> None:  # the base class's signature
-            pass
-
-    return Handler
+async def _stream(exchange: Exchange, events: list[Json], ending: Ending) -> None:
+    await exchange.start_stream()
+    for one in events:
+        name = f"event: {one['type']}\n" if "type" in one else ""
+        if ending == "error" and "error" in json.dumps(one):
+            await asyncio.sleep(PACKET_S)
+        await exchange.chunk(f"{name}data: {json.dumps(one)}\n\n".encode())
+    if ending == "stall":
+        await asyncio.sleep(FOREVER_S)
+    if ending == "cut":
+        raise Cut
+    await exchange.end_stream()
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
     gateway: LiveGateway
     sink: HttpSink
-    script: Script
+    fake: FakeLLM
+    next: NextAnswer
 
     def ask(self, caller: Wire, model: str, *, stream: bool) -> httpx.Response:
         path, asked = CALLS[caller]
@@ -223,19 +191,14 @@ providers:
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stage]:
-    script = Script()
+    upcoming = NextAnswer()
     with ExitStack() as stack:
-        provider = stack.enter_context(Provider(script))
-        thread = threading.Thread(target=provider.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        stack.callback(thread.join)
-        stack.callback(provider.shutdown)
-        stack.callback(script.over.set)
+        fake = stack.enter_context(FakeLLM.in_thread(scripts=upcoming.script))
         sink = HttpSink()
         stack.callback(sink.stop)
         place = tmp_path_factory.mktemp("partial")
         config = place / "gatewayz.yaml"
-        config.write_text(CONFIG.replace("$URL", provider.url))
+        config.write_text(CONFIG.replace("$URL", fake.base_url))
         environment = {
             "OTEL_BSP_SCHEDULE_DELAY": "50",
             "GATEWAYZ_CONFIG_FILE": str(config),
@@ -244,7 +207,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stage]:
             "GATEWAYZ_BREAKER_MIN_ATTEMPTS": "1000000",
             **sink.environment,
         }
-        yield Stage(stack.enter_context(running_gateway(place, environment)), sink, script)
+        yield Stage(stack.enter_context(running_gateway(place, environment)), sink, fake, upcoming)
 
 
 ERRORS = {
@@ -258,14 +221,14 @@ ERRORS = {
 def test_stream_without_usage_is_charged_for_what_was_streamed(
     stage: Stage, caller: Wire, wire: Wire, ending: Ending
 ) -> None:
-    stage.script.wire, stage.script.ending = wire, ending
+    stage.next.wire, stage.next.ending = wire, ending
     told = stage.attempt(stage.ask(caller, f"p_{wire}/m", stream=True))
 
     assert told.get("error.type") == ERRORS[ending]
     assert told["gatewayz.usage.source"] == "estimate"
     assert abs(told["gen_ai.usage.output_tokens"] - len(WORDS)) <= 1
     counts_input = wire in ("messages", "gemini")
-    assert told["gen_ai.usage.input_tokens"] == (25 if counts_input else request_tokens(stage.script.asked[-1]))
+    assert told["gen_ai.usage.input_tokens"] == (25 if counts_input else request_tokens(stage.fake.last.body))
     assert told["gatewayz.cost.source"] == "unpriced"
     assert "gatewayz.usage.possibly_billed" not in told
 
@@ -273,10 +236,10 @@ def test_stream_without_usage_is_charged_for_what_was_streamed(
 @pytest.mark.parametrize("caller", ["chat", "responses", "messages"])
 @pytest.mark.parametrize("wire", ["chat", "responses", "messages", "gemini"])
 def test_whole_answer_without_usage_is_charged_by_estimate(stage: Stage, caller: Wire, wire: Wire) -> None:
-    stage.script.wire, stage.script.ending = wire, "unary"
+    stage.next.wire, stage.next.ending = wire, "unary"
     told = stage.attempt(stage.ask(caller, f"p_{wire}/m", stream=False))
 
     assert told.get("error.type") is None
     assert told["gatewayz.usage.source"] == "estimate"
-    assert told["gen_ai.usage.input_tokens"] == request_tokens(stage.script.asked[-1])
+    assert told["gen_ai.usage.input_tokens"] == request_tokens(stage.fake.last.body)
     assert told["gen_ai.usage.output_tokens"] == -(-len(TEXT) // 4)

@@ -222,6 +222,18 @@ def test_added_key_heals_a_provider_whose_only_key_is_dead(rig: Rig, base: str, 
         upstream.behave = None
 
 
+def test_provider_that_moves_is_called_at_once_though_its_breaker_was_open(rig: Rig, base: str) -> None:
+    rig.write(base.replace("models:\n  mine", PASSING.format(url="http://127.0.0.1:9") + "models:\n  mine"))
+    for _ in range(7):  # more than open the breaker
+        with pytest.raises(openai.APIStatusError):
+            rig.ask("passing/ok")
+    with pytest.raises(openai.APIStatusError) as caught:
+        rig.ask("passing/ok")
+    assert caught.value.status_code == 503  # not called: the breaker is open
+    rig.write(base.replace("models:\n  mine", PASSING.format(url=rig.upstream.base_url) + "models:\n  mine"))
+    assert rig.ask("passing/ok")
+
+
 def _plain(exposition: str) -> str:
     """The exposition without what every series of the worker has."""
     lines: list[str] = []

@@ -3,9 +3,7 @@ speaks only chat."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Generator, Iterable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import openai
@@ -15,6 +13,8 @@ import pytest
 from tests.contract.conftest import IN_A_HURRY
 from tests.fakes.clients import openai_client
 from tests.fakes.gateway import LiveGateway, running_gateway
+from tests.fakes.provider.exchange import Script, streamed, whole
+from tests.fakes.provider.server import FakeLLM, Received
 
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
 SCHEMA: Any = {
@@ -90,66 +90,34 @@ STREAM = [
 FAILED = {**RESPONSE, "status": "failed", "error": {"code": "server_error", "message": "It broke, says sk-theirs."}}
 
 
-class Theirs:
+def script(received: Received, _: str) -> Script:
     """Stands in for OpenAI: a whole answer or a stream, and a fault where the instructions ask for one."""
-
-    def __init__(self) -> None:
-        self.requests: list[Any] = []
-        self.paths: list[str] = []
-        theirs = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                asked = orjson.loads(self.rfile.read(int(self.headers["content-length"])))
-                theirs.requests.append(asked)
-                theirs.paths.append(self.path)
-                theirs.answer(self, asked)
-
-            def log_message(self, format: str, *args: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-
-    def answer(self, to: BaseHTTPRequestHandler, asked: Any) -> None:
-        match asked.get("instructions"):
-            case "refuse":
-                error = {"message": "input: too dull", "type": "invalid_request_error", "param": "input", "code": None}
-                self.send(to, orjson.dumps({"error": error}), 400)
-            case "fail":
-                self.send(to, orjson.dumps(FAILED))
-            case "cut":
-                self.send(to, b"".join(STREAM[:8]), stream=True)
-            case "break":
-                self.send(to, b"".join([*STREAM[:8], named("response.failed", 8, response=FAILED)]), stream=True)
-            case _ if asked.get("stream"):
-                self.send(to, b"".join(STREAM), stream=True)
-            case _:
-                self.send(to, orjson.dumps(RESPONSE))
-
-    @staticmethod
-    def send(to: BaseHTTPRequestHandler, body: bytes, status: int = 200, *, stream: bool = False) -> None:
-        to.send_response(status)
-        to.send_header("content-type", "text/event-stream" if stream else "application/json")
-        to.send_header("content-length", str(len(body)))
-        to.end_headers()
-        to.wfile.write(body)
+    match received.json.get("instructions"):
+        case "refuse":
+            error = {"message": "input: too dull", "type": "invalid_request_error", "param": "input", "code": None}
+            return whole(orjson.dumps({"error": error}), 400)
+        case "fail":
+            return whole(orjson.dumps(FAILED))
+        case "cut":
+            return streamed(STREAM[:8])
+        case "break":
+            return streamed([*STREAM[:8], named("response.failed", 8, response=FAILED)])
+        case _ if received.json.get("stream"):
+            return streamed(STREAM)
+        case _:
+            return whole(orjson.dumps(RESPONSE))
 
 
 @pytest.fixture(scope="module")
-def theirs() -> Generator[Theirs]:
-    fake = Theirs()
-    thread = threading.Thread(target=fake.server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield fake
-    fake.server.shutdown()
-    thread.join()
-    fake.server.server_close()
+def theirs() -> Generator[FakeLLM]:
+    with FakeLLM.in_thread(scripts=script) as fake:
+        yield fake
 
 
 @pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory, theirs: Theirs) -> Generator[LiveGateway]:
+def live(tmp_path_factory: pytest.TempPathFactory, theirs: FakeLLM) -> Generator[LiveGateway]:
     environment = {
-        "OPENAI_BASE_URL": f"http://127.0.0.1:{theirs.server.server_address[1]}/v1",
+        "OPENAI_BASE_URL": theirs.base_url,
         "OPENAI_API_KEY": "sk-theirs",
         "GATEWAYZ_DEMO_PACE_S": "0.001",
     }
@@ -176,21 +144,21 @@ def heard(stream: Iterable[Any]) -> tuple[str, openai.APIError]:
 
 
 class TestTheSameWire:
-    def test_request_and_answer_pass_through_unchanged(self, client: openai.OpenAI, theirs: Theirs) -> None:
+    def test_request_and_answer_pass_through_unchanged(self, client: openai.OpenAI, theirs: FakeLLM) -> None:
         asked: Any = {
             "previous_response_id": "resp_0", "store": True, "tools": [{"type": "web_search"}], "extra_body": {"news": [1]},
         }  # fmt: skip
         create: Any = client.responses.create
         answer = create(model="openai/gpt-5", input="hi", **asked)
         assert answer.to_dict(mode="json") == RESPONSE
-        assert theirs.paths[-1] == "/v1/responses"
+        assert theirs.last.path == "/v1/responses"
         expected = {
             "model": "gpt-5",
             "input": "hi",
             "news": [1],
             **{k: v for k, v in asked.items() if k != "extra_body"},
         }
-        assert theirs.requests[-1] == expected
+        assert theirs.last.json == expected
         with client.responses.with_streaming_response.create(model="gpt-5", input="hi", stream=True) as raw:
             assert b"".join(raw.iter_bytes()) == b"".join(STREAM)
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gatewayz.wires.base import Fold, Shape, Wire
+from gatewayz.wires.base import AnswerInfo, Fold, Wire
 from gatewayz.wires.sse import EventSplitter
 from gatewayz.wires.translate import CALLER_WIRES, PROVIDER_WIRES, translation
 from tests.property.speech import SPOKEN, Heard, heard_stream, heard_whole
@@ -83,7 +83,7 @@ def test_every_caller_hears_the_same_of_it(provider: Wire, caller: Wire, data: s
 
     def way(stream: bool) -> Any:
         call = CALLER_WIRES[caller].parse(orjson.dumps({"model": "m", "stream": stream, **ASKED[caller]}))
-        shape = Shape("req_1", "m", 1, stream, call.include_usage)
+        shape = AnswerInfo("req_1", "m", 1, stream, call.include_usage)
         return translation(call, CALLER_WIRES[caller], PROVIDER_WIRES[provider], shape)
 
     whole: bytes = way(False).reply(orjson.dumps(make_whole(said)))

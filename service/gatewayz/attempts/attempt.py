@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
-from gatewayz.attempts.answer import Answer, answer_headers, refused_headers
+from gatewayz.attempts.answer import Answer
 from gatewayz.attempts.context import CallContext
 from gatewayz.attempts.disconnect import OrphanedCalls
 from gatewayz.attempts.error_body import read_error_body
 from gatewayz.attempts.outcome_sinks import OutcomeSinks
-from gatewayz.attempts.prepare import Speech
+from gatewayz.attempts.prepare import PreparedRequest
 from gatewayz.attempts.record import AttemptRecord, PriceOf
 from gatewayz.attempts.stream import begin_stream
 from gatewayz.errors import (
@@ -24,14 +23,16 @@ from gatewayz.errors import (
     ProviderIdleTimeout,
     ProviderRateLimited,
 )
-from gatewayz.providers.base import Provider
+from gatewayz.providers.base import Payload, Provider
 from gatewayz.providers.keypool import Secret
+from gatewayz.providers.returned_headers import answer_headers, refusal_headers
 from gatewayz.records import Attempt, Call, State
 from gatewayz.routing.affinity import ResponseAffinity
 from gatewayz.routing.route_states import RouteStates
 from gatewayz.routing.turns import Turn
 from gatewayz.upstream import UpstreamRequest, UpstreamResponse
-from gatewayz.wires.base import CallerWire, Shape, Translation
+from gatewayz.wires.base import AnswerInfo, CallerWire, Translation
+from gatewayz.wires.fold import Fold
 from gatewayz.wires.refusals.by_status import SPENT
 
 _ABOUT_THE_KEY = (401, 402, 429)
@@ -46,7 +47,7 @@ class _Running(State):
     call: Call
     caller_wire: CallerWire
     context: CallContext
-    turn: Turn[Speech]
+    turn: Turn[PreparedRequest]
     provider: Provider
     key: Secret | None
     record: AttemptRecord
@@ -80,7 +81,7 @@ class Attempts:
         call: Call,
         caller_wire: CallerWire,
         context: CallContext,
-        turn: Turn[Speech],
+        turn: Turn[PreparedRequest],
         on_stream_end: Callable[[], None],
     ) -> Answer:
         """The provider's answer in the caller's wire. ``on_stream_end`` is called when the attempt ends, if the answer is a
@@ -106,24 +107,26 @@ class Attempts:
             raise CallerCancelled("The caller closed the connection.")
         return answer
 
-    def _begin(self, call: Call, caller_wire: CallerWire, context: CallContext, turn: Turn[Speech]) -> _Running:
-        prepared, provider = turn.request, turn.candidate.provider
-        translation = prepared.translation(_shape(call, context)) if prepared.translation is not None else None
-        key = provider.take_key(turn.candidate.model, self._clock())
-        record = self._record(call, context, turn)
+    def _begin(
+        self, call: Call, caller_wire: CallerWire, context: CallContext, turn: Turn[PreparedRequest]
+    ) -> _Running:
+        candidate, prepared = turn.candidate, turn.request
+        translation = prepared.translation(_answer_info(call, context)) if prepared.translation is not None else None
+        key = candidate.state.take_key(candidate.model, self._clock())
+        record = self._record(call, context, turn, prepared.wire.fold() if translation is None else translation.fold)
         if record.body is not None and not call.stream:
             context.disconnect.whole_answer_began(self._orphaned)
-        return _Running(call, caller_wire, context, turn, provider, key, record, translation)
+        return _Running(call, caller_wire, context, turn, candidate.provider, key, record, translation)
 
-    def _record(self, call: Call, context: CallContext, turn: Turn[Speech]) -> AttemptRecord:
+    def _record(self, call: Call, context: CallContext, turn: Turn[PreparedRequest], fold: Fold) -> AttemptRecord:
         candidate, provider, key = turn.candidate, turn.candidate.provider, context.key
         attempt = Attempt(
             operation=call.operation,
             provider=provider.name,
             otel_provider=provider.otel_name,
             model=candidate.model,
-            server_address=provider.server_address,
-            server_port=provider.server_port,
+            server_address=provider.address.host,
+            server_port=provider.address.port,
             stream=call.stream,
             number=turn.number,
             reason=turn.reason,
@@ -134,10 +137,10 @@ class Attempts:
         return AttemptRecord(
             context,
             attempt,
-            provider,
+            candidate.state,
             self._routes.enter(candidate, context.breaker_changed),
             context.telemetry.start_attempt(attempt),
-            turn.request.wire.fold(),
+            fold,
             self._sinks,
             None if call.operation == "count_tokens" else turn.request.body,
             self._price_of,
@@ -145,13 +148,13 @@ class Attempts:
 
     async def _answer(self, running: _Running) -> Answer:
         request = running.request = self._request(running)
-        response = await running.provider.upstream.send(request)
+        response = await running.provider.send(request)
         try:
             running.record.status = response.status
             if not 200 <= response.status < 300:
                 raise await _provider_error(running, response)
             if running.key is not None:
-                running.provider.keys.succeeded(running.key)
+                running.turn.candidate.state.keys.succeeded(running.key)
             if running.call.stream:
                 answer = await begin_stream(
                     running.call,
@@ -161,6 +164,7 @@ class Attempts:
                     response,
                     running.record,
                     request.timeouts.first_byte_s,
+                    running.turn.request.framing(),
                 )
                 self._learn_from_answer(running)
                 return answer
@@ -173,37 +177,35 @@ class Attempts:
         return answer
 
     def _whole(self, running: _Running, response: UpstreamResponse, body: bytes) -> Answer:
-        running.record.fold.reply(body)
-        self._learn_from_answer(running)
-        if running.translation is not None:
+        if running.translation is None:
+            running.record.fold.reply(body)
+        else:
             body = running.translation.reply(body)
-        provider = running.provider
-        return Answer(response.status, answer_headers(provider, response.headers), provider.name, body=body)
+        self._learn_from_answer(running)
+        name = running.provider.name
+        return Answer(response.status, answer_headers(response.headers, name), name, body=body)
 
     def _request(self, running: _Running) -> UpstreamRequest:
         """Within the provider's timeouts, the caller's, and what is left of the call's time."""
         context, prepared, record = running.context, running.turn.request, running.record
-        limited = context.caller_deadline or running.turn.number > 1
-        request = running.provider.request(
-            prepared.path,
-            prepared.body,
-            running.call.stream,
-            wire=prepared.wire.name,
-            forwarded=prepared.headers,
-            key=running.key,
-            traceparent=record.telemetry.traceparent,
+        stream, limited = running.call.stream, context.caller_deadline or running.turn.number > 1
+        timeouts = running.provider.timeouts(
+            stream,
             total_s=context.deadline_s - self._clock() if limited else None,
+            first_byte_s=context.options.first_chunk_timeout_s,
+        )
+        return running.provider.request(
+            Payload(prepared.path, prepared.body, stream, prepared.wire.name, prepared.headers),
+            timeouts,
+            running.key,
+            traceparent=record.telemetry.traceparent,
             on_sent=record.sent,
         )
-        first_s = context.options.first_chunk_timeout_s
-        if first_s is not None and first_s < request.timeouts.first_byte_s:
-            return replace(request, timeouts=replace(request.timeouts, first_byte_s=first_s))
-        return request
 
     def _learn_from_answer(self, running: _Running) -> None:
         prepared = running.turn.request
         if prepared.instead_of is not None:
-            running.provider.learn_lack(*prepared.instead_of)
+            running.turn.candidate.state.learn_missing(*prepared.instead_of)
         if prepared.wire.name == running.caller_wire.name == "openai_responses":
             self._affinity.remember(running.record.fold.response_id, running.provider.name)
 
@@ -215,8 +217,8 @@ class Attempts:
         if isinstance(error, ProviderRateLimited):
             status = 402 if error.code in SPENT else 429
         if key is not None and status in _ABOUT_THE_KEY:
-            model = running.turn.candidate.model
-            running.provider.refused(key, model, status, error.retry_after_s, self._clock())
+            candidate = running.turn.candidate
+            candidate.state.keys.failed(key, candidate.model, status, error.retry_after_s, self._clock())
         elif error.retry_after_s:
             running.record.visit.cool_down(error.retry_after_s)
 
@@ -232,13 +234,13 @@ class Attempts:
         return isinstance(error, ProviderFirstChunkTimeout) and allowed.first_byte_s <= age_s < own.first_byte_s
 
 
-def _shape(call: Call, context: CallContext) -> Shape:
-    return Shape(context.request_id, call.model, int(time.time()), call.stream, call.include_usage, time.time)
+def _answer_info(call: Call, context: CallContext) -> AnswerInfo:
+    return AnswerInfo(context.request_id, call.model, int(time.time()), call.stream, call.include_usage, time.time)
 
 
 async def _provider_error(running: _Running, response: UpstreamResponse) -> ProviderError:
     """The error that an answer with another status than 2xx stands for."""
     body = await read_error_body(response)
     wire = running.turn.request.wire
-    error = wire.error(response.status, response.headers, body, running.provider.secrets)
-    return error.replaced(headers=refused_headers(response.headers))
+    error = wire.error(response.status, response.headers, body, running.provider.secrets, now_s=time.time())
+    return error.replaced(headers=refusal_headers(response.headers))

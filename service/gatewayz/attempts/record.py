@@ -9,7 +9,7 @@ import msgspec
 
 from gatewayz.attempts.context import CallContext
 from gatewayz.attempts.outcome_sinks import OutcomeSinks
-from gatewayz.providers.base import OTHER, Provider
+from gatewayz.providers.state import OTHER, ProviderState
 from gatewayz.records import Attempt, Cost, ErrorType, Outcome, State, Usage
 from gatewayz.routing.route_states import Visit
 from gatewayz.telemetry.request import AttemptTelemetry
@@ -36,7 +36,7 @@ class AttemptRecord(State):
 
     context: CallContext
     attempt: Attempt
-    provider: Provider
+    provider_state: ProviderState
     visit: Visit
     telemetry: AttemptTelemetry
     fold: Fold
@@ -85,12 +85,12 @@ class AttemptRecord(State):
     def _outcome(self, error_type: ErrorType | None, whole: bool, caller_deadline: bool) -> Outcome:
         fold, first_s, last_s = self.fold, self.first_s, self.last_s
         if error_type is None:
-            self.provider.learn(self.attempt.model)
+            self.provider_state.learn_model(self.attempt.model)
         usage = self._usage(error_type)
         unread = whole and self.context.disconnect.gone
         return Outcome(
             status=self.status,
-            known_model=self.provider.known_model(self.attempt.model),
+            known_model=self.provider_state.known_model(self.attempt.model),
             usage=usage,
             cost=self._cost(usage),
             error_type="caller_cancelled" if unread else error_type,

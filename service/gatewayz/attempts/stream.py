@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from time import perf_counter
 
-from gatewayz.attempts.answer import Answer, answer_headers
+from gatewayz.attempts.answer import Answer
 from gatewayz.attempts.record import AttemptRecord
 from gatewayz.errors import (
     GatewayError,
@@ -17,10 +17,11 @@ from gatewayz.errors import (
     ProviderStreamCut,
 )
 from gatewayz.providers.base import Provider
+from gatewayz.providers.returned_headers import answer_headers
 from gatewayz.records import Call, ErrorType
 from gatewayz.upstream import UpstreamResponse
 from gatewayz.wires.base import CallerWire, Translation
-from gatewayz.wires.sse import EventSplitter
+from gatewayz.wires.sse import Splitter
 
 logger = logging.getLogger(__name__)
 
@@ -59,13 +60,14 @@ class Relay:
         translation: Translation | None,
         response: UpstreamResponse,
         record: AttemptRecord,
+        splitter: Splitter,
     ) -> None:
         self._response = response
         self._record = record
         self._caller = caller
         self._translation = translation
         self._chunks: AsyncIterator[bytes] = response.chunks()
-        self._splitter = EventSplitter()
+        self._splitter = splitter
         # We always ask for usage, since we meter; the caller sees the extra event only if he asked as well.
         self._strip_usage = translation is None and not call.include_usage and caller.name in _CHAT_LIKE
         self._begun = False
@@ -154,14 +156,12 @@ class Relay:
         fold, translation = self._record.fold, self._translation
         forwarded: list[bytes] = []
         for event in self._splitter.feed(chunk):
-            kind = fold.event(event)
+            kind, written = (fold.event(event), event) if translation is None else translation.take(event)
             if kind == "error":
                 self._failure = fold.error
                 break
-            if translation is not None:
-                forwarded.append(translation.event(event))
-            elif kind != "usage" or not self._strip_usage:
-                forwarded.append(event)
+            if kind != "usage" or not self._strip_usage:
+                forwarded.append(written)
             if not self._begun:
                 self._begun = kind != "other" or fold.response_id is not None
         return b"".join(forwarded)
@@ -192,18 +192,19 @@ async def begin_stream(
     response: UpstreamResponse,
     record: AttemptRecord,
     first_s: float,
+    splitter: Splitter,
 ) -> Answer:
     """Reads up to the first event with data, so that a stream that fails at once fails as an ordinary error; ``first_s`` is
-    how long that may take from the attempt's start."""
+    how long that may take from the attempt's start, ``splitter`` how the provider's wire frames its events."""
     media_type = response.headers.get("content-type", "").lower()
-    if not media_type.startswith("text/event-stream"):
+    if not media_type.startswith(splitter.media_type):
         body = await response.read(MAX_NO_STREAM_BYTES)
         if media_type.startswith("application/json"):
             record.fold.reply(body)  # raises what an error object under status 200 says
         raise ProviderMalformedResponse(f"{provider.name} answered a streamed call with '{media_type[:80]}'.")
-    relay = Relay(call, caller, translation, response, record)
+    relay = Relay(call, caller, translation, response, record, splitter)
     first = await relay.first(first_s)
-    answer = Answer(response.status, answer_headers(provider, response.headers), provider.name)
+    answer = Answer(response.status, answer_headers(response.headers, provider.name), provider.name)
     answer.events = relay.events(first, answer)
     answer.abandon = relay.abandon
     return answer

@@ -10,7 +10,8 @@ from msgspec import Meta, Struct, field
 from gatewayz.records import ModelGroup, Strategy
 
 Wire = Literal["openai_chat", "openai_completions", "openai_responses", "anthropic_messages", "gemini"]
-Auth = Literal["bearer", "x-api-key", "x-goog-api-key"]
+KeyScheme = Literal["bearer", "x-api-key", "x-goog-api-key"]
+"""In which header a key is sent."""
 MaxTokensName = Literal["max_tokens", "max_completion_tokens"]
 ReasoningBack = Literal["content", "details"]
 
@@ -49,7 +50,7 @@ class ProviderEntry(Struct, frozen=True, forbid_unknown_fields=True):
     wire_urls: Mapping[Wire, Text] = field(default_factory=dict[Wire, str])
     wires: Annotated[tuple[Wire, ...], Meta(min_length=1)] = ("openai_chat",)
     embeddings: bool = False
-    auth: Auth = "bearer"
+    auth: KeyScheme = "bearer"
     keys: tuple[Text, ...] = ()
     keyless: bool = False
     headers: Mapping[str, str] = field(default_factory=dict[str, str])

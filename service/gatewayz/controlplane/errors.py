@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match, Route
 
 from gatewayz.errors import GatewayError, Internal, InvalidRequest, MethodNotAllowed, NotFound, Unauthenticated
-from gatewayz.wires.openai_chat.request import error_body
+from gatewayz.wires.openai_chat.errors import error_body
 
 
 class ErrorDetail(BaseModel):

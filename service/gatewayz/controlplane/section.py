@@ -14,7 +14,7 @@ from gatewayz.controlplane.application import create_control_plane
 from gatewayz.controlplane.deps import Services, attach
 from gatewayz.controlplane.health_checks import database_check, providers_check, redis_check
 from gatewayz.controlplane.health_monitor import Check, Dependency, HealthMonitor
-from gatewayz.providers.base import Providers
+from gatewayz.providers.registry import Providers
 from gatewayz.queries.section import Queries
 from gatewayz.storage.section import Storage
 from gatewayz.telemetry.instrumentation import instrument_app

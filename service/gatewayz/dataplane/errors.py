@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gatewayz.dataplane.http import JSON, Exchange, Headers
 from gatewayz.errors import GatewayError, MethodNotAllowed, Unauthenticated
 from gatewayz.wires.anthropic_messages.errors import error_body as anthropic_body
-from gatewayz.wires.openai_chat.request import error_body as openai_body
+from gatewayz.wires.openai_chat.errors import error_body as openai_body
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import orjson
 from gatewayz.attempts.context import CallContext
 from gatewayz.dataplane.http import JSON, Exchange
 from gatewayz.errors import NotFound
-from gatewayz.providers.base import Providers
+from gatewayz.providers.registry import Providers
 
 PREFIX = "/v1/models/"
 CREATED = 1_735_689_600
@@ -51,7 +51,7 @@ class Models:
         owners = dict.fromkeys(providers.groups, OWN)
         plain: dict[str, str] = {}
         for provider in providers.values():
-            for model in provider.all_models():
+            for model in providers.state(provider.name).all_models():
                 name = f"{provider.name}/{model}"
                 owners.setdefault(name, provider.name)
                 plain.setdefault(model, name)

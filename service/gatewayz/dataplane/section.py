@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -19,9 +19,9 @@ from gatewayz.dataplane.endpoint import BodyLimits, Endpoint
 from gatewayz.dataplane.routes import find_route
 from gatewayz.gateway import Gateway
 from gatewayz.pricing.price import CurrentPrices, Prices
-from gatewayz.providers.base import Providers
-from gatewayz.providers.catalog import Opener, shipped_catalog
+from gatewayz.providers.catalog import ProviderFactory, shipped_catalog
 from gatewayz.providers.model_lists import ModelLists
+from gatewayz.providers.registry import Providers
 from gatewayz.routing.policy import policy_of
 from gatewayz.telemetry import names
 from gatewayz.telemetry.setup import Telemetry
@@ -53,8 +53,9 @@ async def open_gateway(
         )
         telemetry.observe(names.PROVIDER_AVAILABLE.name, providers.availability)
         telemetry.observe(names.CIRCUIT_BREAKER.name, gateway.route_states.breaker_states)
-        configured.reloader.open()
-        stack.push_async_callback(configured.reloader.close)
+        reloader = configured.reloader(gateway.route_states.forget)
+        reloader.open()
+        stack.push_async_callback(reloader.close)
         if settings.list_models:
             lists = ModelLists(providers)
             lists.open()
@@ -70,24 +71,30 @@ class _Configured:
 
     providers: Providers
     prices: CurrentPrices
-    reloader: Reloader[tuple[Providers, Prices]]
+    reloader: Callable[[Callable[[Collection[str]], None]], Reloader[tuple[Providers, Prices]]]
+    """Makes what follows the file. It calls the function that it is given with the names of the providers that are gone, or have
+    another address or other keys."""
 
 
 def _configured(settings: Settings, environment: Mapping[str, str], telemetry: Telemetry) -> _Configured:
     source = ConfigSource(find_config(settings.config_file), settings.data_dir, shipped_catalog())
-    opener = Opener(settings, environment)
+    factory = ProviderFactory(settings, environment)
 
     def make(config: ConfigFile) -> tuple[Providers, Prices]:
-        return opener.providers(config), Prices(config.providers)
-
-    def apply(after: tuple[Providers, Prices]) -> None:
-        providers.replace(after[0])
-        prices.replace(after[1])
-        source.in_force()
+        return factory.make(config), Prices(config.providers)
 
     (providers, first_prices), wrong = source.first(make)
     if wrong is not None:
         telemetry.record_reload("rejected")
     prices = CurrentPrices(first_prices)
-    reloader = Reloader(source.path, lambda: make(source.read()), apply, telemetry.record_reload)
+
+    def reloader(on_changed: Callable[[Collection[str]], None]) -> Reloader[tuple[Providers, Prices]]:
+        def apply(after: tuple[Providers, Prices]) -> None:
+            changed = providers.replace(after[0])
+            prices.replace(after[1])
+            source.in_force()
+            on_changed(changed)
+
+        return Reloader(source.path, lambda: make(source.read()), apply, telemetry.record_reload)
+
     return _Configured(providers, prices, reloader)

@@ -1,4 +1,4 @@
-"""Makes of each entry whose key or address is there a provider that can be called."""
+"""Makes a provider that can be called of each entry whose key or address is there."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from gatewayz.configfile.load import find_config, read_catalog, read_config
 from gatewayz.configfile.schema import ConfigFile, ProviderEntry
 from gatewayz.configfile.urls import wrong_base_url
 from gatewayz.errors import ConfigurationError
-from gatewayz.providers.base import Provider, Providers, Secret
+from gatewayz.providers.auth import StaticKey
+from gatewayz.providers.base import Address, Provider, common_headers
 from gatewayz.providers.demo.upstream import DemoUpstream
-from gatewayz.providers.keypool import KeyPool, split_keys
+from gatewayz.providers.keypool import Secret, distinct, split_keys
+from gatewayz.providers.registry import Providers
 from gatewayz.upstream import AiohttpUpstream, Timeouts, Upstream
 
 CATALOG = "catalog.yaml"
@@ -32,10 +34,10 @@ def load_config(settings: Settings) -> ConfigFile:
     return read_config(find_config(settings.config_file), shipped_catalog())
 
 
-class Opener:
-    """Makes providers of configurations: one HTTP client for all of them, however often they are reloaded.
+class ProviderFactory:
+    """Makes providers of a configuration, with one HTTP client for all of them, however often it is reloaded.
 
-    Opens nothing itself: the HTTP client opens with the first call. ``Providers.close()`` closes it.
+    The HTTP client opens with the first request. ``Providers.close()`` closes it.
     """
 
     def __init__(self, settings: Settings, environment: Mapping[str, str], upstream: Upstream | None = None) -> None:
@@ -44,7 +46,7 @@ class Opener:
         self._http = AiohttpUpstream(settings) if upstream is None else upstream
         self._demo = DemoUpstream(settings.demo_pace_s)
 
-    def providers(self, config: ConfigFile) -> Providers:
+    def make(self, config: ConfigFile) -> Providers:
         """The providers that can be called, in the configuration's order. Raises ConfigurationError naming the variable."""
         available: dict[str, Provider] = {}
         unavailable: dict[str, str] = {}
@@ -58,47 +60,51 @@ class Opener:
 
     def _provider(self, name: str, entry: ProviderEntry, *, named: bool) -> Provider | str:
         """The provider, or what is missing."""
-        settings = self._settings
-        if not entry.enabled or (name == DEMO and not settings.demo_enabled):
+        if not entry.enabled or (name == DEMO and not self._settings.demo_enabled):
             return "disabled"
-        base_url = entry.base_url
-        variable = f"{name.upper()}_BASE_URL"
-        override = "" if name == DEMO else self._environment.get(variable, "").strip()
-        if override:
-            # Whoever sets the variable may mean a proxy inside his own network.
-            if (reason := wrong_base_url(override, plain_http=True)) is not None:
-                raise ConfigurationError(f"{variable}: {reason}.")
-            base_url = _with_path(override, entry.base_url)
-        keys = [key for one in entry.keys for key in self._keys(one)]
+        override = "" if name == DEMO else self._override(f"{name.upper()}_BASE_URL", entry)
+        keys = distinct(key for one in entry.keys for key in self._keys(one))
         if name != DEMO:
             if entry.keyless and not override and not named:
                 return "not_configured"
             if not keys and not entry.keyless:
                 return "no_key"
-        stream_timeouts, unary_timeouts = _timeouts(entry, settings)
+        stream_timeouts, unary_timeouts = _timeouts(entry, self._settings)
+        headers = common_headers(entry.wires, tuple((header.lower(), value) for header, value in entry.headers.items()))
         return Provider(
             name=name,
             otel_name=entry.otel_name or name,
-            base_url=base_url,
+            address=Address.of(override) if override else Address.of(entry.base_url, entry.wire_urls),
             upstream=self._demo if name == DEMO else self._http,
             stream_timeouts=stream_timeouts,
             unary_timeouts=unary_timeouts,
+            headers=headers,
+            auth=StaticKey.of(headers, entry.auth, keys),
+            keys=keys,
             key_variables=entry.keys,
-            keys=KeyPool(keys),
             models=entry.models,
             model_prefixes=entry.model_prefixes,
-            propagate=entry.propagate,
-            usage_option=entry.usage_option,
             wires=entry.wires,
-            wire_urls={} if override else entry.wire_urls,
             embeddings=entry.embeddings,
-            auth=entry.auth,
-            headers=tuple((header.lower(), value) for header, value in entry.headers.items()),
+            usage_option=entry.usage_option,
             max_tokens_name=entry.max_tokens_name,
             reasoning_back=entry.reasoning_back,
+            propagate=entry.propagate,
             max_concurrency=entry.max_concurrency,
             list_models=entry.list_models,
         )
+
+    def _override(self, variable: str, entry: ProviderEntry) -> str:
+        """The address in the environment, empty if there is none. Plain http is allowed: it may be a proxy in one's own network.
+
+        Raises ConfigurationError for one that cannot be called.
+        """
+        given = self._environment.get(variable, "").strip()
+        if not given:
+            return ""
+        if (reason := wrong_base_url(given, plain_http=True)) is not None:
+            raise ConfigurationError(f"{variable}: {reason}.")
+        return _with_path(given, entry.base_url)
 
     def _keys(self, variable: str) -> list[Secret]:
         keys = split_keys(self._environment.get(variable, ""))
@@ -110,11 +116,11 @@ class Opener:
 
 def load_providers(settings: Settings, environment: Mapping[str, str], upstream: Upstream | None = None) -> Providers:
     """The providers of the configuration in force. Raises ConfigurationError; opens nothing."""
-    return Opener(settings, environment, upstream).providers(load_config(settings))
+    return ProviderFactory(settings, environment, upstream).make(load_config(settings))
 
 
 def _with_path(override: str, usual: str) -> str:
-    """An address without a path gets the usual one: half of the vendors' SDKs take the same variable without ``/v1``."""
+    """An address without a path gets the usual path: half of the vendors' SDKs take the same variable without ``/v1``."""
     return override if urlsplit(override).path.strip("/") else override.rstrip("/") + urlsplit(usual).path
 
 

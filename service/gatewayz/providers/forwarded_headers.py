@@ -6,39 +6,43 @@ Everything else stays here: credentials, cookies, addresses, traces and baggage,
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from functools import lru_cache
 
 from gatewayz.errors import InvalidRequest
-from gatewayz.wires.base import Wire
+from gatewayz.upstream import Headers
 
 MAX_CHARACTERS = 2048
 """Claude Code names a dozen betas in one header; this holds seventy."""
 
-_OPENAI = frozenset({b"openai-beta"})
-FORWARDED: Mapping[Wire, frozenset[bytes]] = {
-    "openai_chat": _OPENAI,
-    "openai_completions": _OPENAI,
-    "openai_responses": _OPENAI,
-    # Without them the API refuses members of the body that belong to a beta.
-    "anthropic_messages": frozenset({b"anthropic-beta", b"anthropic-version"}),
-}
 _WORDS = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._=:-]*(?:[ \t]*,[ \t]*[A-Za-z0-9][A-Za-z0-9._=:-]*)*\Z")
 
 
-def forwarded_headers(headers: Collection[tuple[bytes, bytes]], wire: Wire) -> tuple[tuple[str, str], ...]:
-    """Those that a provider of the caller's own ``wire`` gets to see; lists that came in several lines are joined.
+def forwarded_headers(headers: Collection[tuple[bytes, bytes]], names: frozenset[bytes]) -> Headers:
+    """Those of a caller's headers that are in ``names`` (a wire says which: ``HttpTerms.forwarded``); a list that came in several
+    lines is joined into one.
 
     Raises InvalidRequest naming the header when it is not a list of plain words, or a long one.
     """
-    names = FORWARDED.get(wire)
-    if names is None or names.isdisjoint(dict(headers)):  # nearly always, and in the time of one look
+    if not names or names.isdisjoint(dict(headers)):  # nearly always, and in the time of one look
         return ()
     return _checked(tuple([pair for pair in headers if pair[0] in names]))
 
 
+def merged(ours: Headers, forwarded: Headers) -> Headers | None:
+    """Both as one: the caller's version in the place of ours; of a list (``…-beta``) the operator's words and the caller's.
+
+    None where ``forwarded`` changes nothing.
+    """
+    before = dict(ours)
+    after = dict(before)
+    for name, value in forwarded:
+        after[name] = f"{before[name]},{value}" if name in before and name.endswith("-beta") else value
+    return None if after == before else tuple(after.items())
+
+
 @lru_cache(maxsize=256)  # a program sends the same ones with every call
-def _checked(found: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[str, str], ...]:
+def _checked(found: tuple[tuple[bytes, bytes], ...]) -> Headers:
     joined: dict[bytes, bytes] = {}
     for name, value in found:
         if value := value.strip():

@@ -1,4 +1,4 @@
-"""The models that providers say they have: asked for in the background now and then, and never waited for."""
+"""The models that providers list themselves: fetched in the background now and then, and never waited for."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gatewayz.errors import GatewayError
-from gatewayz.providers.base import Provider, Providers
+from gatewayz.providers.base import Payload, Provider
+from gatewayz.providers.keypool import Secret
+from gatewayz.providers.registry import Providers
+from gatewayz.providers.state import ProviderState
 from gatewayz.upstream import Timeouts, UpstreamRequest
+from gatewayz.wires.translate import PROVIDER_WIRES
 
 logger = logging.getLogger(__name__)
 
@@ -19,9 +23,9 @@ REFRESH_S = 3600.0
 """New models appear some times a month."""
 RETRY_S = 60.0
 MAX_RETRY_S = 3600.0
-"""A provider that cannot be reached, or does not want to say, is asked less and less often."""
+"""A provider that cannot be reached, or does not list its models, is asked less and less often."""
 TICK_S = 5.0
-"""How soon a provider that a reload has brought is asked."""
+"""How soon a provider that came with a reload is asked."""
 LIST_TIMEOUTS = Timeouts(connect_s=5.0, first_byte_s=15.0, idle_s=10.0, total_s=30.0)
 MAX_LIST_BYTES = 8_000_000
 MAX_NAME = 200
@@ -35,7 +39,7 @@ class _Named(Struct):
 
 
 class _List(Struct):
-    """OpenAI and Anthropic say ``data`` and ``id``, Gemini says ``models`` and ``name``."""
+    """OpenAI and Anthropic write ``data`` and ``id``, Gemini ``models`` and ``name``."""
 
     data: list[Raw] | None = None
     models: list[Raw] | None = None
@@ -47,13 +51,14 @@ _ENTRY: msgspec.json.Decoder[_Named | str] = msgspec.json.Decoder(_Named | str)
 
 
 class ModelLists:
-    """Keeps each provider's own list of models fresh. One task asks them one after the other: nobody is in a hurry."""
+    """Keeps each provider's own list of models fresh. One task asks one provider after the other, since no call waits for it."""
 
     def __init__(self, providers: Providers, *, refresh_s: float = REFRESH_S, tick_s: float = TICK_S) -> None:
         self._providers = providers
         self._refresh_s = refresh_s
         self._tick_s = tick_s
-        self._due: dict[tuple[str, str], float] = {}
+        # By name and address: a provider that has moved is another one.
+        self._due_s: dict[tuple[str, str], float] = {}
         self._pauses_s: dict[tuple[str, str], float] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -68,17 +73,20 @@ class ModelLists:
 
     async def refresh(self, now_s: float) -> None:
         """Ask the providers that are due at ``now_s`` (monotonic)."""
-        for provider in list(self._providers.values()):
-            place = (provider.name, provider.base_url)
-            if not provider.list_models or self._due.get(place, now_s) > now_s:
+        for state in [self._providers.state(name) for name in self._providers]:
+            provider = state.provider
+            address = (provider.name, provider.address.base_url)
+            if not provider.list_models or self._due_s.get(address, now_s) > now_s:
                 continue
-            if await self._ask(provider, now_s):
-                self._pauses_s.pop(place, None)
-                self._due[place] = now_s + self._refresh_s
+            names = await _fetch(state, now_s)
+            if names is not None:
+                self._providers.set_listed(provider, names)
+                self._pauses_s.pop(address, None)
+                self._due_s[address] = now_s + self._refresh_s
             else:
-                pause_s = self._pauses_s.get(place, min(RETRY_S, self._refresh_s))
-                self._pauses_s[place] = min(2 * pause_s, MAX_RETRY_S)
-                self._due[place] = now_s + pause_s
+                pause_s = self._pauses_s.get(address, min(RETRY_S, self._refresh_s))
+                self._pauses_s[address] = min(2 * pause_s, MAX_RETRY_S)
+                self._due_s[address] = now_s + pause_s
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -89,41 +97,27 @@ class ModelLists:
                 logger.exception("model lists could not be refreshed")
             await asyncio.sleep(self._tick_s)
 
-    async def _ask(self, provider: Provider, now_s: float) -> bool:
+
+async def _fetch(state: ProviderState, now_s: float) -> tuple[str, ...] | None:
+    """The provider's own list; None where it has none to give now."""
+    provider = state.provider
+    try:
+        response = await provider.send(models_request(provider, state.take_key("", now_s)))
         try:
-            request = models_request(provider, now_s)
-            response = await provider.upstream.send(request)
-            try:
-                if response.status != 200:
-                    logger.debug(
-                        "provider does not list its models",
-                        extra={"provider": provider.name, "status": response.status},
-                    )
-                    return False
-                names = tuple(read_models(await response.read(MAX_LIST_BYTES)))
-            finally:
-                response.close()
-        except (GatewayError, msgspec.DecodeError) as error:
-            logger.debug(
-                "provider's models are unknown", extra={"provider": provider.name, "reason": type(error).__name__}
-            )
-            return False
-        # A reload may have put another in its place meanwhile: the list is that one's, unless it is somewhere else.
-        current = self._providers.get(provider.name)
-        if current is not None and current.is_at(provider) and current.set_listed(names):
-            self._providers.changed()
-        return True
+            if response.status == 200:
+                return tuple(read_models(await response.read(MAX_LIST_BYTES)))
+        finally:
+            response.close()
+    except (GatewayError, msgspec.DecodeError) as error:
+        logger.debug("provider's models are unknown", extra={"provider": provider.name, "reason": type(error).__name__})
+        return None
+    logger.debug("provider does not list its models", extra={"provider": provider.name, "status": response.status})
+    return None
 
 
-def models_request(provider: Provider, now_s: float) -> UpstreamRequest:
-    """The question. Raises ProviderRateLimited while every key rests."""
-    path = "/models"
-    if provider.wire == "gemini":
-        path += "?pageSize=1000"
-    elif provider.wire == "anthropic_messages":
-        path += "?limit=1000"
-    asked = provider.request(path, b"", stream=False, key=provider.take_key("", now_s))
-    return UpstreamRequest(asked.url, asked.headers, b"", LIST_TIMEOUTS, stream=False, method="GET")
+def models_request(provider: Provider, key: Secret | None) -> UpstreamRequest:
+    path = PROVIDER_WIRES[provider.wire].http.models_path
+    return provider.request(Payload(path, b"", stream=False, method="GET"), LIST_TIMEOUTS, key)
 
 
 def read_models(body: bytes) -> Iterator[str]:
@@ -135,7 +129,7 @@ def read_models(body: bytes) -> Iterator[str]:
         try:
             entry = _ENTRY.decode(raw)
         except msgspec.DecodeError:
-            continue  # one that nobody can call does not hide the others
+            continue  # an entry that cannot be read does not hide the others
         name = entry if isinstance(entry, str) else entry.id or entry.name
         if name is None:
             continue

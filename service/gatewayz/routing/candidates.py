@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gatewayz.errors import NotFound
-from gatewayz.providers.base import Provider, Providers
+from gatewayz.providers.base import Provider
+from gatewayz.providers.registry import Providers
+from gatewayz.providers.state import ProviderState
 
 SHOWN_MODEL_CHARACTERS = 200
 """An error message quotes this much of an unknown model's name."""
@@ -14,9 +16,10 @@ SHOWN_MODEL_CHARACTERS = 200
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A provider, and the name by which it knows the model; ``weight`` is its share under the strategy ``weighted``."""
+    """A provider, what is known of it, and the name by which it knows the model; ``weight`` is its share under ``weighted``."""
 
     provider: Provider
+    state: ProviderState
     model: str
     weight: float = 1.0
 
@@ -65,7 +68,7 @@ def candidates_at(model: str, named: Sequence[str], providers: Providers) -> Seq
     for name in named:
         found.extend([one for one in configured if one.provider.name == name])
         if not fixed and (not found or found[-1].provider.name != name):
-            found.append(Candidate(providers[name], model))
+            found.append(Candidate(providers[name], providers.state(name), model))
     if not found:
         raise NotFound(
             f"None of the providers named in x-gatewayz-provider serves '{model[:SHOWN_MODEL_CHARACTERS]}'.",
@@ -78,8 +81,9 @@ def candidates_at(model: str, named: Sequence[str], providers: Providers) -> Seq
 def _named(model: str, providers: Providers, weight: float) -> tuple[Candidate, ...]:
     name, slash, rest = model.partition("/")
     if slash and rest and (provider := providers.get(name)) is not None:
-        return (Candidate(provider, rest, weight),)
-    return tuple([Candidate(one, model, weight) for one in providers.values() if one.serves(model)])
+        return (Candidate(provider, providers.state(name), rest, weight),)
+    states = [providers.state(name) for name in providers]
+    return tuple([Candidate(one.provider, one, model, weight) for one in states if one.serves(model)])
 
 
 def _hint(provider: str, missing: str | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from gatewayz.errors import NotFound
-from gatewayz.providers.base import Providers
+from gatewayz.providers.registry import Providers
 from gatewayz.records import Call, KeyIdentity
 from gatewayz.routing.candidates import Candidate, candidates_at, candidates_for
 from gatewayz.routing.options import DEFAULT, RoutingOptions

@@ -76,7 +76,7 @@ class RouteStates:
         if not route.breaker.may_call(now_s):
             return Skip("breaker_open", route.breaker.retry_after_s(now_s))
         provider = candidate.provider
-        cooldown_s = max(route.cooldown_until_s - now_s, provider.wait_s(candidate.model, now_s))
+        cooldown_s = max(route.cooldown_until_s - now_s, candidate.state.keys.wait_s(candidate.model, now_s))
         if cooldown_s > 0:
             return Skip("rate_limited", cooldown_s)
         if self._in_flight[provider.name] >= (provider.max_concurrency or self._policy.provider_in_flight):

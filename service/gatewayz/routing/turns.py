@@ -191,8 +191,8 @@ class Turns(State, Generic[Request]):
             self._pause_s = pause
 
     def _has_another_key(self, candidate: Candidate, now_s: float) -> bool:
-        provider = candidate.provider
-        return self._tries < len(provider.keys) and provider.wait_s(candidate.model, now_s) <= 0
+        keys = candidate.state.keys
+        return self._tries < len(keys) and keys.wait_s(candidate.model, now_s) <= 0
 
     def _go_on(self) -> None:
         """To the next candidate."""

@@ -1,4 +1,4 @@
-"""Redis: what workers share when there is one. Everything that asks it has a bounded wait, and an answer without it."""
+"""Redis, which workers share when it is configured. Every command has a time limit: nothing waits for a Redis that is down."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from redis.exceptions import RedisError
 
 from gatewayz.errors import ConfigurationError, Unavailable
 
-# A Redis nearby answers within a millisecond; one that has not after this is as good as gone, and nobody waits for it.
+# A Redis nearby answers within a millisecond; one that has not after this is taken to be down.
 _TIMEOUT_S = 1.0
 
 
@@ -22,7 +22,7 @@ class CacheUnavailable(Unavailable):
 
 
 class Cache:
-    """An open client; connections are made when they are first needed."""
+    """An open client, which connects when it is first used."""
 
     def __init__(self, client: Redis) -> None:
         """Use ``Cache.open``."""
@@ -30,7 +30,7 @@ class Cache:
 
     @classmethod
     def open(cls, url: str) -> Cache:
-        """Raises ConfigurationError for an address that is none; contacts nobody."""
+        """Raises ConfigurationError for an address that is not one; makes no connection."""
         try:
             # redis-py leaves its keyword arguments untyped, here and in ping().
             client = Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
@@ -45,7 +45,7 @@ class Cache:
 
     @property
     def client(self) -> Redis:
-        """For whoever instruments it; commands go through the methods here."""
+        """To be instrumented; commands go through the methods here."""
         return self._client
 
     async def close(self) -> None:

@@ -1,6 +1,6 @@
-"""The database: one SQLAlchemy engine, SQLite or Postgres behind it, and the boundary at which their errors end.
+"""The database: one SQLAlchemy engine over SQLite or Postgres, and the boundary at which their errors end.
 
-This module knows no domain: tables live with those who own them, their history in ``migrations/``.
+This module knows no domain: tables live with the code that owns them, their history in ``migrations/``.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ DatabaseSystem = Literal["sqlite", "postgresql"]
 """``db.system.name`` of the semantic conventions."""
 
 OnQuery = Callable[[str, str, float], None]
-"""Told of every statement: system, operation (``SELECT``), seconds. Must not raise."""
+"""Called with every statement: system, operation (``SELECT``), seconds. Must not raise."""
 
 _ASYNC_DRIVERS: Mapping[str, tuple[DatabaseSystem, str]] = {
-    # What hosting services hand out as DATABASE_URL, and what our own documentation says: both are right.
+    # What hosting services call it in DATABASE_URL, and what our documentation calls it.
     "postgres": ("postgresql", "postgresql+asyncpg"),
     "postgresql": ("postgresql", "postgresql+asyncpg"),
     "postgresql+asyncpg": ("postgresql", "postgresql+asyncpg"),
@@ -46,20 +46,20 @@ _OPERATIONS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTE
 
 _CONNECT_TIMEOUT_S = 3
 _POOL_TIMEOUT_S = 3
-# Longer than any statement of ours takes, shorter than a client waits: a frozen server must not freeze its callers.
+# Longer than any statement of ours takes, shorter than a client waits: a frozen server must not freeze the gateway.
 _COMMAND_TIMEOUT_S = 5
 
-# What a server says that is there and will not change its mind.
-_REFUSALS = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
+# The server is there, and its answer will not change.
+_FINAL_ERRORS = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
 
-# Any constant will do, as long as nobody else uses it in the same Postgres database.
+# Any constant will do, as long as nothing else uses it in the same Postgres database.
 _ADVISORY_LOCK = 0x67617465_7A
 
 _WRITES = "gatewayz_writes"
 
 
 class StorageUnavailable(Unavailable):
-    """The database did not do what was asked. ``reason`` is the driver's word, for logs and operators."""
+    """The database did not do what was asked. ``reason`` is the driver's message, for logs and operators."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(
@@ -71,8 +71,8 @@ class StorageUnavailable(Unavailable):
 
 
 class Database:
-    """An open engine. Every connection it lends raises StorageUnavailable where the driver would raise its own errors;
-    only IntegrityError passes, which is an answer, and ProgrammingError, which is a mistake of ours."""
+    """An open engine. Its connections raise StorageUnavailable where the driver would raise its own errors; only
+    IntegrityError passes, which is an answer, and ProgrammingError, which is a mistake of ours."""
 
     def __init__(self, engine: AsyncEngine, system: DatabaseSystem) -> None:
         """Use ``Database.open``."""
@@ -83,7 +83,7 @@ class Database:
 
     @classmethod
     async def open(cls, url: str, on_query: OnQuery | None = None) -> Database:
-        """Make the engine; for SQLite also the file and its directory. No server is contacted yet.
+        """Makes the engine; for SQLite also the file and its directory. No server is contacted yet.
 
         Raises ConfigurationError when the address is wrong or the SQLite file cannot be made.
         """
@@ -113,7 +113,7 @@ class Database:
         return cls(engine, system)
 
     async def close(self) -> None:
-        """Close every pooled connection."""
+        """Closes every pooled connection."""
         await self._engine.dispose()
 
     def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
@@ -139,22 +139,22 @@ class Database:
             return {"used": pool.checkedout(), "idle": pool.checkedin()}
         return {}
 
-    async def migrate(self, patience_s: float = 30) -> None:
-        """Bring the schema to what this version needs. Any number of processes may do so at once: one does it, the
-        others wait and find it done.
+    async def migrate(self, wait_s: float = 30) -> None:
+        """Brings the schema to what this version needs. Any number of processes may do so at once: one does it, the others
+        wait and find it done.
 
-        Waits up to ``patience_s`` for a database that does not answer yet, since they are often started together.
-        Raises ConfigurationError after that, and at once when waiting would not help (a wrong password, a schema that is
-        newer than this version).
+        Waits up to ``wait_s`` for a database that does not answer yet, since both are often started together. Raises
+        ConfigurationError after that, and at once when waiting would not help (a wrong password, a schema that is newer than
+        this version).
         """
-        deadline = time.monotonic() + patience_s
+        deadline = time.monotonic() + wait_s
         while True:
             try:
                 async with self.write(alone=True) as connection:
                     await connection.run_sync(upgrade)
                 return
             except StorageUnavailable as error:
-                if isinstance(error.__cause__, _REFUSALS):
+                if isinstance(error.__cause__, _FINAL_ERRORS):
                     raise ConfigurationError(f"The database {self.address} refuses us ({error.reason}).") from None
                 if time.monotonic() >= deadline:
                     raise ConfigurationError(f"The database {self.address} does not answer ({error.reason}).") from None
@@ -167,7 +167,7 @@ class Database:
                 yield connection
         except (IntegrityError, ProgrammingError):
             raise
-        # OSError: refused, reset, and the driver's timeouts. SQLAlchemy hands on what asyncpg says while connecting.
+        # OSError: refused, reset, and the driver's timeouts. SQLAlchemy passes on asyncpg's errors while connecting.
         except (DBAPIError, PoolTimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise StorageUnavailable(_reason(error)) from error
 
@@ -200,7 +200,7 @@ def _parse(url: str) -> tuple[URL, DatabaseSystem]:
     if system == "sqlite":
         return parsed, system
     if "sslmode" in parsed.query:
-        # libpq's word for it, which hosting services put into their addresses; asyncpg knows the same values as "ssl".
+        # libpq's name, which hosting services use in their addresses; asyncpg takes the same values as "ssl".
         mode = parsed.query["sslmode"]
         parsed = parsed.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
     unknown = sorted(set(parsed.query) - _POSTGRES_OPTIONS)
@@ -212,7 +212,7 @@ def _parse(url: str) -> tuple[URL, DatabaseSystem]:
 
 
 def _reason(error: BaseException) -> str:
-    """The driver's own sentence, first line only; never the statement or its parameters."""
+    """The first line of the driver's message; never the statement or its parameters."""
     origin = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     lines = str(origin).splitlines()
     return f"{type(origin).__name__}: {lines[0][:200]}" if lines else type(origin).__name__
@@ -226,9 +226,9 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _time_queries(engine: AsyncEngine, system: DatabaseSystem, on_query: OnQuery) -> None:
-    """Report each statement to ``on_query`` with its time, failed ones included."""
+    """Reports each statement to ``on_query`` with its time, failed ones included."""
 
-    # The parameters are SQLAlchemy's: cursor and context differ by driver, and are none of our business.
+    # Any: the parameters are SQLAlchemy's; cursor and context differ by driver.
     def before(
         _connection: Connection, _cursor: Any, _statement: str, _parameters: Any, context: Any, _many: bool
     ) -> None:
@@ -252,6 +252,3 @@ def _time_queries(engine: AsyncEngine, system: DatabaseSystem, on_query: OnQuery
     event.listen(engine.sync_engine, "before_cursor_execute", before)
     event.listen(engine.sync_engine, "after_cursor_execute", after)
     event.listen(engine.sync_engine, "handle_error", failed)
-
-
-__all__ = ["Database", "DatabaseSystem", "OnQuery", "StorageUnavailable"]

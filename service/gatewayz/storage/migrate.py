@@ -1,4 +1,4 @@
-"""Bring a schema up to date with Alembic, without its command line, its ini file and its chatter."""
+"""Brings a schema up to date with Alembic, without its command line, its ini file and its log lines."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def upgrade(connection: Connection) -> None:
-    """Run what is missing, inside the transaction that ``connection`` is in; the caller holds the lock.
+    """Runs what is missing, inside the transaction that ``connection`` is in; the caller holds the lock.
 
     Raises ConfigurationError when the schema comes from a newer version.
     """
@@ -32,7 +32,7 @@ def upgrade(connection: Connection) -> None:
 
 
 def alembic_config(connection: Connection) -> Config:
-    """What alembic.ini would say."""
+    """In place of an alembic.ini."""
     config = Config()
     # Percent signs are read as interpolation, as in any ini file.
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
@@ -43,7 +43,7 @@ def alembic_config(connection: Connection) -> Config:
 
 @contextmanager
 def _quiet(name: str) -> Generator[None]:
-    """Alembic announces its dialect at INFO on each start; only its warnings are news."""
+    """Alembic logs its dialect at INFO on each start; only its warnings matter."""
     logger = logging.getLogger(name)
     before = logger.level
     logger.setLevel(logging.WARNING)

@@ -13,11 +13,11 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from gatewayz.errors import ConfigurationError
 
 BUSY_TIMEOUT_S = 5.0
-"""How long a writer waits for another one: many times what a write takes, still an answer within a client's patience."""
+"""How long a writer waits for another one: many times what a write takes, and less than a client waits."""
 
 
 def prepare(file: str) -> None:
-    """Make the file (mode 0600: it holds key hashes), its directory, and put it into write-ahead mode. Blocking.
+    """Makes the file (mode 0600: it holds key hashes) and its directory, and puts it into write-ahead mode. Blocking.
 
     Raises ConfigurationError with what is wrong and where.
     """
@@ -53,7 +53,7 @@ def _write_ahead(path: Path) -> None:
 
 
 def configure(connection: DBAPIConnection, _record: object) -> None:
-    """Set up a new connection, before its first use."""
+    """Sets up a new connection, before its first use."""
     # None: the driver begins no transaction by itself; Database does, and says whether it will write.
     connection.isolation_level = None
     cursor = connection.cursor()

@@ -9,7 +9,7 @@ from sqlalchemy.types import TypeDecorator
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A point in time. Always aware and in UTC on our side; SQLite would forget the zone and hand back a naive one."""
+    """A point in time, always aware and in UTC on our side; SQLite would forget the zone and return a naive one."""
 
     impl = DateTime(timezone=True)
     cache_ok = True

@@ -6,6 +6,6 @@ Nothing outside this package knows which library is used, so that an own connect
 from __future__ import annotations
 
 from gatewayz.upstream.client import AiohttpUpstream
-from gatewayz.upstream.port import Timeouts, Upstream, UpstreamRequest, UpstreamResponse
+from gatewayz.upstream.port import Headers, Timeouts, Upstream, UpstreamRequest, UpstreamResponse
 
-__all__ = ["AiohttpUpstream", "Timeouts", "Upstream", "UpstreamRequest", "UpstreamResponse"]
+__all__ = ["AiohttpUpstream", "Headers", "Timeouts", "Upstream", "UpstreamRequest", "UpstreamResponse"]

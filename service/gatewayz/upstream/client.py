@@ -1,7 +1,7 @@
 """The HTTP client behind the port.
 
 Foreign exceptions end here: callers see only those of errors.py, with messages that name the host and the reason and never
-a header. Redirects, proxies, cookies and credentials from the environment are not refused here: there is no code for them.
+a header. There is no code for redirects, proxies, cookies and credentials from the environment, so none of them happens.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from gatewayz.errors import (
     Unavailable,
 )
 from gatewayz.upstream.connections import Connector, Protocol, Target
+from gatewayz.upstream.deadline import Deadline
 from gatewayz.upstream.port import UpstreamRequest, UpstreamResponse
-from gatewayz.upstream.watch import Watch
 
 READ_BUFFER_BYTES = 2**17  # a reader that lags by twice this makes the provider wait instead of filling our memory
 MAX_HEADER_BYTES = 32_768  # some providers send content policies far beyond aiohttp's 8,190
@@ -37,12 +37,12 @@ ONE_WRITE_BYTES = (
 )  # up to here head and body leave in one piece; beyond, joining them costs more than a second write
 MAX_TARGETS = 1024  # far more than providers
 STALE_S = 1.0
-"""A connection that the provider had closed before it saw our request tells us so within a round trip. Who hangs up later had the
-request, and may have worked on it: whether it is sent again is not decided here."""
+"""If the provider had closed the connection before our request arrived, we learn of it within a round trip. If it closes later it
+had the request, and may have worked on it: whether that is sent again is not decided here."""
 
 
 class AiohttpUpstream:
-    """The Upstream of a worker: one pool. Opens itself with the first call, on that call's event loop."""
+    """The Upstream of a worker: one pool. Opens itself with the first request, on that request's event loop."""
 
     def __init__(self, settings: Settings) -> None:
         self._limit = settings.upstream_connections
@@ -54,23 +54,23 @@ class AiohttpUpstream:
         loop = asyncio.get_running_loop()
         connector = self._connector or self._open()
         target = self._targets.get(request.url) or self._remember(request.url, loop)
-        watch = Watch(loop, target.host, request.timeouts)
+        deadline = Deadline(loop, target.host, request.timeouts)
         try:
             try:
-                return await _exchange(connector, target, request, watch, may_be_stale=True)
+                return await _exchange(connector, target, request, deadline, may_be_stale=True)
             except _Stale:
                 connector.forget(target)
-                return await _exchange(connector, target, request, watch, may_be_stale=False)
+                return await _exchange(connector, target, request, deadline, may_be_stale=False)
         except asyncio.CancelledError:
-            watch.abort()
-            if (own := watch.claim_cancellation()) is not None:
+            deadline.abort()
+            if (own := deadline.claim_cancellation()) is not None:
                 raise own from None
             raise
         except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
-            watch.abort()
+            deadline.abort()
             raise _translate(error, target.host) from error
         except BaseException:
-            watch.abort()
+            deadline.abort()
             raise
 
     async def close(self) -> None:
@@ -92,18 +92,18 @@ class AiohttpUpstream:
 
 
 class _Stale(Exception):
-    """The provider closed an idle connection in the very moment in which it was used: it has not seen the request."""
+    """The provider closed an idle connection at the moment when it was used: it has not seen the request."""
 
 
 async def _exchange(
-    connector: Connector, target: Target, request: UpstreamRequest, watch: Watch, *, may_be_stale: bool
+    connector: Connector, target: Target, request: UpstreamRequest, deadline: Deadline, *, may_be_stale: bool
 ) -> UpstreamResponse:
-    """Send the request and await the headers. Whatever fails, ``watch`` holds the connection and can abort it."""
-    connection = await connector.acquire(target, watch)
+    """Send the request and await the headers. Whatever fails, ``deadline`` holds the connection and can abort it."""
+    connection = await connector.acquire(target, deadline)
     protocol = connection.protocol
     transport = connection.transport
     if protocol is None or transport is None:
-        raise ProviderConnectionFailed(f"{target.host} closed the connection before it was asked.")
+        raise ProviderConnectionFailed(f"{target.host} closed the connection before the request was sent.")
     protocol.set_response_params(
         read_until_eof=True,
         auto_decompress=True,
@@ -112,21 +112,13 @@ async def _exchange(
         max_field_size=MAX_HEADER_BYTES,
         max_headers=MAX_HEADERS,
     )
-    body = request.body
-    head = target.head(request.method, request.headers, len(body))
-    if len(body) <= ONE_WRITE_BYTES:
-        transport.write(head + body)
-    else:
-        transport.write(head)
-        transport.write(body)
-    if request.on_sent is not None:
-        request.on_sent()
+    _write(transport, target, request)
     sent_at_s = monotonic()
     try:
         message, content = await protocol.read()
         while message.code < 200:
             if message.code == 101:
-                raise ProviderMalformedResponse(f"{target.host} wants to speak another protocol.")
+                raise ProviderMalformedResponse(f"{target.host} asks for another protocol.")
             message, content = await protocol.read()
     except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
         stale = (
@@ -136,30 +128,41 @@ async def _exchange(
             and monotonic() - sent_at_s < STALE_S
         )
         if may_be_stale and stale:
-            watch.leave()
+            deadline.drop_connection()
             raise _Stale from error
         raise
-    return _Response(message.code, message.headers, content, watch, request.stream)
+    return _Response(message.code, message.headers, content, deadline, request.stream)
+
+
+def _write(transport: asyncio.Transport, target: Target, request: UpstreamRequest) -> None:
+    head, body = target.head(request), request.body
+    if len(body) <= ONE_WRITE_BYTES:
+        transport.write(head + body)
+    else:
+        transport.write(head)
+        transport.write(body)
+    if request.on_sent is not None:
+        request.on_sent()
 
 
 class _Response:
     """An UpstreamResponse; also the iterator over its own chunks, for there can be only one."""
 
-    __slots__ = ("_content", "_ended", "_first", "_watch", "headers", "status")
+    __slots__ = ("_content", "_deadline", "_ended", "_first", "headers", "status")
 
     def __init__(
-        self, status: int, headers: Mapping[str, str], content: StreamReader, watch: Watch, stream: bool
+        self, status: int, headers: Mapping[str, str], content: StreamReader, deadline: Deadline, stream: bool
     ) -> None:
         self.status = status
         self.headers = headers
         self._content = content
-        self._watch = watch
+        self._deadline = deadline
         self._ended = False
         self._first = stream  # the first byte of a stream's body is still awaited under the first-byte deadline
-        watch.answered(content)
+        deadline.answered(content)
         if not stream:
-            watch.pause()
-        content.on_eof(watch.release)
+            deadline.pause()
+        content.on_eof(deadline.release)
 
     async def read(self, limit: int) -> bytes:
         declared = self.headers.get("content-length")
@@ -191,43 +194,45 @@ class _Response:
     def close(self) -> None:
         if not self._ended:
             self._ended = True
-            self._watch.abort()
+            self._deadline.abort()
 
     async def _next(self) -> bytes:
-        """What the socket has, or nothing at the end of the body."""
+        """What the socket has; empty at the end of the body."""
         if self._ended:
             return b""
-        watch = self._watch
+        deadline = self._deadline
         if self._content.at_eof():
             self._ended = True
-            watch.stop()
+            deadline.stop()
             return b""
         if self._first:
             self._first = False
         else:
-            watch.wait_idle()
+            deadline.wait_idle()
         try:
             data = await self._content.readany()
-        except GatewayError:  # the watch put it there
+        except GatewayError:  # the deadline put it there
             self.close()
             raise
         except (aiohttp.ClientError, HttpProcessingError, OSError, RuntimeError) as error:
             self.close()
-            if watch.expired is not None:  # time ran out while nobody was reading, and the watch cut the line itself
-                raise watch.expired from None
-            raise ProviderStreamCut(f"{watch.host} closed the connection in the middle of its answer.") from error
+            if (
+                deadline.expired is not None
+            ):  # the time ran out between two reads, and the deadline ended the connection
+                raise deadline.expired from None
+            raise ProviderStreamCut(f"{deadline.host} closed the connection in the middle of its answer.") from error
         except BaseException:
             self.close()
             raise
         if data:
-            watch.pause()
+            deadline.pause()
         else:
             self._ended = True
-            watch.stop()
+            deadline.stop()
         return data
 
     def _too_long(self, limit: int) -> ProviderMalformedResponse:
-        return ProviderMalformedResponse(f"{self._watch.host} sent an answer of more than {limit} bytes.")
+        return ProviderMalformedResponse(f"{self._deadline.host} sent an answer of more than {limit} bytes.")
 
 
 def _translate(error: Exception, host: str) -> GatewayError:

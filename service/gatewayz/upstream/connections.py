@@ -1,4 +1,4 @@
-"""Connections: aiohttp's connector (pool, DNS cache, happy eyeballs, TLS), told apart by what we must know of them.
+"""Connections: aiohttp's connector (pool, DNS cache, happy eyeballs, TLS), and what we must know of each of them.
 
 aiohttp's client proper is left out: building its request and response objects, and a task per request body, took half of
 the time of a call. What remains are the connector, the protocol and the parser, which is C.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import Literal
+from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -16,34 +16,33 @@ from aiohttp.client_reqrep import ClientRequest, ConnectionKey
 from aiohttp.connector import Connection
 from yarl import URL
 
-from gatewayz.upstream.watch import Watch
+from gatewayz.upstream.deadline import Deadline
+from gatewayz.upstream.port import Headers, UpstreamRequest
 
 KEEPALIVE_S = (
-    60.0  # longer than a pause in ordinary traffic; a provider that closes sooner is met by the client's one retry
+    60.0  # longer than a pause in ordinary traffic; the client's one retry is for a provider that closes sooner
 )
 DNS_CACHE_S = 30  # long enough to spare a look-up per connection, short enough to follow a provider's fail-over
 MAX_REMEMBERED = 256  # heads kept ready per target; far more than a provider has keys
-NO_TIMEOUT = aiohttp.ClientTimeout(
-    total=None, connect=None, sock_connect=None, sock_read=None
-)  # the watch has them all
+NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)  # Deadline has them all
 
 
 class Protocol(ResponseHandler):
-    """Remembers what has come: only without a byte of the answer may a request be repeated, and only a connection that was
-    silent since its last answer may have another."""
+    """Remembers what has come: a request may be repeated only while no byte of its answer has come, and a connection may be
+    used again only if nothing has come since its last answer."""
 
     used = False
-    """It has brought an answer already."""
+    """It has brought an answer before."""
     heard = False
     """Something has come since it was last released."""
 
     @property
     def silent(self) -> bool:
-        """Nothing has come that nobody asked for. What has would be read as the answer to the next request."""
+        """Nothing has come unasked. It would be read as the answer to the next request."""
         return not self.heard and not self.should_close
 
     def data_received(self, data: bytes) -> None:
-        if data:  # nothing, where reading goes on after a pause
+        if data:  # empty where reading goes on after a pause
             self.heard = True
         super().data_received(data)
 
@@ -57,32 +56,42 @@ class Target:
         url = URL(address)
         self.host = url.host or ""
         self.request = ClientRequest("POST", url, loop=loop)
-        """What the connector wants to know about a request, in the shape in which it wants it."""
+        """Stands for all requests to this target before the connector."""
         self.key: ConnectionKey = self.request.connection_key
-        self._start = f"{url.raw_path_qs} HTTP/1.1\r\nhost: {url.host_port_subcomponent}\r\n"
-        self._heads: dict[tuple[tuple[str, str], ...], bytes] = {}
+        self._start = f"{_target_of(address)} HTTP/1.1\r\nhost: {url.host_port_subcomponent}\r\n".encode("latin-1")
+        self._heads: dict[Headers, bytes] = {}
 
-    def head(self, method: Literal["POST", "GET"], headers: tuple[tuple[str, str], ...], body_size: int) -> bytes:
+    def head(self, request: UpstreamRequest) -> bytes:
         """The request up to its body. Raises ValueError for a header that would end its line."""
-        if method == "GET":  # once in a while, for a list of models
-            return self._lines(method, headers) + b"\r\n"
-        start = self._heads.get(headers)
+        changing = _lines(request.changing_headers) if request.changing_headers else b""
+        if request.method == "GET":  # once in a while, for a list of models
+            return b"GET %b%b%b\r\n" % (self._start, _lines(request.headers), changing)
+        start = self._heads.get(request.headers)
         if start is None:
-            start = self._lines(method, headers) + b"content-length: "
-            if len(self._heads) >= MAX_REMEMBERED:  # headers that change with every request, such as a trace's
+            start = b"POST %b%bcontent-length: " % (self._start, _lines(request.headers))
+            if len(self._heads) >= MAX_REMEMBERED:
                 self._heads.clear()
-            self._heads[headers] = start
-        return b"%b%d\r\n\r\n" % (start, body_size)
+            self._heads[request.headers] = start
+        return b"%b%d\r\n%b\r\n" % (start, len(request.body), changing)
 
-    def _lines(self, method: str, headers: tuple[tuple[str, str], ...]) -> bytes:
-        lines = [f"{name}: {value}\r\n" for name, value in headers]
-        if any(line.count("\r") + line.count("\n") + line.count("\0") != 2 for line in lines):
-            raise ValueError("a header holds a line break")
-        return f"{method} {self._start}{''.join(lines)}".encode("latin-1")
+
+def _target_of(address: str) -> str:
+    """Path and query as they are in ``address``. Not yarl's, which writes ``%3A`` as ``:``: a signature over the path would not
+    hold. Where they could not be sent as they are, yarl quotes them."""
+    parts = urlsplit(address)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return target if target.isascii() and target.isprintable() and " " not in target else URL(address).raw_path_qs
+
+
+def _lines(headers: Headers) -> bytes:
+    lines = [f"{name}: {value}\r\n" for name, value in headers]
+    if any(line.count("\r") + line.count("\n") + line.count("\0") != 2 for line in lines):
+        raise ValueError("a header holds a line break")
+    return "".join(lines).encode("latin-1")
 
 
 class Connector(aiohttp.TCPConnector):
-    """aiohttp's pool. ``limit_per_host`` connections at most; who comes when all are in use waits."""
+    """aiohttp's pool. ``limit_per_host`` connections at most; a request that finds all in use waits for one."""
 
     def __init__(self, limit_per_host: int) -> None:
         super().__init__(  # pyright: ignore[reportUnknownMemberType] (a bare tuple in aiohttp's annotations)
@@ -93,13 +102,13 @@ class Connector(aiohttp.TCPConnector):
         )
         self._factory = partial(Protocol, loop=self._loop)
 
-    async def acquire(self, target: Target, watch: Watch) -> Connection:
-        """A connection for one request. ``watch`` holds it, and lets go of it."""
+    async def acquire(self, target: Target, deadline: Deadline) -> Connection:
+        """A connection for one request. ``deadline`` holds it, and releases it."""
         connection = await self._get(target.key, [])
         if connection is None:
-            watch.queued = self._available_connections(target.key) <= 0
+            deadline.queued = self._available_connections(target.key) <= 0
             connection = await self.connect(target.request, [], NO_TIMEOUT)
-        watch.connected(connection)
+        deadline.connected(connection)
         return connection
 
     async def _get(self, key: ConnectionKey, traces: list[aiohttp.tracing.Trace]) -> Connection | None:
@@ -117,6 +126,6 @@ class Connector(aiohttp.TCPConnector):
         super()._release(key, protocol, should_close=should_close)
 
     def forget(self, target: Target) -> None:
-        """Close the idle connections to ``target``: it has dropped one, so the others are worth no more."""
+        """Closes the idle connections to ``target``: it has dropped one, so it has probably dropped the others."""
         for protocol, _ in self._conns.pop(target.key, ()):
             protocol.close()

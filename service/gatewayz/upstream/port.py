@@ -1,10 +1,15 @@
-"""The port: what the gateway asks of an HTTP client, whichever it is."""
+"""The port: what the gateway needs of an HTTP client, whichever it is."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, Protocol
+
+from gatewayz.records import Record
+
+Headers = tuple[tuple[str, str], ...]
+"""Names in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,22 +24,29 @@ class Timeouts:
     total_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamRequest:
-    """One request: a POST, unless it says otherwise. ``headers`` is complete: nothing is added but Host and Content-Length."""
+class UpstreamRequest(Record, frozen=True):
+    """One request. Nothing is added to its headers but Host and Content-Length, and path and query go out as they are in
+    ``url``: what was signed is what is sent."""
 
     url: str
-    headers: tuple[tuple[str, str], ...] = field(repr=False)
-    body: bytes = field(repr=False)
+    headers: Headers
+    """Those that many requests share: their written form is remembered."""
+    body: bytes
     timeouts: Timeouts
     stream: bool
     method: Literal["POST", "GET"] = "POST"
-    on_sent: Callable[[], None] | None = field(default=None, repr=False)
+    on_sent: Callable[[], None] | None = None
     """Called as soon as it is on its way: from then on the provider may do what it asks, and charge for it."""
+    changing_headers: Headers = ()
+    """Those that no other request has: a signature, a trace. Sent after the others."""
+
+    def __repr__(self) -> str:
+        """Without headers and body: keys and prompts."""
+        return f"<{self.method} {self.url}, {len(self.body)} bytes>"
 
 
 class UpstreamResponse(Protocol):
-    """An answer whose headers are there. ``headers`` answers to lower-case names."""
+    """An answer whose headers are there, to be looked up by lower-case names."""
 
     @property
     def status(self) -> int: ...
@@ -50,7 +62,7 @@ class UpstreamResponse(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go: aborts the connection unless the body has come to its end. May be called twice."""
+        """Aborts the connection unless the body has come to its end. May be called twice."""
         ...
 
 

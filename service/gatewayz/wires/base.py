@@ -1,7 +1,7 @@
-"""What a wire is: the two sides on which one can be spoken, and the way between two of them.
+"""What a wire is: a vendor's API format, as a provider speaks it and as a caller speaks it, and the way between two of them.
 
-The hub is OpenAI's chat: every caller wire can be said in it, every provider wire be made from it. Where both sides speak the
-same wire nothing is translated, only observed. All of it is pure: no I/O, no clock but the one it is given, no randomness.
+Requests cross as chat requests (dialect.py), answers as parts (parts.py). Where both sides speak the same wire nothing is
+translated, only observed. All of it is pure: no I/O, no clock but the one it is given, no randomness.
 """
 
 from __future__ import annotations
@@ -11,21 +11,26 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from gatewayz.errors import GatewayError, ProviderError
-from gatewayz.records import Call, Operation
+from gatewayz.records import Call
+from gatewayz.wires.fold import EventKind, StreamFold
 from gatewayz.wires.fold import Fold as Fold
+from gatewayz.wires.http_terms import HttpTerms
+from gatewayz.wires.parts import Part
+from gatewayz.wires.sse import Splitter
 
 Wire = Literal["openai_chat", "openai_completions", "openai_responses", "anthropic_messages", "gemini"]
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """What an answer needs to be told that no wire's answer says: which model to name, which id to give, when it was."""
+class AnswerInfo:
+    """What a caller's answer says that no provider's answer does: the id, the model as the caller named it, the time."""
 
     response_id: str
     model: str
     created_s: int
     stream: bool
     include_usage: bool = False
+    """A stream's caller asked for its usage, on the wires on which one has to."""
     clock: Callable[[], float] | None = None
     """The wall clock in seconds, for the wire whose answers tell when they ended; without one, they ended when they began."""
 
@@ -33,27 +38,72 @@ class Shape:
         return self.created_s if self.clock is None else int(self.clock())
 
 
-class Translation(Protocol):
-    """One answer on its way from one wire to another."""
+class AnswerReader(Protocol):
+    """Reads one answer of a provider's into parts."""
 
-    def reply(self, body: bytes) -> bytes:
-        """A whole answer."""
+    @property
+    def fold(self) -> StreamFold[Any, Any]:
+        """What the answer amounts to. It reads the bytes into the wire's own records (``Any`` here), which is done once."""
         ...
 
-    def event(self, event: bytes) -> bytes:
-        """What one event becomes: none, one or several, joined."""
+    def event(self, said: Any) -> Sequence[Part]:
+        """What the fold's latest event adds."""
+        ...
+
+    def end(self) -> Sequence[Part]:
+        """What remains when the stream has ended well: why each choice ended, and usage."""
+        ...
+
+    def reply(self, whole: Any) -> Sequence[Part]:
+        """A whole answer, its end included."""
+        ...
+
+
+class AnswerWriter(Protocol):
+    """Writes one answer for a caller of parts."""
+
+    def write(self, parts: Sequence[Part]) -> bytes:
+        """The events for these parts of a stream: none, one or several, joined."""
         ...
 
     def end(self) -> bytes:
-        """What remains to be said when the stream has ended well."""
+        """The events with which a stream ends."""
+        ...
+
+    def whole(self, parts: Sequence[Part]) -> bytes:
+        """The body of a whole answer."""
+        ...
+
+
+class Translation(Protocol):
+    """One answer on its way from a provider's wire to a caller's. Raises ProviderMalformedResponse for what it cannot read."""
+
+    @property
+    def fold(self) -> Fold:
+        """What the answer amounts to: kept up to date by the methods below, so that nothing is read twice."""
+        ...
+
+    def reply(self, body: bytes) -> bytes:
+        """A whole answer. Raises ProviderError, too, when it is an error under status 200."""
+        ...
+
+    def take(self, event: bytes) -> tuple[EventKind, bytes]:
+        """What one event is, and what it becomes: no event, one or several, joined."""
+        ...
+
+    def end(self) -> bytes:
+        """What remains to be said when the stream has ended well; nothing the second time."""
         ...
 
 
 class ProviderWire(Protocol):
-    """The side that faces a provider."""
+    """A wire as providers speak it."""
 
     @property
     def name(self) -> Wire: ...
+
+    @property
+    def http(self) -> HttpTerms: ...
 
     def path(self, model: str, stream: bool) -> str:
         """What to append to the provider's base address."""
@@ -67,25 +117,30 @@ class ProviderWire(Protocol):
         """The body for a chat request. Raises InvalidRequest naming the member that has no equal here."""
         ...
 
-    def to_chat(self, shape: Shape) -> Translation:
-        """This wire's answers as chat answers."""
+    def reader(self, info: AnswerInfo) -> AnswerReader:
+        """Reads one of this wire's answers for a caller of another wire."""
         ...
 
-    def fold(self) -> Fold: ...
+    def fold(self) -> Fold:
+        """Observes one of this wire's answers for a caller of the same wire."""
+        ...
 
-    def error(self, status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> ProviderError:
-        """What a refusal means."""
+    def framing(self) -> Splitter:
+        """Tells one stream's events apart."""
+        ...
+
+    def error(
+        self, status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str], *, now_s: float
+    ) -> ProviderError:
+        """What a refusal means. ``secrets`` are struck from what is handed on; ``now_s`` is Unix time."""
         ...
 
 
 class CallerWire(Protocol):
-    """The side that faces a caller."""
+    """A wire as callers speak it."""
 
     @property
     def name(self) -> Wire: ...
-
-    @property
-    def operation(self) -> Operation: ...
 
     def parse(self, body: bytes) -> Call:
         """Raises InvalidRequest naming the member at fault."""
@@ -95,10 +150,8 @@ class CallerWire(Protocol):
         """The same request as a chat request. Raises InvalidRequest naming the member that has no equal there."""
         ...
 
-    def from_chat(self, call: Call, shape: Shape) -> Translation:
-        """Chat answers as this wire's answers."""
+    def writer(self, call: Call, info: AnswerInfo) -> AnswerWriter:
+        """Writes this wire's answer to a call."""
         ...
-
-    def error_body(self, error: GatewayError) -> bytes: ...
 
     def error_event(self, error: GatewayError) -> bytes: ...

@@ -78,7 +78,7 @@ _QUOTED = re.compile("`[^`]*`")
 _TYPE = re.compile(rf"\b({'|'.join(_TYPES)})\b")
 
 
-def in_words_of_json(message: str) -> str:
+def with_json_types(message: str) -> str:
     """msgspec's sentence with Python's names of types, which it puts in backticks, made JSON's. It quotes the caller's words
     at any length; here it does not."""
     told = _QUOTED.sub(lambda quoted: _TYPE.sub(lambda found: _TYPES[found.group()], quoted.group()), message)
@@ -89,7 +89,7 @@ def _invalid(message: str) -> InvalidRequest:
     """msgspec's sentence, with the path in its tail made OpenAI's ``param``."""
     path = _PATH.search(message)
     param = path.group(1) if path else ""
-    reason = in_words_of_json(message[: path.start()] if path else message)
+    reason = with_json_types(message[: path.start()] if path else message)
     if (missing := _MISSING.search(reason)) is not None:
         param = f"{param}.{missing.group(1)}" if param else missing.group(1)
         return InvalidRequest(f"Missing required parameter: '{param}'.", code="missing_required_parameter", param=param)

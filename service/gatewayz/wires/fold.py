@@ -124,20 +124,30 @@ class Fold:
 
 
 class StreamFold(Fold, Generic[Said, Whole]):
-    """An answer that comes whole or in events. A wire says how to read either, and what it then means."""
+    """An answer that comes whole or in events. A wire says how to read either into a record, and what that then means.
 
-    __slots__ = ()
+    A translation needs more of an answer than a fold does. It has a fold with fuller records of the same kind, so that the bytes
+    are read once for both, and finds what was read in ``said`` and ``whole``.
+    """
 
-    _read_event: Callable[[bytes], Said]
-    _read_reply: Callable[[bytes], Whole]
-    _said_in: ClassVar[str]
+    __slots__ = ("said", "whole")
+
+    read_event: Callable[[bytes], Said]
+    read_reply: Callable[[bytes], Whole]
+    said_in: ClassVar[str]
     """The member of a whole answer that holds what the model says."""
+
+    said: Said | None
+    """What the latest event said; None where that was nothing that the wire knows. There is none before the first."""
+    whole: Whole
+    """What ``reply`` has read."""
 
     def reply(self, body: bytes) -> None:
         try:
-            whole = self._read_reply(body)
+            whole = self.read_reply(body)
         except UNREADABLE:
             raise ProviderMalformedResponse(describe_garbage(body)) from None
+        self.whole = whole
         self._take_reply(whole)
         if self.usage.source == "none":
             self._weigh(body)
@@ -147,15 +157,19 @@ class StreamFold(Fold, Generic[Said, Whole]):
     def event(self, event: bytes) -> EventKind:
         data = data_of(event)
         if not data:
+            self.said = None
             return "other"
         if data == DONE:
+            self.said = None
             return self._last_word()
         try:
-            said = self._read_event(data)
+            said = self.read_event(data)
         except msgspec.ValidationError:
+            self.said = None
             return self._unknown(data)
         except UNREADABLE:
             raise ProviderMalformedResponse("The provider sent an event that is not valid JSON.") from None
+        self.said = said
         before = self.usage
         kind = self._take(said)
         if kind == "content":
@@ -183,7 +197,7 @@ class StreamFold(Fold, Generic[Said, Whole]):
     def _weigh(self, body: bytes) -> None:
         """A whole answer without usage is counted by what it says."""
         try:
-            said = object_of(orjson.loads(body)).get(self._said_in)
+            said = object_of(orjson.loads(body)).get(self.said_in)
             size, _ = said_size(said)
         except (ValueError, TypeError):  # what our peek has passed over is not as strict JSON as the rest
             size = len(body)

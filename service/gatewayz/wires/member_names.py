@@ -42,7 +42,7 @@ _MEMBER = re.compile(r"\w+")
 _TOOL = re.compile(r"tools\[\d+\]|tool_choice")
 
 
-def in_callers_words(error: InvalidRequest, caller: Wire) -> InvalidRequest:
+def with_callers_name(error: InvalidRequest, caller: Wire) -> InvalidRequest:
     """The same refusal, naming the member of the caller's own request."""
     words = _WORDS.get(caller)
     if words is None or error.param is None or (member := _MEMBER.match(error.param)) is None:

@@ -8,6 +8,7 @@ what comes out, joined, is what went in, byte for byte.
 from __future__ import annotations
 
 import re
+from typing import ClassVar, Protocol
 
 from gatewayz.errors import ProviderMalformedResponse
 
@@ -17,6 +18,9 @@ MAX_EVENT_BYTES = 16_000_000  # a streamed image is megabytes; an event beyond t
 # decides; only after a lone CR (a stream that ends its lines so) nothing is waited for.
 _EVENT_END = re.compile(rb"\n\n|\r\n\r\n|\r\n\n|\r\r|\n\r\n|\r?\n\r(?=[^\n])")
 _LONGEST_END = 4
+_SMALL = 65_536
+"""Bytes of an unfinished event up to which it is copied in front of the next chunk: cheaper than a search by pattern, unless the
+event is so large that it would be copied many times."""
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
 _BOM = b"\xef\xbb\xbf"
@@ -27,10 +31,27 @@ _SHORT = 16
 """What is longer is not DONE, blanks included."""
 
 
+class Splitter(Protocol):
+    """Tells one stream's events apart: how a wire frames them."""
+
+    media_type: ClassVar[str]
+    """Of a response that is framed so."""
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The events that ``chunk`` completes. Raises ProviderMalformedResponse when one grows beyond the limit."""
+        ...
+
+    def tail(self) -> bytes:
+        """What came after the last whole event: an event that was cut, or nothing."""
+        ...
+
+
 class EventSplitter:
     """Takes the bytes of one stream as they come and gives back whole events, each with the empty line that ends it."""
 
     __slots__ = ("_buffer", "_limit", "_scanned")
+
+    media_type: ClassVar[str] = "text/event-stream"
 
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._buffer = bytearray()
@@ -39,14 +60,29 @@ class EventSplitter:
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The events that ``chunk`` completes. Raises ProviderMalformedResponse when one grows beyond the limit."""
-        if not self._buffer and chunk.endswith(b"\n\n") and b"\r" not in chunk:
-            if chunk.find(b"\n\n") == len(chunk) - 2:
-                return [chunk]
-            events = [piece + b"\n\n" for piece in chunk.split(b"\n\n")]
-            # An odd newline too many shifts where the pairs fall, so that the last piece is not the empty one.
-            if events.pop() == b"\n\n":
-                return events
-        return self._feed_slowly(chunk)
+        buffer = self._buffer
+        if buffer:
+            if len(buffer) > _SMALL:
+                return self._feed_slowly(chunk)
+            chunk = bytes(buffer) + chunk
+        elif chunk.endswith(b"\n\n") and chunk.find(b"\n\n") == len(chunk) - 2 and b"\r" not in chunk:
+            return [chunk]
+        if b"\r" not in chunk:
+            end = b"\n\n"
+        elif chunk.count(b"\r\n") == chunk.count(b"\n") == chunk.count(b"\r"):
+            end = b"\r\n\r\n"
+        else:
+            buffer.clear()
+            return self._feed_slowly(chunk)
+        events: list[bytes] = []
+        start, size = 0, len(end)
+        while (found := chunk.find(end, start)) >= 0:
+            found += size
+            events.append(chunk[start:found])
+            start = found
+        buffer[:] = chunk[start:]
+        self._note_size()
+        return events
 
     def tail(self) -> bytes:
         """What came after the last whole event: an event that was cut, or nothing."""
@@ -63,18 +99,34 @@ class EventSplitter:
             events.append(bytes(buffer[start:position]))
             start = position
         del buffer[:start]
-        self._scanned = len(buffer)
+        self._note_size()
+        return events
+
+    def _note_size(self) -> None:
+        self._scanned = len(self._buffer)
         if self._scanned > self._limit:
             raise ProviderMalformedResponse(f"The provider sent an event of more than {self._limit} bytes.")
-        return events
 
 
 def data_of(event: bytes) -> bytes:
     """The event's data: its ``data`` lines, joined by LF. Empty for a comment or a mere empty line; ``[DONE]`` without the
     blanks that some servers put around it."""
-    if event.startswith(b"data: ") and event.find(b"\n") == len(event) - 2 and b"\r" not in event:
-        data = event[6:-2]
-        return data if len(data) > _SHORT else _plain(data)
+    # First the three forms in which nearly all events come: a line of data; the same ended by CR LF, as Gemini sends it; and one
+    # behind a line with the event's name.
+    if event.startswith(b"data: "):
+        end = event.find(b"\n")
+        if end == len(event) - 2 and b"\r" not in event:
+            data = event[6:-2]
+            return data if len(data) > _SHORT else _plain(data)
+        if end == len(event) - 3 and event.find(b"\r") == len(event) - 4:
+            data = event[6:-4]
+            return data if len(data) > _SHORT else _plain(data)
+    elif event.startswith(b"event"):
+        start = event.find(b"\n") + 1
+        named = event.startswith(b"data: ", start) and event.find(b"\n", start) == len(event) - 2
+        if named and b"\r" not in event:
+            data = event[start + 6 : -2]
+            return data if len(data) > _SHORT else _plain(data)
     lines: list[bytes] = []
     for line in _LINE_END.split(event.removeprefix(_BOM)):
         if line.startswith(b"data:"):

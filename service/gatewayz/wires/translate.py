@@ -1,22 +1,23 @@
 """The way between a caller's wire and a provider's: none where they are the same, else through the hub.
 
-caller ── as_chat ──▶ chat ── from_chat ──▶ provider
-caller ◀─ from_chat ─ chat ◀── to_chat ──── provider
+request: caller ── as_chat ─▶ chat request (dialect.py) ── from_chat ─▶ provider
+answer:  caller ◀─ writer ─── parts (parts.py) ◀────────── reader ───── provider
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
+import msgspec
 import orjson
 
 from gatewayz.errors import InvalidRequest, ProviderMalformedResponse
 from gatewayz.records import Call
 from gatewayz.wires.anthropic_messages.wire import MessagesCaller, MessagesProvider
-from gatewayz.wires.base import CallerWire, ProviderWire, Shape, Translation, Wire
+from gatewayz.wires.base import AnswerInfo, AnswerReader, AnswerWriter, CallerWire, ProviderWire, Wire
+from gatewayz.wires.fold import EventKind
 from gatewayz.wires.gemini.wire import GeminiWire
-from gatewayz.wires.member_names import in_callers_words
+from gatewayz.wires.member_names import with_callers_name
 from gatewayz.wires.openai_chat.wire import ChatCaller, ChatProvider
 from gatewayz.wires.openai_completions.wire import CompletionsCaller, CompletionsProvider
 from gatewayz.wires.openai_responses.wire import ResponsesCaller, ResponsesProvider
@@ -83,7 +84,7 @@ def request_body(call: Call, caller: CallerWire, provider: ProviderWire, model: 
         try:
             return provider.from_chat(chat, model, stream=call.stream)
         except InvalidRequest as error:
-            raise in_callers_words(error, caller.name) from None
+            raise with_callers_name(error, caller.name) from None
     except orjson.JSONDecodeError as error:  # half of a surrogate pair, in a member that was not read before
         raise InvalidRequest(f"The body is not valid JSON: {error.msg}.", code="invalid_json") from None
     except (orjson.JSONEncodeError, RecursionError) as error:
@@ -92,20 +93,11 @@ def request_body(call: Call, caller: CallerWire, provider: ProviderWire, model: 
         raise InvalidRequest("The body is nested too deeply.", code="invalid_json") from None
 
 
-def translation(call: Call, caller: CallerWire, provider: ProviderWire, shape: Shape) -> Translation | None:
-    """What turns the provider's answer into the caller's; None where they speak the same wire.
-
-    It has to be shown every event of the provider's, those that only tell usage too: which of them the caller gets to see is
-    its own affair (``shape.include_usage``).
-    """
+def translation(call: Call, caller: CallerWire, provider: ProviderWire, info: AnswerInfo) -> AnswerTranslation | None:
+    """What turns the provider's answer into the caller's; None where they speak the same wire."""
     if caller.name == provider.name:
         return None
-    if caller.name == HUB:
-        return Guarded(provider.to_chat(shape))
-    if provider.name == HUB:
-        return Guarded(caller.from_chat(call, shape))
-    # In between, usage is always told: the caller's wire may have a place for it in its last event.
-    return Guarded(Through(provider.to_chat(replace(shape, include_usage=True)), caller.from_chat(call, shape)))
+    return AnswerTranslation(provider.reader(info), caller.writer(call, info))
 
 
 def _too_deep(error: Exception) -> bool:
@@ -113,57 +105,57 @@ def _too_deep(error: Exception) -> bool:
     return isinstance(error, RecursionError) or "recursion" in str(error).lower()
 
 
-def _unreadable(error: Exception) -> bool:
-    return isinstance(error, orjson.JSONDecodeError) or _too_deep(error)
+_UNREADABLE = (msgspec.DecodeError, orjson.JSONDecodeError, UnicodeDecodeError, orjson.JSONEncodeError, RecursionError)
+"""What a provider's bytes may raise. A fold looks at less of an answer than a translation does, so some bad JSON is met late."""
 
 
-class Guarded:
-    """A translation whose provider cannot make it fail in a way that looks like our fault. Folds read less of an answer than
-    translations do, so that some bad JSON is met only here."""
+class AnswerTranslation:
+    """One answer from a provider's wire to a caller's: its bytes are read once, into the records that the fold and the parts are
+    made of, and written once. What the provider sends can fail only as the provider's fault."""
 
-    __slots__ = ("_translation",)
+    __slots__ = ("_ended", "_reader", "_writer", "fold")
 
-    def __init__(self, translation: Translation) -> None:
-        self._translation = translation
-
-    def reply(self, body: bytes) -> bytes:
-        try:
-            return self._translation.reply(body)
-        except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError) as error:
-            if not _unreadable(error):
-                raise
-            raise ProviderMalformedResponse("The provider's answer is not the JSON it should be.") from None
-
-    def event(self, event: bytes) -> bytes:
-        try:
-            return self._translation.event(event)
-        except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError) as error:
-            if not _unreadable(error):
-                raise
-            raise ProviderMalformedResponse("The provider sent an event that is not the JSON it should be.") from None
-
-    def end(self) -> bytes:
-        return self._translation.end()
-
-
-class Through:
-    """Two translations, one after the other."""
-
-    __slots__ = ("_first", "_second")
-
-    def __init__(self, first: Translation, second: Translation) -> None:
-        self._first = first
-        self._second = second
+    def __init__(self, reader: AnswerReader, writer: AnswerWriter) -> None:
+        self.fold = reader.fold
+        self._reader = reader
+        self._writer = writer
+        self._ended = False
 
     def reply(self, body: bytes) -> bytes:
-        return self._second.reply(self._first.reply(body))
+        self.fold.reply(body)
+        try:
+            return self._writer.whole(self._reader.reply(self.fold.whole))
+        except _UNREADABLE as error:
+            raise _malformed(error, "The provider's answer is not the JSON it should be.") from None
+
+    def take(self, event: bytes) -> tuple[EventKind, bytes]:
+        """Where the event is the stream's last, its end is written, too. An error event becomes nothing, for its wording is the
+        gateway's."""
+        if self._ended:
+            return "other", b""
+        kind = self.fold.event(event)
+        said = self.fold.said
+        if kind == "error":
+            return kind, b""
+        try:
+            parts = self._reader.event(said) if said is not None else ()
+            written = self._writer.write(parts) if parts else b""
+        except _UNREADABLE as error:
+            raise _malformed(error, "The provider sent an event that is not the JSON it should be.") from None
+        return kind, (written + self.end() if kind == "done" else written)
 
     def event(self, event: bytes) -> bytes:
-        return self._on(self._first.event(event))
+        """What one event becomes."""
+        return self.take(event)[1]
 
     def end(self) -> bytes:
-        return self._on(self._first.end()) + self._second.end()
+        if self._ended:
+            return b""
+        self._ended = True
+        return self._writer.write(self._reader.end()) + self._writer.end()
 
-    def _on(self, events: bytes) -> bytes:
-        # What a translation of ours says ends each event with one empty line, and has none inside.
-        return b"".join([self._second.event(event + b"\n\n") for event in events.split(b"\n\n") if event])
+
+def _malformed(error: Exception, message: str) -> Exception:
+    if isinstance(error, orjson.JSONEncodeError) and not _too_deep(error):
+        return error  # a mistake of ours
+    return ProviderMalformedResponse(message)

@@ -46,7 +46,7 @@ def test_malformed_answer_falls_back(stage: Stage, provider: str, script: str, s
     assert answered == ("groq", "fallback", None)
     assert {one[0] for one in failed} == {provider}
     assert {one[2] for one in failed} <= {NO_ANSWERS[script], CUT}
-    assert reply.seconds < IDLE_S + 2
+    assert reply.seconds < IDLE_S + 5  # and not the hour for which some of them say nothing
 
 
 @BOTH

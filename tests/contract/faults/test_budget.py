@@ -90,11 +90,12 @@ def test_provider_at_capacity_is_skipped_or_the_call_refused_at_once(polite: Sta
 
     assert (refused.status, refused.headers["retry-after"]) == (503, "1")
     assert refused.error["code"] == "gateway_overloaded"
-    assert refused.seconds < 1.2
     assert polite.tried(refused) == []
     assert elsewhere.provider == "groq"
     assert [one["gatewayz.skip.reason"] for one in polite.events(elsewhere, "gatewayz.candidate.skipped")] == [
         "at_capacity"
     ]
-    assert {one.result().status for one in busy} == {200}
+    answered = [one.result() for one in busy]
+    assert {one.status for one in answered} == {200}
+    assert refused.last_byte_s < min(one.last_byte_s for one in answered)  # at once: it waited for nobody's place
     polite.is_well()

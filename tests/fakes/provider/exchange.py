@@ -79,6 +79,16 @@ class Exchange:
 Script = Callable[[Exchange], Awaitable[None]]
 
 
+def whole(body: bytes, status: int = 200) -> Script:
+    """That answer, in one piece."""
+    return lambda exchange: exchange.answer(status, body)
+
+
+def streamed(events: Sequence[bytes]) -> Script:
+    """Those events, and an end of the stream as if it were over, whatever they say."""
+    return lambda exchange: play(exchange, events)
+
+
 def head_of(status: int, headers: dict[str, str]) -> bytes:
     lines = [f"HTTP/1.1 {status} Scripted"]
     # What a provider says about our account, and what it would like us to remember.

@@ -40,8 +40,8 @@ from tests.fakes.provider.exchange import (
 
 FOREVER_S = 3600.0
 BIG_BYTES = 80_000_000
-PACKET_S = 0.05
-"""A pause after which what follows arrives as a packet of its own."""
+PACKET_S = 0.1
+"""A pause after which what follows arrives as a packet of its own, most likely: a busy machine may still see one packet."""
 
 
 async def ok(

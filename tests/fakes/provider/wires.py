@@ -24,13 +24,11 @@ from tests.fakes.provider.exchange import reply as chat_reply
 from tests.fakes.provider.exchange import stream_of as chat_stream
 from tests.fakes.provider.exchange import usage_json as chat_usage
 from tests.fakes.provider.forms import FORMS
-from tests.fakes.provider.scripts import script_of
+from tests.fakes.provider.scripts import FOREVER_S, PACKET_S, script_of
 
 if TYPE_CHECKING:
     from tests.fakes.provider.server import Received
 
-FOREVER_S = 3600.0
-PACKET_S = 0.05
 ANSWERED = ["Grüße ", "aus ", "Lissabon ", "🌍", "!"]
 """Five tokens, in characters of one to four bytes."""
 

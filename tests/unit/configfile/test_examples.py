@@ -10,8 +10,8 @@ import pytest
 from gatewayz.config import load_settings
 from gatewayz.configfile.load import parse_config
 from gatewayz.configfile.schema import EXAMPLE, PROVIDER_MEMBERS, ConfigFile, ProviderEntry
-from gatewayz.providers.base import Providers
-from gatewayz.providers.catalog import Opener, shipped_catalog
+from gatewayz.providers.catalog import ProviderFactory, shipped_catalog
+from gatewayz.providers.registry import Providers
 from gatewayz.routing.candidates import candidates_for
 
 ROOT = Path(__file__).parents[3]
@@ -25,13 +25,13 @@ def example(name: str) -> str:
 
 def opened(config: ConfigFile) -> Providers:
     environment = {"ACME_API_KEY": "k-1", "OPENAI_API_KEY": "k-2", "ANTHROPIC_API_KEY": "k-3"}
-    return Opener(load_settings(), environment).providers(config)
+    return ProviderFactory(load_settings(), environment).make(config)
 
 
 def test_the_readmes_example_is_a_provider_an_alias_and_a_group_with_fallback() -> None:
     config = parse_config(example("README.md"), "README.md", shipped_catalog())
     providers = opened(config)
-    assert providers["acme"].base_url == "https://api.acme.example/v1"
+    assert providers["acme"].address.base_url == "https://api.acme.example/v1"
     assert config.providers["acme"].prices["*"].output == 1
 
     def asked(model: str) -> list[str]:

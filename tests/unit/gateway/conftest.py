@@ -22,8 +22,8 @@ from gatewayz.attempts.outcome_sinks import OutcomeSinks, RouteStateSink, Teleme
 from gatewayz.config import Settings, load_settings
 from gatewayz.errors import GatewayError
 from gatewayz.gateway import Gateway
-from gatewayz.providers.base import Providers
 from gatewayz.providers.catalog import load_providers
+from gatewayz.providers.registry import Providers
 from gatewayz.records import HttpRequest, KeyIdentity, ModelGroup, RequestEnd
 from gatewayz.routing.policy import RoutingPolicy
 from gatewayz.routing.strategies import CostOf, no_price

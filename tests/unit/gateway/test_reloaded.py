@@ -5,14 +5,19 @@ from __future__ import annotations
 import pytest
 
 from gatewayz.config import load_settings
-from gatewayz.providers.base import Providers
 from gatewayz.providers.catalog import load_providers
+from gatewayz.providers.registry import Providers
 from tests.unit.gateway.conftest import Rig
 
 MORE_THAN_OPEN_IT = 7
 
 
-def reloaded(rig: Rig, **changed: str) -> Providers:
+def reload(rig: Rig, **changed: str) -> None:
+    """Replaces the providers and tells the route states which have changed, as app.py does."""
+    rig.gateway.route_states.forget(rig.providers.replace(configured(rig, **changed)))
+
+
+def configured(rig: Rig, **changed: str) -> Providers:
     known = {f"{name.upper()}_BASE_URL": fake.base_url for name, fake in rig.fakes.items()}
     known |= {f"{name.upper()}_API_KEY": f"sk-{name}-canary" for name in rig.fakes}
     return load_providers(load_settings(), known | changed)
@@ -29,19 +34,19 @@ async def test_reload_with_another_address_or_key_closes_the_breaker(rig: Rig, w
     await fail(rig)
     value = "sk-another" if what == "OPENAI_API_KEY" else rig.fakes["groq"].base_url
     rig.fakes["groq"].behave = rig.fakes["openai"].behave = lambda received: "ok"
-    rig.providers.replace(reloaded(rig, **{what: value}))
+    reload(rig, **{what: value})
     assert (await rig.ask("openai/500")).provider == "openai"
 
 
 async def test_reload_of_the_same_provider_keeps_its_breaker_open(rig: Rig) -> None:
     await fail(rig)
-    rig.providers.replace(reloaded(rig))
+    reload(rig)
     assert (await rig.ask("openai/500")).refused.error_type == "gateway_no_candidate"
 
 
 async def test_removed_provider_has_no_breaker_state(rig: Rig) -> None:
     await fail(rig)
-    rig.providers.replace(reloaded(rig, OPENAI_API_KEY=""))
+    reload(rig, OPENAI_API_KEY="")
     assert not [
         one for one in rig.gateway.route_states.breaker_states() if one[1]["gatewayz.provider.name"] == "openai"
     ]

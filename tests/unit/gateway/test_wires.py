@@ -11,6 +11,7 @@ from gatewayz.wires.base import CallerWire, Wire
 from gatewayz.wires.embeddings.openai import EmbeddingsCaller
 from gatewayz.wires.translate import CALLER_WIRES
 from tests.unit.gateway.conftest import Rig, Rigs
+from tests.unit.wires.ways import error_body
 
 HELLO = [{"role": "user", "content": "Hello"}]
 BODIES: dict[Wire, dict[str, Any]] = {
@@ -66,7 +67,7 @@ async def test_provider_error_about_a_bad_request_is_forwarded_in_the_callers_fo
     result = await rig.ask("nvidia/400-context", caller=wire, fields=BODIES[wire.name])
 
     assert result.refused.status == 400
-    told = orjson.loads(wire.error_body(result.refused))
+    told = orjson.loads(error_body(wire.name, result.refused))
     assert "maximum context length is 8 tokens" in told["error"]["message"]
 
 

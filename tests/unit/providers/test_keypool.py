@@ -1,10 +1,17 @@
-"""Which key is used next: in turn, without those that rest, and never none on a guess."""
+"""Which key is used next: in turn, without those that cool down, and one at least unless the provider said how long to wait."""
 
 from __future__ import annotations
 
 import pytest
 
-from gatewayz.providers.keypool import LIMITED_S, MAX_RESTS, REFUSED_S, KeyPool, Secret, split_keys
+from gatewayz.providers.keypool import (
+    MAX_COOLDOWNS,
+    RATE_LIMITED_COOLDOWN_S,
+    REJECTED_COOLDOWN_S,
+    KeyPool,
+    Secret,
+    split_keys,
+)
 
 MODEL = "gpt-4o"
 
@@ -28,26 +35,26 @@ def test_keys_take_turns() -> None:
     assert [taken(keys, 0.0) for _ in range(4)] == ["a", "b", "c", "a"]
 
 
-def test_the_same_key_twice_is_one() -> None:
+def test_repeated_key_is_kept_once() -> None:
     assert len(pool("a", "b", "a")) == 2
 
 
 @pytest.mark.parametrize("status", [401, 402])
-def test_a_refused_key_rests_for_minutes_whatever_the_model(status: int) -> None:
+def test_rejected_key_cools_down_for_every_model(status: int) -> None:
     keys = pool("a", "b")
     fail(keys, "a", status)
-    assert {taken(keys, REFUSED_S - 1, model) for model in (MODEL, "o3") for _ in range(3)} == {"b"}
-    assert {taken(keys, REFUSED_S) for _ in range(2)} == {"a", "b"}
+    assert {taken(keys, REJECTED_COOLDOWN_S - 1, model) for model in (MODEL, "o3") for _ in range(3)} == {"b"}
+    assert {taken(keys, REJECTED_COOLDOWN_S) for _ in range(2)} == {"a", "b"}
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 500, 503, 529])
-def test_other_failures_say_nothing_about_the_key(status: int) -> None:
+def test_other_failures_leave_the_key_in_use(status: int) -> None:
     keys = pool("a", "b")
     fail(keys, "a", status)
     assert {taken(keys, 0.0) for _ in range(2)} == {"a", "b"}
 
 
-def test_a_limited_key_rests_as_long_as_the_provider_says_for_that_model_alone() -> None:
+def test_rate_limited_key_cools_down_as_long_as_the_provider_says_for_that_model_alone() -> None:
     keys = pool("a", "b")
     fail(keys, "a", 429, retry_after_s=20.0)
     assert {taken(keys, 19.9) for _ in range(3)} == {"b"}
@@ -55,14 +62,14 @@ def test_a_limited_key_rests_as_long_as_the_provider_says_for_that_model_alone()
     assert {taken(keys, 20.0) for _ in range(2)} == {"a", "b"}
 
 
-def test_without_a_word_of_the_provider_a_limited_key_rests_a_little() -> None:
+def test_rate_limited_key_cools_down_briefly_without_retry_after() -> None:
     keys = pool("a", "b")
     fail(keys, "a", 429)
-    assert {taken(keys, LIMITED_S - 0.1) for _ in range(3)} == {"b"}
-    assert {taken(keys, LIMITED_S) for _ in range(2)} == {"a", "b"}
+    assert {taken(keys, RATE_LIMITED_COOLDOWN_S - 0.1) for _ in range(3)} == {"b"}
+    assert {taken(keys, RATE_LIMITED_COOLDOWN_S) for _ in range(2)} == {"a", "b"}
 
 
-def test_a_later_shorter_rest_does_not_shorten_an_earlier_one() -> None:
+def test_shorter_cooldown_does_not_cut_a_longer_one_short() -> None:
     keys = pool("a")
     fail(keys, "a", 429, retry_after_s=60.0, now_s=0.0)
     fail(keys, "a", 429, retry_after_s=1.0, now_s=10.0)
@@ -70,7 +77,7 @@ def test_a_later_shorter_rest_does_not_shorten_an_earlier_one() -> None:
 
 
 @pytest.mark.parametrize("status", [401, 429])
-def test_the_last_key_does_not_rest_on_a_guess(status: int) -> None:
+def test_last_key_does_not_cool_down_without_retry_after(status: int) -> None:
     keys = pool("a", "b")
     fail(keys, "a", status)
     fail(keys, "b", status)
@@ -80,7 +87,7 @@ def test_the_last_key_does_not_rest_on_a_guess(status: int) -> None:
     assert taken(single, 0.0) == "a"
 
 
-def test_what_the_provider_asked_for_is_obeyed_even_with_the_last_key() -> None:
+def test_retry_after_is_obeyed_even_with_the_last_key() -> None:
     keys = pool("a")
     fail(keys, "a", 429, retry_after_s=2.0)
     assert taken(keys, 1.9) is None
@@ -88,28 +95,28 @@ def test_what_the_provider_asked_for_is_obeyed_even_with_the_last_key() -> None:
     assert taken(keys, 2.0) == "a"
 
 
-def test_no_keys_is_no_key_and_no_wait() -> None:
+def test_provider_without_keys_needs_none_and_waits_for_none() -> None:
     assert taken(pool(), 0.0) is None
     assert pool().wait_s(MODEL, 0.0) == 0
 
 
-def test_a_key_that_works_again_is_back_at_once() -> None:
+def test_accepted_key_is_in_use_again_at_once() -> None:
     keys = pool("a", "b")
     fail(keys, "a", 401)
     keys.succeeded(keys.secrets[0])
     assert {taken(keys, 0.0) for _ in range(2)} == {"a", "b"}
 
 
-def test_what_is_remembered_is_bounded() -> None:
+def test_number_of_cooldowns_is_bounded() -> None:
     keys = pool("a")
-    for number in range(3 * MAX_RESTS):
+    for number in range(3 * MAX_COOLDOWNS):
         keys.failed(keys.secrets[0], f"model-{number}", 429, 1000.0, 0.0)
-    resting = sum(keys.wait_s(f"model-{number}", 1.0) > 0 for number in range(3 * MAX_RESTS))
-    assert resting == MAX_RESTS
-    assert keys.wait_s(f"model-{3 * MAX_RESTS - 1}", 1.0) > 0
+    cooling = sum(keys.wait_s(f"model-{number}", 1.0) > 0 for number in range(3 * MAX_COOLDOWNS))
+    assert cooling == MAX_COOLDOWNS
+    assert keys.wait_s(f"model-{3 * MAX_COOLDOWNS - 1}", 1.0) > 0
 
 
-def test_a_new_pool_takes_over_what_is_known_of_the_keys_that_remain() -> None:
+def test_new_pool_adopts_cooldowns_of_keys_that_remain() -> None:
     before = pool("a", "b", "c")
     fail(before, "a", 401)
     fail(before, "b", 429, retry_after_s=50.0)

@@ -9,9 +9,12 @@ import pytest
 
 from gatewayz.config import load_settings
 from gatewayz.errors import ProviderBadRequest
-from gatewayz.providers.base import Provider, returned_headers
+from gatewayz.providers.base import Payload
 from gatewayz.providers.catalog import load_providers
-from gatewayz.wires.openai_chat.request import error_body
+from gatewayz.providers.forwarded_headers import merged
+from gatewayz.providers.registry import Providers
+from gatewayz.providers.returned_headers import answer_headers, refusal_headers
+from gatewayz.wires.openai_chat.errors import error_body
 from gatewayz.wires.refusals.by_status import provider_error
 from tests.fakes.provider.server import FakeLLM
 from tests.unit.providers.requests import chat
@@ -24,21 +27,21 @@ def fake() -> Iterator[FakeLLM]:
 
 
 @pytest.fixture
-def provider(fake: FakeLLM) -> Provider:
-    return load_providers(load_settings(), {"OPENAI_API_KEY": "sk-canary-123456789", "OPENAI_BASE_URL": fake.base_url})[
-        "openai"
-    ]
+def providers(fake: FakeLLM) -> Providers:
+    environment = {"OPENAI_API_KEY": "sk-canary-123456789", "OPENAI_BASE_URL": fake.base_url}
+    return load_providers(load_settings(), environment)
 
 
 TRACEPARENT = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
-async def test_a_request_carries_our_key_and_nothing_of_the_callers(fake: FakeLLM, provider: Provider) -> None:
+async def test_request_carries_our_key_and_no_header_of_the_caller(fake: FakeLLM, providers: Providers) -> None:
     body = b'{"model":"ok","messages":[{"role":"user"}]}'
-    response = await provider.upstream.send(chat(provider, body, stream=False, traceparent=TRACEPARENT))
+    provider = providers["openai"]
+    response = await provider.send(chat(providers, "openai", body, traceparent=TRACEPARENT))
     assert response.status == 200
     await response.read(100_000)
-    await provider.upstream.close()
+    await providers.close()
     received = fake.requests[0]
     assert received.path == "/v1/chat/completions"
     assert received.body == body
@@ -49,37 +52,58 @@ async def test_a_request_carries_our_key_and_nothing_of_the_callers(fake: FakeLL
     assert received.headers["user-agent"].startswith("gatewayz/")
 
 
-def test_a_trace_is_carried_on_only_to_providers_that_are_ours(provider: Provider) -> None:
-    ours = replace(provider, propagate=True)
-    assert dict(chat(ours, traceparent=TRACEPARENT).headers)["traceparent"] == TRACEPARENT.decode()
-    assert "traceparent" not in dict(chat(provider, traceparent=TRACEPARENT).headers)
+async def test_trace_is_propagated_only_where_the_entry_says_so(fake: FakeLLM, providers: Providers) -> None:
+    assert not chat(providers, "openai", traceparent=TRACEPARENT).changing_headers
+    provider = replace(providers["openai"], propagate=True)
+    payload = Payload("/chat/completions", b'{"model":"ok","messages":[{"role":"user"}]}', stream=False)
+    request = provider.request(payload, provider.timeouts(stream=False), provider.keys[0], traceparent=TRACEPARENT)
+    response = await provider.send(request)
+    await response.read(100_000)
+    await providers.close()
+    assert fake.requests[0].headers["traceparent"] == TRACEPARENT.decode()
 
 
-def test_a_stream_must_begin_sooner_than_a_whole_answer(provider: Provider) -> None:
+def test_requests_with_the_same_key_share_their_headers(providers: Providers) -> None:
+    assert chat(providers, "openai").headers is chat(providers, "openai").headers
+
+
+def test_callers_header_takes_the_place_of_ours_and_joins_the_operators_list() -> None:
+    ours = (("anthropic-version", "2023-06-01"), ("anthropic-beta", "operators"))
+    assert merged(ours, (("anthropic-version", "2023-06-01"),)) is None
+    changed = merged(ours, (("anthropic-version", "2026-10-21"), ("anthropic-beta", "callers")))
+    assert changed == (("anthropic-version", "2026-10-21"), ("anthropic-beta", "operators,callers"))
+
+
+def test_stream_must_begin_sooner_than_a_whole_answer(providers: Providers) -> None:
+    provider = providers["openai"]
     assert provider.timeouts(stream=True).first_byte_s < provider.timeouts(stream=False).first_byte_s
 
 
-def test_a_caller_may_shorten_an_attempt_but_not_lengthen_it(provider: Provider) -> None:
-    assert chat(provider, total_s=3).timeouts.total_s == 3
-    assert chat(provider, total_s=1e9).timeouts == provider.timeouts(stream=False)
+def test_caller_may_shorten_timeouts_but_not_lengthen_them(providers: Providers) -> None:
+    provider = providers["openai"]
+    own = provider.timeouts(stream=False)
+    assert provider.timeouts(stream=False, total_s=3, first_byte_s=1e9) == replace(own, total_s=3)
+    assert provider.timeouts(stream=False, first_byte_s=2) == replace(own, first_byte_s=2)
+    assert provider.timeouts(stream=False, total_s=1e9, first_byte_s=1e9) is own
 
 
-async def test_only_harmless_headers_come_back(provider: Provider) -> None:
-    request = chat(provider, b'{"model":"429-retry-after-2","messages":[{"role":"user"}]}', stream=False)
-    response = await provider.upstream.send(request)
-    returned = dict(returned_headers(response.headers))
+async def test_rate_limits_and_provider_request_id_are_returned_and_nothing_else(providers: Providers) -> None:
+    body = b'{"model":"429-retry-after-2","messages":[{"role":"user"}]}'
+    response = await providers["openai"].send(chat(providers, "openai", body))
+    received = response.headers
     response.close()
-    await provider.upstream.close()
-    assert returned == {
-        b"content-type": b"application/json",
+    await providers.close()
+    assert dict(answer_headers(received, "openai")) == {
         b"retry-after": b"2",
         b"x-ratelimit-remaining-requests": b"41",
+        b"x-gatewayz-provider": b"openai",
     }
+    assert dict(refusal_headers(received)) == {b"x-ratelimit-remaining-requests": b"41"}
 
 
-def test_our_key_is_struck_from_what_a_provider_says(provider: Provider) -> None:
+def test_our_key_is_struck_from_provider_error_message(providers: Providers) -> None:
     body = b'{"error":{"message":"bad request with sk-canary-123456789 in it"}}'
-    error = provider_error(400, {}, body, now_s=0.0, secrets=provider.secrets)
+    error = provider_error(400, {}, body, now_s=0.0, secrets=providers["openai"].secrets)
     assert isinstance(error, ProviderBadRequest)
     assert b"canary" not in error_body(error)
     assert b"bad request with [redacted] in it" in error_body(error)

@@ -16,7 +16,7 @@ from gatewayz.routing.candidates import Candidate
 @pytest.fixture
 def both() -> Sequence[Candidate]:
     providers = load_providers(load_settings(), {"OPENAI_API_KEY": "k", "XAI_API_KEY": "k"})
-    return [Candidate(providers["openai"], "m"), Candidate(providers["xai"], "m")]
+    return [Candidate(providers[name], providers.state(name), "m") for name in ("openai", "xai")]
 
 
 def call(previous: bytes | None) -> Call:

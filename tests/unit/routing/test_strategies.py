@@ -6,8 +6,8 @@ from collections import Counter
 import pytest
 
 from gatewayz.config import load_settings
-from gatewayz.providers.base import Providers
 from gatewayz.providers.catalog import load_providers
+from gatewayz.providers.registry import Providers
 from gatewayz.routing.candidates import Candidate
 from gatewayz.routing.policy import RoutingPolicy
 from gatewayz.routing.route_states import RouteStates
@@ -46,7 +46,10 @@ def strategies(routes: RouteStates, clock: Clock) -> Strategies:
 
 
 def some(providers: Providers, *weights: float) -> list[Candidate]:
-    return [Candidate(providers[name], "m", weight) for name, weight in zip(NAMES, weights, strict=False)]
+    return [
+        Candidate(providers[name], providers.state(name), "m", weight)
+        for name, weight in zip(NAMES, weights, strict=False)
+    ]
 
 
 def firsts(strategies: Strategies, candidates: list[Candidate], count: int, *, keys: bool) -> Counter[str]:
@@ -140,10 +143,10 @@ def test_candidate_that_needs_a_probe_keeps_its_place(
 
 def test_number_of_remembered_routes_is_bounded(providers: Providers, clock: Clock) -> None:
     routes = RouteStates(RoutingPolicy(), clock)
-    opened = Candidate(providers["openai"], "broken")
+    opened = Candidate(providers["openai"], providers.state("openai"), "broken")
     for _ in range(5):
         routes.of(opened).breaker.failed(0, 0)
     for number in range(10_000):
-        routes.of(Candidate(providers["openai"], f"m{number}"))
+        routes.of(Candidate(providers["openai"], providers.state("openai"), f"m{number}"))
     assert len(routes) <= 4096
     assert routes.breaker_state("openai", "broken") == "open"  # what is in order is forgotten first

@@ -19,8 +19,8 @@ from gatewayz.errors import (
     ProviderRateLimited,
     ProviderServerError,
 )
-from gatewayz.providers.base import Providers
 from gatewayz.providers.catalog import load_providers
+from gatewayz.providers.registry import Providers
 from gatewayz.records import Outcome
 from gatewayz.routing.candidates import Candidate
 from gatewayz.routing.policy import RoutingPolicy
@@ -65,7 +65,7 @@ class Worker:
         self._rules = TurnRules(self.routes, self.budget, policy.retry, self.clock, self.clock.sleep, lambda: 0.5)
 
     def candidate(self, name: str) -> Candidate:
-        return Candidate(self.providers[name], "m")
+        return Candidate(self.providers[name], self.providers.state(name), "m")
 
     def turns(
         self,

@@ -1,4 +1,4 @@
-"""The database: its address, its file, its transactions, its errors, and what it tells about queries."""
+"""The database: its address, its file, its transactions, its errors, and what it reports about queries."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def test_migrated_schema_is_the_one_the_code_uses(database_url: str) -> No
             assert await connection.run_sync(differences) == []
 
 
-async def test_migrating_again_changes_nothing_and_says_nothing(
+async def test_migrating_again_changes_nothing_and_logs_nothing(
     database_url: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -67,7 +67,7 @@ async def test_schema_of_a_newer_version_is_refused_in_one_sentence(database_url
             await database.migrate()
 
 
-async def test_write_is_kept_and_a_failed_one_is_not(database_url: str) -> None:
+async def test_write_is_committed_and_a_failed_one_rolled_back(database_url: str) -> None:
     async with opened(database_url) as database:
         async with database.write() as connection:
             await connection.execute(text("CREATE TABLE things (id INTEGER PRIMARY KEY)"))
@@ -172,13 +172,13 @@ async def test_locked_sqlite_file_is_unavailable_and_then_available_again(tmp_pa
         ("postgresql://u:hunter2@localhost/x?channel_binding=require", "channel_binding is not an option"),
     ],
 )
-async def test_wrong_address_is_one_clear_sentence(url: str, sentence: str) -> None:
+async def test_wrong_address_is_reported_in_one_sentence(url: str, sentence: str) -> None:
     with pytest.raises(ConfigurationError, match=sentence) as caught:
         await Database.open(url)
     assert "hunter2" not in str(caught.value)
 
 
-async def test_file_that_is_no_database_is_one_clear_sentence(tmp_path: Path) -> None:
+async def test_file_that_is_no_database_is_reported_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("these are notes, and not a database; " * 100)
     for file in (tmp_path / "notes.txt", tmp_path, tmp_path / "notes.txt" / "gatewayz.db"):
         with pytest.raises(ConfigurationError, match="cannot be used"):
@@ -197,26 +197,26 @@ async def test_addresses_of_hosting_services_are_understood(url: str, address: s
         assert database.address == address
 
 
-async def test_server_that_is_not_there_is_waited_for(postgres: PostgresServer) -> None:
+async def test_migrate_waits_for_unreachable_postgres(postgres: PostgresServer) -> None:
     url = postgres.create_database()
     postgres.stop()
     async with opened(url) as database:
         with pytest.raises(ConfigurationError, match="does not answer"):
-            await database.migrate(patience_s=0.3)
-        waiting = asyncio.create_task(database.migrate(patience_s=30))
+            await database.migrate(wait_s=0.3)
+        waiting = asyncio.create_task(database.migrate(wait_s=30))
         await asyncio.to_thread(postgres.start)
         await waiting
         await database.ping()
 
 
-async def test_server_that_refuses_is_not_waited_for(shared_postgres: PostgresServer) -> None:
+async def test_migrate_does_not_wait_for_postgres_that_rejects_us(shared_postgres: PostgresServer) -> None:
     for url in (shared_postgres.url("no_such_database"), shared_postgres.url("postgres", user="nobody_we_know")):
         async with opened(url) as database:
             with pytest.raises(ConfigurationError, match="refuses us"):
-                await database.migrate(patience_s=600)
+                await database.migrate(wait_s=600)
 
 
-async def test_restart_of_the_server_is_not_noticed(postgres: PostgresServer) -> None:
+async def test_database_is_available_again_after_postgres_restarts(postgres: PostgresServer) -> None:
     async with opened(postgres.create_database()) as database:
         await database.ping()
         await asyncio.to_thread(postgres.stop)

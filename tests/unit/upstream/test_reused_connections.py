@@ -1,4 +1,4 @@
-"""Connections that have served a call and are to serve another: closed in the very moment, or with something on them that nobody
+"""Connections that have served one request and are to serve another: closed at that moment, or with bytes on them that no request
 asked for."""
 
 from __future__ import annotations
@@ -17,43 +17,45 @@ from tests.unit.upstream.conftest import HEADERS, PATIENT, ask, request_for
 
 
 class TestStaleConnections:
-    """A provider may close an idle connection in the very moment in which we use it."""
+    """A provider may close an idle connection at the moment when we use it."""
 
-    async def test_is_repeated_once_on_a_fresh_connection(self, upstream: AiohttpUpstream) -> None:
-        async with _Forgetful(b"") as server:
+    async def test_request_is_repeated_once_on_a_new_connection(self, upstream: AiohttpUpstream) -> None:
+        async with _ClosingServer(b"") as server:
             await server.ask(upstream)
             await server.ask(upstream)
         assert server.requests == [1, 1, 2]
 
-    async def test_a_reset_counts_too(self, upstream: AiohttpUpstream) -> None:
-        async with _Forgetful(b"", reset=True) as server:
+    async def test_request_is_repeated_after_a_reset_too(self, upstream: AiohttpUpstream) -> None:
+        async with _ClosingServer(b"", reset=True) as server:
             await server.ask(upstream)
             await server.ask(upstream)
         assert server.requests == [1, 1, 2]
 
     @pytest.mark.parametrize("reset", [False, True])
-    async def test_is_not_repeated_when_a_byte_had_come(self, upstream: AiohttpUpstream, reset: bool) -> None:
-        async with _Forgetful(b"HTTP/1.1 200", reset=reset) as server:
-            await server.ask(upstream)
-            with pytest.raises(ProviderConnectionFailed):
-                await server.ask(upstream)
-        assert server.requests == [1, 1]
-
-    async def test_is_not_repeated_when_the_provider_may_have_worked_on_it(self, upstream: AiohttpUpstream) -> None:
-        async with _Forgetful(b"", after_s=1.2 * STALE_S) as server:
-            await server.ask(upstream)
-            with pytest.raises(ProviderConnectionFailed):
-                await server.ask(upstream)
-        assert server.requests == [1, 1]
-
-    async def test_a_fresh_connection_that_is_closed_is_not_repeated(
-        self, fake: FakeLLM, upstream: AiohttpUpstream
+    async def test_request_is_not_repeated_when_a_byte_of_the_answer_had_come(
+        self, upstream: AiohttpUpstream, reset: bool
     ) -> None:
+        async with _ClosingServer(b"HTTP/1.1 200", reset=reset) as server:
+            await server.ask(upstream)
+            with pytest.raises(ProviderConnectionFailed):
+                await server.ask(upstream)
+        assert server.requests == [1, 1]
+
+    async def test_request_is_not_repeated_when_the_provider_may_have_worked_on_it(
+        self, upstream: AiohttpUpstream
+    ) -> None:
+        async with _ClosingServer(b"", after_s=1.2 * STALE_S) as server:
+            await server.ask(upstream)
+            with pytest.raises(ProviderConnectionFailed):
+                await server.ask(upstream)
+        assert server.requests == [1, 1]
+
+    async def test_request_on_a_new_connection_is_not_repeated(self, fake: FakeLLM, upstream: AiohttpUpstream) -> None:
         with pytest.raises(ProviderConnectionFailed):
             await upstream.send(request_for(fake, "close-before-headers"))
         assert len(fake.requests) == 1
 
-    async def test_a_thousand_calls_over_connections_that_are_dropped_when_idle(
+    async def test_every_request_is_answered_though_idle_connections_are_dropped(
         self, fake: FakeLLM, upstream: AiohttpUpstream
     ) -> None:
         for turn in range(300):
@@ -68,7 +70,7 @@ class TestUnaskedBytes:
 
     @pytest.mark.parametrize("unasked", [b"whole", b"half", b"none"])
     @pytest.mark.parametrize("at_once", [True, False], ids=["with-the-answer", "later"])
-    async def test_never_answer_the_next_request(
+    async def test_unasked_bytes_never_answer_the_next_request(
         self, upstream: AiohttpUpstream, unasked: bytes, at_once: bool
     ) -> None:
         more = {b"whole": _answer(b"another caller's"), b"half": _answer(b"another caller's")[:20], b"none": b""}[
@@ -104,7 +106,7 @@ def _answer(body: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
 
 
-class _Forgetful:
+class _ClosingServer:
     """Answers the first request of its first connection, and at the second one says ``last_words`` and hangs up."""
 
     ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
@@ -117,7 +119,7 @@ class _Forgetful:
         self._connections = 0
         self._server: asyncio.Server | None = None
 
-    async def __aenter__(self) -> _Forgetful:
+    async def __aenter__(self) -> _ClosingServer:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         return self
 

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from gatewayz.errors import GatewayError
 from gatewayz.wires.anthropic_messages.count_tokens import CountFold
 from gatewayz.wires.anthropic_messages.fold import MessagesFold
-from gatewayz.wires.base import Fold, Shape, Translation, Wire
+from gatewayz.wires.base import AnswerInfo, Fold, Wire
 from gatewayz.wires.embeddings.gemini import GeminiEmbeddingsFold
 from gatewayz.wires.embeddings.openai import EmbeddingsFold
 from gatewayz.wires.gemini.fold import GeminiFold
 from gatewayz.wires.openai_chat.fold import ChatFold
 from gatewayz.wires.openai_responses.fold import ResponsesFold
-from gatewayz.wires.translate import CALLER_WIRES, PROVIDER_WIRES, translation
+from gatewayz.wires.translate import CALLER_WIRES, PROVIDER_WIRES, AnswerTranslation, translation
 from tests.unit.wires.test_wrong_types import RICH
 
 FOLDS: tuple[Callable[[], Fold], ...] = (
@@ -127,8 +127,8 @@ def test_any_bytes_are_translated_or_refused(caller: Wire, provider: Wire, data:
         stream.end()
 
 
-def _translation(caller: Wire, provider: Wire) -> Translation:
+def _translation(caller: Wire, provider: Wire) -> AnswerTranslation:
     call = CALLER_WIRES[caller].parse(orjson.dumps(RICH[caller]))
-    made = translation(call, CALLER_WIRES[caller], PROVIDER_WIRES[provider], Shape("req_1", "m", 1, stream=True))
+    made = translation(call, CALLER_WIRES[caller], PROVIDER_WIRES[provider], AnswerInfo("req_1", "m", 1, stream=True))
     assert made is not None
     return made

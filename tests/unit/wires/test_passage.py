@@ -10,9 +10,17 @@ import pytest
 
 from gatewayz.errors import GatewayError, InvalidRequest, Overloaded, ProviderMalformedResponse
 from gatewayz.records import Call
-from gatewayz.wires.base import Shape, Translation, Wire
+from gatewayz.wires.base import AnswerInfo, Wire
 from gatewayz.wires.sse import EventSplitter, data_of, event_of
-from gatewayz.wires.translate import CALLER_WIRES, PROVIDER_WIRES, request_body, translation, wire_for
+from gatewayz.wires.translate import (
+    CALLER_WIRES,
+    PROVIDER_WIRES,
+    AnswerTranslation,
+    request_body,
+    translation,
+    wire_for,
+)
+from tests.unit.wires.ways import error_body
 
 CALLERS: list[Wire] = ["openai_chat", "openai_completions", "openai_responses", "anthropic_messages"]
 PROVIDERS: list[Wire] = ["openai_chat", "openai_responses", "anthropic_messages", "gemini"]
@@ -122,8 +130,8 @@ STREAMED: dict[Wire, list[bytes]] = {
 }
 
 
-def way(caller: Wire, provider: Wire, call: Call) -> Translation | None:
-    shape = Shape("req_1", "m", 1_700_000_000, call.stream, call.include_usage)
+def way(caller: Wire, provider: Wire, call: Call) -> AnswerTranslation | None:
+    shape = AnswerInfo("req_1", "m", 1_700_000_000, call.stream, call.include_usage)
     return translation(call, CALLER_WIRES[caller], PROVIDER_WIRES[provider], shape)
 
 
@@ -245,7 +253,7 @@ class TestEveryCaller:
 
     def test_an_error_has_a_body_and_an_event(self, caller: Wire) -> None:
         error: GatewayError = Overloaded("Too much.")
-        assert b"Too much." in CALLER_WIRES[caller].error_body(error)
+        assert b"Too much." in error_body(caller, error)
         event = CALLER_WIRES[caller].error_event(error)
         assert EventSplitter().feed(event) == [event]
         assert "error" in orjson.loads(data_of(event))
@@ -343,7 +351,7 @@ def test_every_wire_is_in_the_tables() -> None:
 
 def test_a_refusal_of_a_provider_is_understood_on_every_wire() -> None:
     for wire in PROVIDER_WIRES.values():
-        error = wire.error(429, {"retry-after": "2"}, b'{"error":{"message":"slow down"}}', ["sk-1"])
+        error = wire.error(429, {"retry-after": "2"}, b'{"error":{"message":"slow down"}}', ["sk-1"], now_s=0.0)
         assert (error.status, error.retry_after_s) == (429, 2.0)
 
 
@@ -397,7 +405,7 @@ def test_counts_that_are_none_become_counts(count: Any) -> None:
         question("anthropic_messages", stream=False),
         CALLER_WIRES["anthropic_messages"],
         PROVIDER_WIRES["openai_responses"],
-        Shape("req_1", "m", 1, stream=False),
+        AnswerInfo("req_1", "m", 1, stream=False),
     )
     assert way is not None
     told = orjson.loads(way.reply(answer))["usage"]

@@ -22,7 +22,7 @@ from gatewayz.errors import (
     ProviderServerError,
 )
 from gatewayz.wires.anthropic_messages import errors
-from gatewayz.wires.openai_chat.request import error_body, error_event
+from gatewayz.wires.openai_chat.errors import error_body, error_event
 from gatewayz.wires.refusals.by_status import parse_retry_after, provider_error
 from gatewayz.wires.refusals.reason import MAX_ERROR_BYTES, MAX_REASON, presentable
 from gatewayz.wires.sse import data_of

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from gatewayz.errors import InvalidRequest, ProviderError
-from gatewayz.wires.base import Shape, Wire
+from gatewayz.wires.base import AnswerInfo, Wire
 from gatewayz.wires.sse import event_of
 from gatewayz.wires.translate import CALLER_WIRES, PROVIDER_WIRES, request_body, translation
 
@@ -227,7 +227,7 @@ def test_what_a_provider_says_wrongly_is_taken_as_it_is_or_is_its_fault(
     caller: Wire, provider: Wire, stream: bool, answer: Any
 ) -> None:
     call = CALLER_WIRES[caller].parse(orjson.dumps({**RICH[caller], "stream": stream}))
-    shape = Shape("req_1", "m", 1, stream, include_usage=True)
+    shape = AnswerInfo("req_1", "m", 1, stream, include_usage=True)
     for wrong in WRONG:
         for said in with_one_wrong(answer, wrong):
             way = translation(call, CALLER_WIRES[caller], PROVIDER_WIRES[provider], shape)

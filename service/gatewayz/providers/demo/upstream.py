@@ -1,5 +1,5 @@
-"""The built-in provider: no key, no network, deterministic, and it speaks OpenAI's bytes, so that whatever the gateway does
-with a real provider it does with this one.
+"""The built-in provider: no key, no network, deterministic. It answers in OpenAI's wire, so that the gateway treats it as it
+treats a real provider.
 
     fast            answers at once          rate-limited    429 with Retry-After
     slow            begins after 1.5 s       error           500
@@ -9,8 +9,8 @@ with a real provider it does with this one.
                     each time in another     stall           falls silent in the middle
                     way, in a fixed order    hang            never begins
 
-Tools are called when the request brings some and the user spoke last; JSON mode and JSON schemas are obeyed; ``max_tokens``,
-``stop`` and ``n`` too. Tokens are counted as demo_tokens.py says.
+Tools are called when the request has some and its last message is the user's; JSON mode and JSON schemas are obeyed,
+``max_tokens``, ``stop`` and ``n`` too. tokens.py says how tokens are counted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
-from itertools import count, zip_longest
+from itertools import count
 from typing import Any
 
 import orjson
@@ -29,17 +29,18 @@ from gatewayz.errors import (
     ProviderMalformedResponse,
     ProviderStreamCut,
 )
-from gatewayz.providers.demo.answer import Answer, Refusal, Request, compose, read_request
+from gatewayz.providers.demo.answer import compose
+from gatewayz.providers.demo.chat_format import stream_events, whole_answer
 from gatewayz.providers.demo.embeddings import MODEL, WrongInput, embed
+from gatewayz.providers.demo.request import Refusal, read_request
 from gatewayz.upstream import Timeouts, UpstreamRequest, UpstreamResponse
 
 HOST = "demo"
 SLOW_S = 1.5
 RETRY_AFTER_S = 2
-CREATED = 1_760_000_000  # one moment for all answers: the same request gets the same answer
 
-# What flaky does, call after call: every third or so fails, and the faults take turns.
-_TURNS = (
+# What flaky does, call after call: about every third call fails, and the faults take turns.
+_FLAKY_SEQUENCE = (
     "fast", "fast", "rate-limited", "fast", "fast", "error", "fast", "fast", "cut", "fast", "slow", "fast",
     "overloaded", "fast", "fast", "rate-limited", "fast", "stall", "fast", "fast", "error", "fast", "cut", "hang",
 )  # fmt: skip
@@ -61,8 +62,8 @@ class DemoUpstream:
 
     def __init__(self, pace_s: float) -> None:
         self._pace_s = pace_s
-        self._turn = count()
-        self._number = count(1)
+        self._flaky_calls = count()
+        self._answers = count(1)
 
     async def send(self, request: UpstreamRequest) -> UpstreamResponse:
         if request.url.endswith("/embeddings"):
@@ -72,7 +73,7 @@ class DemoUpstream:
             return _refuse(read.status, read.error)
         behaviour = read.model
         if behaviour == "flaky":
-            behaviour = _TURNS[next(self._turn) % len(_TURNS)]
+            behaviour = _FLAKY_SEQUENCE[next(self._flaky_calls) % len(_FLAKY_SEQUENCE)]
         if behaviour in _STATUS_OF:
             return _fault(behaviour)
         timeouts = request.timeouts
@@ -80,13 +81,13 @@ class DemoUpstream:
             await _wait_for_nothing(timeouts.first_byte_s, timeouts)
             raise ProviderFirstChunkTimeout(f"{HOST} did not begin to answer within {timeouts.first_byte_s:g} s.")
         answer = compose(read)
-        identity = f"chatcmpl-demo-{hashlib.blake2s(request.body, digest_size=6).hexdigest()}-{next(self._number)}"
+        answer_id = f"chatcmpl-demo-{hashlib.blake2s(request.body, digest_size=6).hexdigest()}-{next(self._answers)}"
         if behaviour == "slow":
             await _work(SLOW_S, timeouts)
         if not read.stream:
             # A whole answer takes a real model as long as its tokens do; a quarter of that keeps the demo brisk.
             await _work(min(self._pace_s * answer.usage["completion_tokens"] / 4, 1.0), timeouts)
-        pieces = _events(identity, read, answer) if read.stream else [_reply(identity, read, answer)]
+        pieces = stream_events(answer_id, read, answer) if read.stream else [whole_answer(answer_id, read, answer)]
         return _DemoResponse(200, _content_type(read.stream), pieces, self._pace_s, behaviour, timeouts)
 
     async def close(self) -> None:
@@ -94,7 +95,7 @@ class DemoUpstream:
 
 
 class _DemoResponse:
-    """An answer that is played at the demo's pace. ``cut`` and ``stall`` happen in the middle of it."""
+    """An answer, sent at the demo's pace. ``cut`` and ``stall`` happen in the middle of it."""
 
     def __init__(
         self,
@@ -149,7 +150,7 @@ class _DemoResponse:
 
 
 async def _work(seconds: float, timeouts: Timeouts) -> None:
-    """Be busy, within the caller's patience."""
+    """Takes its time, as long as the caller waits."""
     if seconds > timeouts.first_byte_s:
         await _wait_for_nothing(timeouts.first_byte_s, timeouts)
         raise ProviderFirstChunkTimeout(f"{HOST} did not begin to answer within {timeouts.first_byte_s:g} s.")
@@ -168,7 +169,7 @@ def _fault(behaviour: str) -> UpstreamResponse:
 
 
 def _embeddings(body: bytes) -> UpstreamResponse:
-    """Embeddings, by the one model that makes them; those whose names promise a fault keep their word here, too."""
+    """Embeddings, by the one model that makes them. The models that are named after a fault have it here, too."""
     try:
         model = str(orjson.loads(body)["model"])
         if model in _STATUS_OF:
@@ -192,75 +193,3 @@ def _refuse(status: int, error: Mapping[str, Any], headers: Mapping[str, str] | 
 
 def _content_type(stream: bool) -> dict[str, str]:
     return {"content-type": "text/event-stream; charset=utf-8" if stream else "application/json"}
-
-
-def _reply(identity: str, request: Request, answer: Answer) -> bytes:
-    choices: list[dict[str, Any]] = []
-    for index, choice in enumerate(answer.choices):
-        message: dict[str, Any] = {"role": "assistant", "content": "".join(choice.pieces) or None, "refusal": None}
-        if choice.thoughts:
-            message["reasoning_content"] = "".join(choice.thoughts)
-        if choice.tool is not None:
-            message["content"] = None
-            message["tool_calls"] = [_tool_call(choice.tool, "".join(choice.pieces), identity, index)]
-        choices.append({"index": index, "message": message, "logprobs": None, "finish_reason": choice.finish_reason})
-    return orjson.dumps(
-        {
-            "id": identity,
-            "object": "chat.completion",
-            "created": CREATED,
-            "model": request.model,
-            "choices": choices,
-            "usage": answer.usage,
-            "system_fingerprint": "fp_demo",
-        }
-    )
-
-
-def _events(identity: str, request: Request, answer: Answer) -> list[bytes]:
-    """The stream, event by event: the role, then a token each (choices in turn), the reasons, the usage, the end."""
-    head: dict[str, Any] = {
-        "id": identity,
-        "object": "chat.completion.chunk",
-        "created": CREATED,
-        "model": request.model,
-        "system_fingerprint": "fp_demo",
-    }
-
-    def event(choices: list[dict[str, Any]], usage: Mapping[str, Any] | None = None) -> bytes:
-        chunk = {**head, "choices": choices}
-        if request.include_usage:
-            chunk["usage"] = usage
-        return b"data: " + orjson.dumps(chunk) + b"\n\n"
-
-    def delta(index: int, content: Mapping[str, Any], reason: str | None = None) -> bytes:
-        return event([{"index": index, "delta": content, "logprobs": None, "finish_reason": reason}])
-
-    events: list[bytes] = []
-    tracks: list[list[bytes]] = []
-    for index, choice in enumerate(answer.choices):
-        opening: dict[str, Any] = {"role": "assistant", "content": None if choice.tool else "", "refusal": None}
-        if choice.tool is not None:
-            opening["tool_calls"] = [{"index": 0, **_tool_call(choice.tool, "", identity, index)}]
-        events.append(delta(index, opening))
-        track = [delta(index, {"reasoning_content": piece}) for piece in choice.thoughts]
-        for piece in choice.pieces:
-            if choice.tool is None:
-                track.append(delta(index, {"content": piece}))
-            else:
-                track.append(delta(index, {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}))
-        tracks.append(track)
-    events += [piece for row in zip_longest(*tracks) for piece in row if piece is not None]
-    events += [delta(index, {}, choice.finish_reason) for index, choice in enumerate(answer.choices)]
-    if request.include_usage:
-        events.append(event([], answer.usage))
-    events.append(b"data: [DONE]\n\n")
-    return events
-
-
-def _tool_call(name: str, arguments: str, identity: str, index: int) -> dict[str, Any]:
-    return {
-        "id": f"call_{identity.removeprefix('chatcmpl-')}-{index}",
-        "type": "function",
-        "function": {"name": name, "arguments": arguments},
-    }

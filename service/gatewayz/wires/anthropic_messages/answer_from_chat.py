@@ -1,26 +1,27 @@
-"""A chat answer as an answer of Anthropic's, whole or event by event.
+"""Parts as an answer of Anthropic's, whole or event by event.
 
-A stream of theirs is a message_start, then one block of content after the other (start, deltas, stop), a message_delta with
-the reason for stopping and the usage, a message_stop; every event is named in its ``event`` line, by which their clients go.
-A chat tells of neither where a block ends nor, before its end, how long the input was: the first is concluded from what comes
-next, the second is 0 in message_start and right in message_delta, where it is a running total anyway.
+A stream of theirs is a message_start, then one block of content after the other (start, deltas, stop), a message_delta with the
+reason for stopping and the usage, a message_stop. Their clients go by the ``event`` line that names each. A whole answer has the
+same blocks.
+
+Parts say neither where a block ends nor, before the end, how long the input was. The first is concluded from what comes next;
+the second is 0 in message_start and right in message_delta, where it is a running total anyway. Pure: no I/O, no clock.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Literal, Protocol
 
 import orjson
 
 from gatewayz.errors import ProviderMalformedResponse
 from gatewayz.records import NO_USAGE, Call, Usage
-from gatewayz.wires.base import Shape
+from gatewayz.wires.base import AnswerInfo
 from gatewayz.wires.ids import bare_id
-from gatewayz.wires.json_values import Object, list_of, object_of, text_of
-from gatewayz.wires.openai_chat.fold import ChatFold
-from gatewayz.wires.openai_chat.text import calls_said, reasoning_said, text_said
+from gatewayz.wires.json_values import Object, object_of, text_of
 from gatewayz.wires.openai_chat.tool_names import whole_name
-from gatewayz.wires.sse import DONE, data_of
+from gatewayz.wires.parts import Finished, Part, Refusal, SealedThought, Text, Thought, ToolCall, Used
 
 _STOP_REASONS = {
     "stop": "end_turn",
@@ -31,21 +32,87 @@ _STOP_REASONS = {
 }
 _THINKS = ("enabled", "adaptive", "between_tools")
 
+_Kind = Literal["text", "thinking", "redacted_thinking", "tool_use"]
+_Member = Literal["text", "thinking", "signature", "partial_json"]
+_DELTA_TYPES: dict[_Member, bytes] = {
+    "text": b'"text_delta","text"',
+    "thinking": b'"thinking_delta","thinking"',
+    "signature": b'"signature_delta","signature"',
+    "partial_json": b'"input_json_delta","partial_json"',
+}
+
+
+class _Pen(Protocol):
+    """Writes blocks of content down, one after the other."""
+
+    def begin(self, block: Object) -> None: ...
+
+    def add(self, member: _Member, text: str) -> None:
+        """More of the block that was begun."""
+        ...
+
+    def end(self) -> None: ...
+
+
+class _Events:
+    """Blocks as the events of a stream."""
+
+    __slots__ = ("_index", "out")
+
+    def __init__(self) -> None:
+        self._index = -1
+        self.out: list[bytes] = []
+
+    def begin(self, block: Object) -> None:
+        self._index += 1
+        self.out.append(_event("content_block_start", {"index": self._index, "content_block": block}))
+
+    def add(self, member: _Member, text: str) -> None:
+        self.out.append(
+            b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":%b:%b}}\n\n'
+            % (self._index, _DELTA_TYPES[member], orjson.dumps(text))
+        )
+
+    def end(self) -> None:
+        self.out.append(b'event: content_block_stop\ndata: {"type":"content_block_stop","index":%d}\n\n' % self._index)
+
+
+class _Content:
+    """Blocks as the content of a whole answer."""
+
+    __slots__ = ("_arguments", "content")
+
+    def __init__(self) -> None:
+        self.content: list[Object] = []
+        self._arguments = ""
+
+    def begin(self, block: Object) -> None:
+        self.content.append(block)
+        self._arguments = ""
+
+    def add(self, member: _Member, text: str) -> None:
+        if member == "partial_json":
+            self._arguments += text
+        else:
+            self.content[-1][member] += text
+
+    def end(self) -> None:
+        block = self.content[-1]
+        if block["type"] == "tool_use":
+            block["input"] = _input(self._arguments)
+
 
 class _Call:
     """A tool call on its way: what of its arguments has been said, and what waits for its turn."""
 
     __slots__ = ("begun", "ended", "id", "name", "said", "waiting")
 
-    def __init__(self, call_id: str, name: str = "") -> None:
+    def __init__(self, call_id: str, name: str) -> None:
         self.id = call_id
         self.name = name
         self.begun = self.ended = False
         self.said: list[str] = []
         self.waiting: list[str] = []
-
-    def block(self) -> Object:
-        return {"type": "tool_use", "id": self.id, "name": self.name}
 
     def is_whole(self) -> bool:
         """Whether its arguments are an object, to which nothing can be added."""
@@ -58,194 +125,149 @@ class _Call:
         return True
 
 
-class ChatToMessages:
-    """One answer on its way. ``call`` is the request: thinking is shown only to a caller who asked for it, since others take
-    the first block for the answer."""
+class MessagesWriter:
+    """Writes one answer to ``call``. Thinking is shown only to a caller who asked for it, since others take the first block for
+    the answer. Of several choices there is the first."""
 
     __slots__ = (
         "_calls",
-        "_ended",
-        "_finish_reason",
-        "_fold",
-        "_index",
+        "_finished",
+        "_info",
         "_number",
         "_numbered",
         "_open",
+        "_pen",
         "_refused",
-        "_shape",
         "_signature",
         "_started",
-        "_stop_sequence",
         "_stop_sequences",
         "_thinks",
         "_tools",
         "_turn",
+        "_unsigned",
+        "_usage",
     )
 
-    def __init__(self, call: Call, shape: Shape) -> None:
-        self._shape = shape
-        self._number = bare_id(shape.response_id)
-        self._fold = ChatFold()
-        thinking = object_of(orjson.loads(call.fields.get("thinking", b"null")))
-        self._thinks = thinking.get("type") in _THINKS
+    def __init__(self, call: Call, info: AnswerInfo) -> None:
+        self._info = info
+        self._number = bare_id(info.response_id)
+        thinking = call.fields.get("thinking")
+        self._thinks = thinking is not None and object_of(orjson.loads(thinking)).get("type") in _THINKS
         self._stop_sequences = call.parameters.stop_sequences
-        self._started = self._ended = self._refused = False
-        self._index = -1
-        self._open: str | None = None
         self._tools = call.fields.get("tools")
+        self._pen: _Pen = _Content()
+        self._open: _Kind | None = None
+        self._started = self._refused = self._unsigned = False
+        self._signature = ""
         self._calls: list[_Call] = []
         self._turn = 0  # which of them is being said; those before it have ended
-        self._numbered: dict[int | None, _Call] = {}  # the latest that the provider gave a number
-        self._signature = ""
-        self._finish_reason: str | None = None
-        self._stop_sequence: str | None = None
+        self._numbered: dict[int, _Call] = {}
+        self._finished = Finished("stop")
+        self._usage: Usage = NO_USAGE
 
-    def reply(self, body: bytes) -> bytes:
-        """A whole answer. Raises ProviderMalformedResponse when it is not one."""
-        self._fold.reply(body)
-        choices = list_of(object_of(orjson.loads(body)).get("choices"))
-        if not choices:
-            raise ProviderMalformedResponse("The provider's answer has no choices.")
-        choice = object_of(choices[0])
-        message = object_of(choice.get("message"))
-        content: list[Object] = []
-        if self._thinks:
-            content.extend(_thinking(message))
-        text = text_said(message) or text_of(message.get("refusal"))
-        if text:
-            content.append({"type": "text", "text": text})
-        self._refused = bool(message.get("refusal"))
-        for index, call in enumerate(calls_said(message)):
-            function = object_of(call.get("function"))
-            made = _Call(text_of(call.get("id")) or self._call_id(index), self._name(text_of(function.get("name"))))
-            self._calls.append(made)
-            content.append({**made.block(), "input": _input(function.get("arguments"))})
-        self._note_reason(choice)
-        return orjson.dumps(
-            {
-                **self._message(content),
-                "stop_reason": self._stop_reason(),
-                "stop_sequence": self._stop_sequence,
-                "stop_details": None,
-                "usage": messages_usage(self._fold.usage),
-            }
-        )
-
-    def event(self, event: bytes) -> bytes:
-        """What one event becomes. The end is kept back until the provider's own, for usage comes behind the reason."""
-        data = data_of(event)
-        if not data:
-            return b""
-        if data == DONE:
-            return self.end()
-        try:
-            chunk = object_of(orjson.loads(data))
-        except orjson.JSONDecodeError:
-            raise ProviderMalformedResponse("The provider sent an event that is not valid JSON.") from None
-        if chunk.get("usage") or chunk.get("x_groq"):
-            self._fold.event(event)
-        if chunk.get("error"):
-            return b""  # its wording is the gateway's
-        out: list[bytes] = []
-        if not self._started:
-            self._started = True
-            out.append(self._begin())
-        choices = list_of(chunk.get("choices"))
-        if choices:
-            choice = object_of(choices[0])
-            self._delta(object_of(choice.get("delta")), out)
-            self._note_reason(choice)
-        return b"".join(out)
+    def write(self, parts: Sequence[Part]) -> bytes:
+        events = self._pen = _Events() if not isinstance(self._pen, _Events) else self._pen
+        out = events.out = [] if self._started else [self._start()]
+        self._take(parts)
+        return out[0] if len(out) == 1 else b"".join(out)
 
     def end(self) -> bytes:
-        if self._ended:
-            return b""
-        self._ended = True
-        out: list[bytes] = []
-        if not self._started:
-            out.append(self._begin())
-        self._say_calls(out, all_of_them=True)
-        if self._turn < len(self._calls):
-            raise ProviderMalformedResponse("The provider sent a tool call without a name.")
-        self._close(out)
-        delta = {
-            "stop_reason": self._stop_reason(),
-            "stop_sequence": self._stop_sequence,
-            "stop_details": None,
-        }
-        out.append(_event("message_delta", {"delta": delta, "usage": messages_usage(self._fold.usage)}))
+        events = self._pen if isinstance(self._pen, _Events) else _Events()
+        out = events.out = [] if self._started else [self._start()]
+        self._end_content()
+        out.append(_event("message_delta", {"delta": self._stop(), "usage": messages_usage(self._usage)}))
         out.append(_event("message_stop", {}))
         return b"".join(out)
 
-    def _begin(self) -> bytes:
+    def whole(self, parts: Sequence[Part]) -> bytes:
+        self._pen = pen = _Content()
+        self._take(parts)
+        self._end_content()
+        return orjson.dumps({**self._message(pen.content), **self._stop(), "usage": messages_usage(self._usage)})
+
+    def _start(self) -> bytes:
+        self._started = True
         message = {**self._message([]), "stop_reason": None, "stop_sequence": None, "usage": messages_usage(NO_USAGE)}
         return _event("message_start", {"message": message})
 
     def _message(self, content: list[Object]) -> Object:
-        shape = self._shape
         return {
             "id": f"msg_{self._number}",
             "type": "message",
             "role": "assistant",
-            "model": shape.model,
+            "model": self._info.model,
             "content": content,
         }
 
-    def _delta(self, delta: Object, out: list[bytes]) -> None:
-        if self._thinks:
-            self._think(delta, out)
-        if text := text_said(delta) or text_of(delta.get("refusal")):
-            self._refused = self._refused or bool(delta.get("refusal"))
-            self._enter("text", {"type": "text", "text": ""}, out)
-            self._say({"type": "text_delta", "text": text}, out)
-        for call in calls_said(delta):
-            self._call(call, out)
+    def _take(self, parts: Sequence[Part]) -> None:
+        for part in parts:
+            match part:
+                case Text(text, 0):
+                    self._text(text)
+                case Thought(text, 0) if self._thinks:
+                    self._enter("thinking", {"type": "thinking", "thinking": "", "signature": ""})
+                    self._pen.add("thinking", text)
+                case ToolCall(choice=0):
+                    self._call(part)
+                case SealedThought(detail, 0) if self._thinks:
+                    self._seal(detail)
+                case Refusal(text, 0):
+                    self._refused = True
+                    self._text(text)
+                case Finished(choice=0):
+                    self._finished = part
+                case Used(usage):
+                    self._usage = usage
+                case _:
+                    pass
 
-    def _think(self, delta: Object, out: list[bytes]) -> None:
-        thought = reasoning_said(delta)
-        details = [object_of(value) for value in list_of(delta.get("reasoning_details"))]
-        for detail in details:
-            if detail.get("type") == "reasoning.encrypted" and detail.get("data"):
-                self._close(out)
-                self._enter("redacted", {"type": "redacted_thinking", "data": detail["data"]}, out)
-                self._close(out)
-        if thought:
-            self._enter("thinking", {"type": "thinking", "thinking": "", "signature": ""}, out)
-            self._say({"type": "thinking_delta", "thinking": thought}, out)
-        for detail in details:
-            if self._open == "thinking" and (signature := text_of(detail.get("signature"))):
-                self._signature = signature
+    def _text(self, text: str) -> None:
+        if text:
+            if self._open != "text":
+                self._enter("text", {"type": "text", "text": ""})
+            self._pen.add("text", text)
 
-    def _call(self, call: Object, out: list[bytes]) -> None:
-        """A tool call, or a piece of one. Some providers number none of their calls, or all of them 0, and send each whole: a
-        new id under a number that is taken begins a new one."""
-        function = object_of(call.get("function"))
-        number: int | None = call["index"] if isinstance(call.get("index"), int) else None
-        call_id, name = text_of(call.get("id")), text_of(function.get("name"))
-        made = self._numbered.get(number)
-        if made is not None and made.name and name and (number is None or (call_id and call_id != made.id)):
-            made = None
+    def _seal(self, detail: Object) -> None:
+        """What is encrypted is a block of its own. A signature ends the thought that it is of; where no thought was shown, it has
+        a block for itself, since the next turn needs it."""
+        if detail.get("type") == "reasoning.encrypted":
+            if data := detail.get("data"):
+                self._close()
+                self._enter("redacted_thinking", {"type": "redacted_thinking", "data": data})
+                self._close()
+            return
+        signature = text_of(detail.get("signature"))
+        if not signature or (self._open != "thinking" and self._unsigned):  # it is too late for the one that it is of
+            return
+        if self._open != "thinking":
+            self._enter("thinking", {"type": "thinking", "thinking": "", "signature": ""})
+            if text := text_of(detail.get("text")):
+                self._pen.add("thinking", text)
+        self._signature = signature
+        self._close()
+
+    def _call(self, part: ToolCall) -> None:
+        made = self._numbered.get(part.index)
         if made is None:
-            made = self._numbered[number] = _Call(call_id or self._call_id(len(self._calls)))
+            call_id = part.id or f"toolu_{self._number}_{len(self._calls)}"  # callers answer a call by its id
+            made = self._numbered[part.index] = _Call(call_id, whole_name(part.name, self._tools))
             self._calls.append(made)
-        if name and not made.name:
-            made.name = self._name(name)
-            made.id = call_id or made.id
-        if part := _arguments(function.get("arguments")):
-            if made.ended and part.strip():
+        if part.arguments:
+            if made.ended and part.arguments.strip():
                 raise ProviderMalformedResponse("The provider went on with a tool call that had ended.")
-            made.waiting.append(part)
-        self._say_calls(out)
+            made.waiting.append(part.arguments)
+        self._say_calls()
 
-    def _say_calls(self, out: list[bytes], *, all_of_them: bool = False) -> None:
+    def _say_calls(self, *, all_of_them: bool = False) -> None:
         """Calls in their order, one after the other, however their pieces are mixed: one whose arguments are not yet a whole
         object keeps those behind it waiting, until nothing more of it can come."""
-        while self._turn < len(self._calls) and (call := self._calls[self._turn]).name:
+        while self._turn < len(self._calls):
+            call = self._calls[self._turn]
             if not call.begun:
                 call.begun = True
-                self._enter("tool", {**call.block(), "input": {}}, out)
-            for part in call.waiting:
-                self._say({"type": "input_json_delta", "partial_json": part}, out)
+                self._enter("tool_use", {"type": "tool_use", "id": call.id, "name": call.name, "input": {}})
+            for arguments in call.waiting:
+                self._pen.add("partial_json", arguments)
             call.said += call.waiting
             call.waiting = []
             if not all_of_them and (self._turn == len(self._calls) - 1 or not call.is_whole()):
@@ -253,49 +275,42 @@ class ChatToMessages:
             call.ended = True
             self._turn += 1
 
-    def _name(self, name: str) -> str:
-        return whole_name(name, self._tools)
-
-    def _call_id(self, index: int) -> str:
-        """For a provider that gives none: callers answer a call by its id."""
-        return f"toolu_{self._number}_{index}"
-
-    def _enter(self, kind: str, block: Object, out: list[bytes]) -> None:
-        if self._open == kind and kind != "tool":
+    def _enter(self, kind: _Kind, block: Object) -> None:
+        if self._open == kind and kind != "tool_use":
             return
-        if kind != "tool":
-            self._say_calls(out, all_of_them=True)
-        self._close(out)
-        self._index += 1
+        if kind != "tool_use":
+            self._say_calls(all_of_them=True)
+        self._close()
         self._open = kind
-        out.append(_event("content_block_start", {"index": self._index, "content_block": block}))
+        self._pen.begin(block)
 
-    def _say(self, delta: Object, out: list[bytes]) -> None:
-        out.append(_event("content_block_delta", {"index": self._index, "delta": delta}))
-
-    def _close(self, out: list[bytes]) -> None:
+    def _close(self) -> None:
         if self._open is None:
             return
         if self._open == "thinking":
             # As theirs do: the signature is the last that is heard of a thought.
-            self._say({"type": "signature_delta", "signature": self._signature}, out)
+            self._pen.add("signature", self._signature)
+            self._unsigned = not self._signature
             self._signature = ""
         self._open = None
-        out.append(_event("content_block_stop", {"index": self._index}))
+        self._pen.end()
 
-    def _note_reason(self, choice: Object) -> None:
-        if reason := text_of(choice.get("finish_reason")):
-            self._finish_reason = reason
-        # vLLM's word for which sequence it was; where nobody says, it stays an end_turn.
-        if (found := text_of(choice.get("stop_reason"))) and found in self._stop_sequences:
-            self._stop_sequence = found
+    def _end_content(self) -> None:
+        self._say_calls(all_of_them=True)
+        self._close()
 
-    def _stop_reason(self) -> str:
-        if self._stop_sequence is not None:
+    def _stop(self) -> Object:
+        # vLLM says which sequence it was; where nobody does, it stays an end_turn.
+        found = self._finished.stop_sequence
+        sequence = found if found in self._stop_sequences else None
+        return {"stop_reason": self._stop_reason(sequence), "stop_sequence": sequence, "stop_details": None}
+
+    def _stop_reason(self, sequence: str | None) -> str:
+        if sequence is not None:
             return "stop_sequence"
         if self._refused:
             return "refusal"
-        reason = _STOP_REASONS.get(self._finish_reason or "stop", "end_turn")
+        reason = _STOP_REASONS.get(self._finished.reason, "end_turn")
         # Some say "stop" behind tool calls, and their callers would not look for them.
         return "tool_use" if reason == "end_turn" and self._calls else reason
 
@@ -320,34 +335,12 @@ def _event(kind: str, members: Object) -> bytes:
     return b"event: " + kind.encode() + b"\ndata: " + orjson.dumps({"type": kind, **members}) + b"\n\n"
 
 
-def _thinking(message: Object) -> list[Object]:
-    """The blocks of thinking of a whole answer; a provider that signs gives them in full."""
-    blocks: list[Object] = []
-    for detail in map(object_of, list_of(message.get("reasoning_details"))):
-        if detail.get("type") == "reasoning.encrypted" and detail.get("data"):
-            blocks.append({"type": "redacted_thinking", "data": detail["data"]})
-        elif detail.get("type") == "reasoning.text" and detail.get("signature"):
-            thinking, signature = text_of(detail.get("text")), text_of(detail.get("signature"))
-            blocks.append({"type": "thinking", "thinking": thinking, "signature": signature})
-    if not any(block["type"] == "thinking" for block in blocks) and (thought := reasoning_said(message)):
-        blocks.append({"type": "thinking", "thinking": thought, "signature": ""})
-    return blocks
-
-
-def _arguments(value: Any) -> str:
-    """Arguments as text; some providers send the object itself."""
-    return orjson.dumps(value).decode() if isinstance(value, dict) and value else text_of(value)
-
-
-def _input(arguments: Any) -> Object:
+def _input(arguments: str) -> Object:
     """The object that a whole tool call's arguments say."""
-    if isinstance(arguments, dict):
-        return object_of(arguments)
-    text = text_of(arguments)
-    if not text.strip():
+    if not arguments.strip():
         return {}
     try:
-        found = orjson.loads(text)
+        found = orjson.loads(arguments)
     except orjson.JSONDecodeError:
         raise ProviderMalformedResponse("The provider called a tool with arguments that are not JSON.") from None
     if not isinstance(found, dict):

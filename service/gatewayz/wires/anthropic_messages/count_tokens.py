@@ -14,12 +14,13 @@ import orjson
 from msgspec import Struct
 
 from gatewayz.errors import GatewayError, InvalidRequest, ProviderError, ProviderMalformedResponse
-from gatewayz.records import Call, Operation
-from gatewayz.wires.anthropic_messages.errors import error_body, error_event
+from gatewayz.records import Call
+from gatewayz.wires.anthropic_messages.errors import error_event
 from gatewayz.wires.anthropic_messages.request import messages_to_upstream, parse_count_tokens_request
-from gatewayz.wires.anthropic_messages.wire import MessagesProvider
-from gatewayz.wires.base import Shape, Translation, Wire
+from gatewayz.wires.anthropic_messages.wire import HTTP, MessagesProvider
+from gatewayz.wires.base import AnswerInfo, AnswerWriter, Wire
 from gatewayz.wires.fold import UNREADABLE, Fold
+from gatewayz.wires.http_terms import HttpTerms
 from gatewayz.wires.json_values import no_equal
 from gatewayz.wires.token_estimate import input_tokens
 
@@ -50,8 +51,8 @@ class TokenCount:
     """Both sides of the endpoint. There is no way through the hub: chat has no such question."""
 
     name: Wire = "anthropic_messages"
-    operation: Operation = "count_tokens"
     path: str = "/messages/count_tokens"
+    http: HttpTerms = HTTP
 
     def parse(self, body: bytes) -> Call:
         """Raises InvalidRequest naming the member at fault."""
@@ -68,17 +69,16 @@ class TokenCount:
     def fold(self) -> Fold:
         return CountFold()
 
-    def error(self, status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> ProviderError:
-        return MessagesProvider().error(status, headers, body, secrets)
+    def error(
+        self, status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str], *, now_s: float
+    ) -> ProviderError:
+        return MessagesProvider().error(status, headers, body, secrets, now_s=now_s)
 
     def as_chat(self, call: Call) -> dict[str, Any]:
         raise no_equal("model", "a chat cannot be asked to count")
 
-    def from_chat(self, call: Call, shape: Shape) -> Translation:
+    def writer(self, call: Call, info: AnswerInfo) -> AnswerWriter:
         raise InvalidRequest("A chat's answer is no count of tokens.")
-
-    def error_body(self, error: GatewayError) -> bytes:
-        return error_body(error)
 
     def error_event(self, error: GatewayError) -> bytes:
         return error_event(error)

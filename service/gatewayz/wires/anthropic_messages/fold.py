@@ -29,7 +29,7 @@ class _Usage(Struct):
     output_tokens_details: _OutputDetails | None = None
 
 
-class _Message(Struct):
+class MessagesReply(Struct):
     id: str | None = None
     model: str | None = None
     stop_reason: str | None = None
@@ -39,44 +39,44 @@ class _Message(Struct):
     error: Raw = Raw()
 
 
-class _Block(Struct):
+class MessagesBlock(Struct):
     type: str | None = None
     name: str | None = None
 
 
-class _Delta(Struct):
+class MessagesDelta(Struct):
     text: str | None = None
     thinking: str | None = None
     partial_json: str | None = None
     stop_reason: str | None = None
 
 
-class _Event(Struct):
+class MessagesEvent(Struct):
     type: str | None = None
-    message: _Message | None = None
-    content_block: _Block | None = None
-    delta: _Delta | None = None
+    message: MessagesReply | None = None
+    content_block: MessagesBlock | None = None
+    delta: MessagesDelta | None = None
     usage: Raw = Raw()
     error: Raw = Raw()
 
 
-_REPLY = msgspec.json.Decoder(_Message)
-_EVENT = msgspec.json.Decoder(_Event)
+_REPLY = msgspec.json.Decoder(MessagesReply)
+_EVENT = msgspec.json.Decoder(MessagesEvent)
 _USAGE = msgspec.json.Decoder(_Usage)
 _NOTHING = (b"", b"null")
 
 
-class MessagesFold(StreamFold[_Event, _Message]):
+class MessagesFold(StreamFold[MessagesEvent, MessagesReply]):
     """An answer of Anthropic's. A stream always ends in message_stop; one that lacks it was cut. No event of it is ``usage``: on
     this wire usage is part of what every caller gets."""
 
     __slots__ = ()
 
-    _read_event = _EVENT.decode
-    _read_reply = _REPLY.decode
-    _said_in = "content"
+    read_event = _EVENT.decode
+    read_reply = _REPLY.decode
+    said_in = "content"
 
-    def _take_reply(self, whole: _Message) -> None:
+    def _take_reply(self, whole: MessagesReply) -> None:
         if whole.type == "error" or bytes(whole.error) not in _NOTHING:
             raise error_in_band(bytes(whole.error))
         if not bytes(whole.content).startswith(b"["):
@@ -84,7 +84,7 @@ class MessagesFold(StreamFold[_Event, _Message]):
         self._identify(whole)
         self.done = True
 
-    def _take(self, said: _Event) -> EventKind:
+    def _take(self, said: MessagesEvent) -> EventKind:
         match said.type:
             case "content_block_delta":
                 return "other" if said.delta is None else self._take_delta(said.delta)
@@ -111,7 +111,7 @@ class MessagesFold(StreamFold[_Event, _Message]):
                 pass
         return "other"
 
-    def _take_delta(self, delta: _Delta) -> EventKind:
+    def _take_delta(self, delta: MessagesDelta) -> EventKind:
         if text := delta.text or delta.thinking:
             size = len(text) if text.isascii() else size_of(text)
         elif text := delta.partial_json:
@@ -123,7 +123,7 @@ class MessagesFold(StreamFold[_Event, _Message]):
             self._sample(size, text)
         return "content"
 
-    def _identify(self, message: _Message) -> None:
+    def _identify(self, message: MessagesReply) -> None:
         self.response_id = message.id
         self.response_model = message.model
         if message.stop_reason:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Literal
 
 from gatewayz.wires.json_values import Object
-from gatewayz.wires.openai_chat.reasoning_effort import Asked
+from gatewayz.wires.openai_chat.reasoning_effort import ThinkingOptions
 
 _VERSION = re.compile(r"claude-(?:[a-z]+-)?(\d{1,2})(?:[-.](\d{1,2}))?(?!\d)")
 _FAMILY = re.compile(r"opus|sonnet|haiku|fable|mythos")
@@ -90,7 +90,7 @@ def _without_thinking(
 
 
 def thinking_of(
-    asked: Asked, model: str, max_tokens: int, *, free: bool, signed: bool
+    asked: ThinkingOptions, model: str, max_tokens: int, *, free: bool, signed: bool
 ) -> tuple[Object | None, str | None]:
     """What a chat asks for as ``thinking`` and ``output_config.effort``.
 
@@ -128,7 +128,7 @@ def _none(traits: Traits) -> tuple[Object | None, str | None]:
             return {"type": kind}, None
 
 
-def _adaptive(asked: Asked, traits: Traits) -> Object:
+def _adaptive(asked: ThinkingOptions, traits: Traits) -> Object:
     thinking: Object = {"type": "adaptive"}
     if asked.shown is False:
         thinking["display"] = "omitted"

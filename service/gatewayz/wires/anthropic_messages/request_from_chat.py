@@ -57,7 +57,7 @@ _ROOM_TO_ANSWER = 4_096
 """Tokens beside a budget of the caller's, where it set no limit."""
 
 
-def chat_to_messages(chat: Mapping[str, Any], model: str, *, stream: bool) -> Object:
+def chat_request_to_messages(chat: Mapping[str, Any], model: str, *, stream: bool) -> Object:
     """The Messages request. Raises InvalidRequest naming the member that has no equal there, or is not what it should be.
 
     ``max_tokens``, which Anthropic requires, is the model's customary most where the caller set none. JSON mode without a
@@ -69,7 +69,7 @@ def chat_to_messages(chat: Mapping[str, Any], model: str, *, stream: bool) -> Ob
             continue
         raise no_equal(name, "Anthropic's API has no equal")
     traits = traits_of(model)
-    asked = reasoning_effort.thinking_asked(chat)
+    asked = reasoning_effort.thinking_options(chat)
     system, messages = turns_of(list_at(chat.get("messages"), "messages"))
     config: Object = {}
     if (sentence := _add_format(chat, config, traits)) is not None:
@@ -120,7 +120,7 @@ def _add_format(chat: Mapping[str, Any], config: Object, traits: Traits) -> str 
             raise wrong_type("response_format.type", "'text', 'json_object' or 'json_schema'")
 
 
-def _max_tokens(chat: Mapping[str, Any], traits: Traits, asked: reasoning_effort.Asked | None) -> int:
+def _max_tokens(chat: Mapping[str, Any], traits: Traits, asked: reasoning_effort.ThinkingOptions | None) -> int:
     max_tokens = chat.get("max_completion_tokens")
     if max_tokens is None:
         max_tokens = chat.get("max_tokens")

@@ -18,18 +18,20 @@ from gatewayz.wires.anthropic_messages.errors import NO_THREADS
 from gatewayz.wires.anthropic_messages.json_schema import is_strict
 from gatewayz.wires.anthropic_messages.server_tools import is_server_tool, server_tool_text
 from gatewayz.wires.anthropic_messages.thinking_blocks import details_of
+from gatewayz.wires.dialect import forbid_thinking, show_thoughts
 from gatewayz.wires.json_values import (
     Object,
     list_at,
     no_equal,
     object_at,
+    object_in,
     present,
     text_at,
+    text_in,
     text_of,
     wrong_type,
 )
 from gatewayz.wires.openai_chat.messages import joined, one_beginning
-from gatewayz.wires.openai_chat.text import DO_NOT_THINK, SHOW_REASONING
 from gatewayz.wires.openai_chat.tool_names import chat_name, chat_parameters
 
 _SAME = ("temperature", "top_p", "top_k")
@@ -49,7 +51,7 @@ _USER_CHARACTERS = 64
 _TOOL_CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 
 
-def messages_to_chat(request: Mapping[str, Any]) -> Object:
+def messages_request_to_chat(request: Mapping[str, Any]) -> Object:
     """The chat request. Raises InvalidRequest naming the member that has no equal there, or is not what it should be."""
     for name, value in request.items():
         if name in _TRANSLATED or name in _HINTS or value is None or _NEUTRAL.get(name) == value:
@@ -122,7 +124,7 @@ def _user_turn(blocks: list[Any], path: str) -> list[Object]:
         block = object_at(value, at)
         if block.get("type") == "tool_result":
             text, others = _tool_result(block.get("content"), f"{at}.content")
-            call_id = text_at(block.get("tool_use_id"), f"{at}.tool_use_id")
+            call_id = text_in(block, "tool_use_id", at)
             failed = {"is_error": True} if block.get("is_error") is True else {}
             results.append({"role": "tool", "tool_call_id": call_id, "content": text, **failed})
             parts.extend(others)
@@ -158,11 +160,11 @@ def _assistant_turn(blocks: list[Any], path: str) -> list[Object]:
         block = object_at(value, at)
         match block.get("type"):
             case "text":
-                texts.append(text_at(block.get("text"), f"{at}.text"))
+                texts.append(text_in(block, "text", at))
             case "tool_use":
                 arguments = orjson.dumps(object_at(block.get("input", {}), f"{at}.input")).decode()
-                name = chat_name(text_at(block.get("name"), f"{at}.name"))
-                call_id = text_at(block.get("id"), f"{at}.id")
+                name = chat_name(text_in(block, "name", at))
+                call_id = text_in(block, "id", at)
                 function = {"name": name, "arguments": arguments}
                 calls.append({"id": call_id, "type": "function", "function": function})
             case "thinking" | "redacted_thinking":
@@ -189,9 +191,9 @@ def _part(block: Object, path: str) -> Object:
     """A block of content as a part of a chat message."""
     match block.get("type"):
         case "text":
-            return {"type": "text", "text": text_at(block.get("text"), f"{path}.text")}
+            return {"type": "text", "text": text_in(block, "text", path)}
         case "image":
-            source = object_at(block.get("source"), f"{path}.source")
+            source = object_in(block, "source", path)
             match source.get("type"):
                 case "base64":
                     url = _data_url(source, f"{path}.source")
@@ -201,7 +203,7 @@ def _part(block: Object, path: str) -> Object:
                     raise no_equal(f"{path}.source", f"an image of source {_shown(other)} is in Anthropic's keeping")
             return {"type": "image_url", "image_url": {"url": url}}
         case "document":
-            source = object_at(block.get("source"), f"{path}.source")
+            source = object_in(block, "source", path)
             if source.get("type") == "text":
                 return {"type": "text", "text": text_at(source.get("data"), f"{path}.source.data")}
             if source.get("type") != "base64":
@@ -215,7 +217,7 @@ def _part(block: Object, path: str) -> Object:
 
 
 def _data_url(source: Object, path: str) -> str:
-    media_type = text_at(source.get("media_type"), f"{path}.media_type")
+    media_type = text_in(source, "media_type", path)
     return f"data:{media_type};base64,{text_at(source.get('data'), f'{path}.data')}"
 
 
@@ -278,11 +280,11 @@ def _add_output(request: Mapping[str, Any], chat: Object) -> None:
             raise wrong_type("thinking.budget_tokens", "an integer")
         effort = next((word for limit, word in _EFFORT_BY_BUDGET if budget <= limit), "high")
     if thinking.get("type") == "disabled":
-        chat["thinking"] = DO_NOT_THINK
+        forbid_thinking(chat)
     if effort is not None:
         chat["reasoning_effort"] = text_at(effort, "output_config.effort")
         if thinking.get("type") in ("enabled", "adaptive"):
-            chat["reasoning"] = SHOW_REASONING
+            show_thoughts(chat)
     wanted, path = config.get("format"), "output_config.format"
     if wanted is None:
         wanted, path = request.get("output_format"), "output_format"
@@ -291,7 +293,7 @@ def _add_output(request: Mapping[str, Any], chat: Object) -> None:
     form = object_at(wanted, path)
     if form.get("type") != "json_schema":
         raise wrong_type(f"{path}.type", "'json_schema'")
-    schema = object_at(form.get("schema"), f"{path}.schema")
+    schema = object_in(form, "schema", path)
     # Strict, where the schema is one that OpenAI takes as strict; else the call would be refused for its sake.
     named = {"name": "answer", "schema": schema, "strict": is_strict(schema)}
     chat["response_format"] = {"type": "json_schema", "json_schema": named}

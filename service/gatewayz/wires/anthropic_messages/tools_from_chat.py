@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gatewayz.wires.anthropic_messages.json_schema import narrowed
-from gatewayz.wires.json_values import Object, list_at, no_equal, object_at, text_at, wrong_type
+from gatewayz.wires.json_values import Object, list_at, list_in, no_equal, object_at, object_in, text_at, wrong_type
 
 _NO_INPUT: Object = {"type": "object", "properties": {}}
 _CHOICES = {"auto": "auto", "required": "any", "any": "any", "none": "none"}  # "any" is Mistral's word
@@ -50,7 +50,7 @@ def _tool(value: Any, path: str, strict: bool) -> Object:
     tool = object_at(value, path)
     if tool.get("type", "function") != "function":
         raise no_equal(f"{path}.type", "only functions are")
-    function = object_at(tool.get("function"), f"{path}.function")
+    function = object_in(tool, "function", path)
     schema = object_at(function.get("parameters") or _NO_INPUT, f"{path}.function.parameters")
     definition: Object = {"name": text_at(function.get("name"), f"{path}.function.name")}
     if function.get("description"):
@@ -81,7 +81,7 @@ def _choice(choice: Any) -> tuple[Object | None, set[str] | None]:
             mode = allowed.get("mode", "auto")
             if mode not in ("auto", "required"):
                 raise wrong_type(f"{path}.mode", "'auto' or 'required'")
-            tools = list_at(allowed.get("tools"), f"{path}.tools")
+            tools = list_in(allowed, "tools", path)
             names = {_name(object_at(t, f"{path}.tools[{i}]"), f"{path}.tools[{i}]") for i, t in enumerate(tools)}
             return {"type": _CHOICES[mode]}, names
         case _:
@@ -89,4 +89,4 @@ def _choice(choice: Any) -> tuple[Object | None, set[str] | None]:
 
 
 def _name(reference: Object, path: str) -> str:
-    return text_at(object_at(reference.get("function"), f"{path}.function").get("name"), f"{path}.function.name")
+    return text_at(object_in(reference, "function", path).get("name"), f"{path}.function.name")

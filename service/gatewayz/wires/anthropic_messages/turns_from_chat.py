@@ -18,10 +18,12 @@ from gatewayz.wires.json_values import (
     list_at,
     no_equal,
     object_at,
+    object_in,
     object_of,
     present,
     shown,
     text_at,
+    text_in,
     wrong_type,
 )
 
@@ -102,11 +104,11 @@ def _assistant_blocks(message: Object, path: str) -> list[Object]:
         call = object_at(value, at)
         if call.get("type", "function") != "function":
             raise no_equal(f"{at}.type", "only functions are")
-        function = object_at(call.get("function"), f"{at}.function")
+        function = object_in(call, "function", at)
         blocks.append(
             {
                 "type": "tool_use",
-                "id": _call_id(text_at(call.get("id"), f"{at}.id")),
+                "id": _call_id(text_in(call, "id", at)),
                 "name": text_at(function.get("name"), f"{at}.function.name"),
                 "input": _input(function.get("arguments"), f"{at}.function.arguments"),
             }
@@ -140,7 +142,7 @@ def _input(arguments: Any, path: str) -> Object:
 def _tool_result(message: Object, path: str) -> Object:
     content = message.get("content")
     result = content if isinstance(content, str) else _parts(content or [], f"{path}.content")
-    call_id = _call_id(text_at(message.get("tool_call_id"), f"{path}.tool_call_id"))
+    call_id = _call_id(text_in(message, "tool_call_id", path))
     return marked({"type": "tool_result", "tool_use_id": call_id, "content": result}, message)
 
 
@@ -160,7 +162,7 @@ def _parts(content: Any, path: str, *, texts_only: bool = False) -> list[Object]
             case "image_url" if not texts_only:
                 blocks.append(marked(_image(part.get("image_url"), f"{at}.image_url"), part))
             case "file" if not texts_only:
-                blocks.append(marked(_file(object_at(part.get("file"), f"{at}.file"), f"{at}.file"), part))
+                blocks.append(marked(_file(object_in(part, "file", at), f"{at}.file"), part))
             case _:
                 raise no_equal(f"{at}.type", f"a part of type {shown(kind)} has no equal here")
     return blocks

@@ -15,16 +15,17 @@ from msgspec import Raw, Struct
 
 from gatewayz.errors import InvalidRequest, ProviderError, ProviderMalformedResponse
 from gatewayz.records import Call, Usage
-from gatewayz.wires.base import Shape
+from gatewayz.wires.base import AnswerInfo
 from gatewayz.wires.embeddings.openai import (
     EmbeddingsRequest,
     EmbeddingsWireName,
     read_embeddings_request,
 )
-from gatewayz.wires.fold import UNREADABLE, Fold
+from gatewayz.wires.fold import UNREADABLE, EventKind, Fold
 from gatewayz.wires.gemini.answer import UsageMetadata, usage_of
 from gatewayz.wires.gemini.errors import gemini_error, gemini_error_in_band
 from gatewayz.wires.gemini.wire import model_name, model_path
+from gatewayz.wires.http_terms import HttpTerms
 
 _UNDERSTOOD = frozenset(EmbeddingsRequest.__struct_fields__)
 _UNIT_LENGTH_TOLERANCE = 1e-3  # float32 rounding stays far below, a vector that was cut off is far above
@@ -36,6 +37,7 @@ class GeminiEmbeddings:
     __slots__ = ()
 
     name: EmbeddingsWireName = "gemini_embeddings"
+    http: HttpTerms = HttpTerms()
 
     def path(self, model: str) -> str:
         return f"/{model_path(model)}:batchEmbedContents"
@@ -58,14 +60,16 @@ class GeminiEmbeddings:
             requests.append(request)
         return orjson.dumps({"requests": requests})
 
-    def answer(self, call: Call, shape: Shape) -> GeminiToEmbeddings:
-        return GeminiToEmbeddings(read_embeddings_request(call), shape.model)
+    def translation(self, call: Call, info: AnswerInfo) -> GeminiToEmbeddings:
+        return GeminiToEmbeddings(read_embeddings_request(call), info.model)
 
     def fold(self) -> GeminiEmbeddingsFold:
         return GeminiEmbeddingsFold()
 
-    def error(self, status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> ProviderError:
-        return gemini_error(status, headers, body, secrets)
+    def error(
+        self, status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str], *, now_s: float
+    ) -> ProviderError:
+        return gemini_error(status, headers, body, secrets, now_s=now_s)
 
 
 def _texts(asked: EmbeddingsRequest) -> list[str]:
@@ -90,43 +94,61 @@ class _Embedding(Struct):
 
 
 class _Answer(Struct, rename="camel"):
-    embeddings: list[_Embedding]
-    usage_metadata: UsageMetadata | None = None
-
-
-class _Observed(Struct, rename="camel"):
-    embeddings: list[Raw] | None = None
+    embeddings: list[_Embedding] | None = None
     usage_metadata: UsageMetadata | None = None
     error: Raw = Raw()
 
 
 _ANSWER = msgspec.json.Decoder(_Answer)
-_OBSERVED = msgspec.json.Decoder(_Observed)
 
 
-class GeminiToEmbeddings:
-    """One answer in OpenAI's shape."""
+class GeminiEmbeddingsFold(Fold):
+    """Observes an answer of Gemini's. No caller speaks this wire, so that each is translated as well, from what is read here."""
 
-    __slots__ = ("_asked", "_model")
+    __slots__ = ("vectors",)
 
-    def __init__(self, asked: EmbeddingsRequest, model: str) -> None:
-        self._asked = asked
-        self._model = model
+    def __init__(self) -> None:
+        super().__init__()
+        self.vectors: list[list[float]] = []
 
-    def reply(self, body: bytes) -> bytes:
+    def reply(self, body: bytes) -> None:
+        """Raises ProviderMalformedResponse when it is not an answer, ProviderError when it is an error under status 200."""
         try:
             answer = _ANSWER.decode(body)
         except UNREADABLE:
             raise ProviderMalformedResponse("The provider's answer is not the JSON it should be.") from None
-        if len(answer.embeddings) != len(_texts(self._asked)):
+        if (error := bytes(answer.error)) not in (b"", b"null", b"{}"):
+            raise gemini_error_in_band(error)
+        if answer.embeddings is None:
+            raise ProviderMalformedResponse("The provider's answer has no embeddings.")
+        if answer.usage_metadata is not None:
+            self.usage = Usage(input_tokens=usage_of(answer.usage_metadata).input_tokens, source="provider")
+        self.vectors = [embedding.values for embedding in answer.embeddings]
+        self.done = True
+
+
+class GeminiToEmbeddings:
+    """One answer in OpenAI's shape. It does not stream."""
+
+    __slots__ = ("_asked", "_model", "fold")
+
+    def __init__(self, asked: EmbeddingsRequest, model: str) -> None:
+        self.fold = GeminiEmbeddingsFold()
+        self._asked = asked
+        self._model = model
+
+    def reply(self, body: bytes) -> bytes:
+        self.fold.reply(body)
+        vectors = self.fold.vectors
+        if len(vectors) != len(_texts(self._asked)):
             raise ProviderMalformedResponse("The provider's answer has not as many embeddings as there were texts.")
-        tokens = usage_of(answer.usage_metadata).input_tokens if answer.usage_metadata is not None else 0
+        tokens = self.fold.usage.input_tokens
         return orjson.dumps(
             {
                 "object": "list",
                 "data": [
-                    {"object": "embedding", "index": index, "embedding": self._embedding(one.values)}
-                    for index, one in enumerate(answer.embeddings)
+                    {"object": "embedding", "index": index, "embedding": self._embedding(values)}
+                    for index, values in enumerate(vectors)
                 ],
                 "model": self._model,
                 # OpenAI's clients want the member; where Gemini does not count, nothing is made up for it.
@@ -134,8 +156,8 @@ class GeminiToEmbeddings:
             }
         )
 
-    def event(self, event: bytes) -> bytes:
-        return event
+    def take(self, event: bytes) -> tuple[EventKind, bytes]:
+        return "other", b""
 
     def end(self) -> bytes:
         return b""
@@ -158,23 +180,3 @@ def _of_unit_length(values: list[float]) -> list[float]:
     if not length or abs(length - 1) < _UNIT_LENGTH_TOLERANCE:
         return values
     return [value / length for value in values]
-
-
-class GeminiEmbeddingsFold(Fold):
-    """Observes an answer of Gemini's."""
-
-    __slots__ = ()
-
-    def reply(self, body: bytes) -> None:
-        """Raises ProviderMalformedResponse when it is not an answer, ProviderError when it is an error under status 200."""
-        try:
-            answer = _OBSERVED.decode(body)
-        except UNREADABLE:
-            raise ProviderMalformedResponse("The provider's answer is not the JSON it should be.") from None
-        if (error := bytes(answer.error)) not in (b"", b"null", b"{}"):
-            raise gemini_error_in_band(error)
-        if answer.embeddings is None:
-            raise ProviderMalformedResponse("The provider's answer has no embeddings.")
-        if answer.usage_metadata is not None:
-            self.usage = Usage(input_tokens=usage_of(answer.usage_metadata).input_tokens, source="provider")
-        self.done = True

@@ -5,7 +5,6 @@ Embeddings have a hub of their own, which is this wire. No I/O.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Protocol
 
@@ -14,11 +13,13 @@ import orjson
 from msgspec import Meta, Raw, Struct
 
 from gatewayz.errors import GatewayError, InvalidRequest, ProviderError, ProviderMalformedResponse
-from gatewayz.records import Call, Operation, Usage
-from gatewayz.wires.base import Shape, Translation, Wire
+from gatewayz.records import Call, Usage
+from gatewayz.wires import http_terms
+from gatewayz.wires.base import AnswerInfo, AnswerWriter, Translation, Wire
 from gatewayz.wires.body import MAX_MODEL_CHARACTERS, join_members, read_body
 from gatewayz.wires.fold import UNREADABLE, Fold, token_count
-from gatewayz.wires.openai_chat.request import error_body, error_event
+from gatewayz.wires.http_terms import HttpTerms
+from gatewayz.wires.openai_chat.errors import error_event
 from gatewayz.wires.refusals.by_status import provider_error
 from gatewayz.wires.refusals.in_band import error_in_band
 
@@ -31,6 +32,9 @@ class EmbeddingsWire(Protocol):
     @property
     def name(self) -> EmbeddingsWireName: ...
 
+    @property
+    def http(self) -> HttpTerms: ...
+
     def path(self, model: str) -> str:
         """What to append to the provider's base address."""
         ...
@@ -39,13 +43,15 @@ class EmbeddingsWire(Protocol):
         """The body. Raises InvalidRequest naming the member that has no equal here."""
         ...
 
-    def answer(self, call: Call, shape: Shape) -> Translation:
-        """This wire's answers as OpenAI's; only ``reply`` is ever called, for embeddings do not stream."""
+    def translation(self, call: Call, info: AnswerInfo) -> Translation | None:
+        """This wire's answer as OpenAI's, where it is another; only ``reply`` is ever called, for embeddings do not stream."""
         ...
 
     def fold(self) -> Fold: ...
 
-    def error(self, status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> ProviderError: ...
+    def error(
+        self, status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str], *, now_s: float
+    ) -> ProviderError: ...
 
 
 class EmbeddingsRequest(Struct):
@@ -86,7 +92,6 @@ class EmbeddingsCaller:
     __slots__ = ()
 
     name: Wire = "openai_chat"
-    operation: Operation = "embeddings"
 
     def parse(self, body: bytes) -> Call:
         return parse_embeddings_request(body)
@@ -94,11 +99,8 @@ class EmbeddingsCaller:
     def as_chat(self, call: Call) -> dict[str, Any]:
         raise InvalidRequest("Embeddings cannot be asked for in a chat.", code="unsupported_endpoint")
 
-    def from_chat(self, call: Call, shape: Shape) -> Translation:
-        return _Unchanged()
-
-    def error_body(self, error: GatewayError) -> bytes:
-        return error_body(error)
+    def writer(self, call: Call, info: AnswerInfo) -> AnswerWriter:
+        raise InvalidRequest("A chat's answer is no embedding.", code="unsupported_endpoint")
 
     def error_event(self, error: GatewayError) -> bytes:
         return error_event(error)
@@ -110,6 +112,7 @@ class OpenAIEmbeddings:
     __slots__ = ()
 
     name: EmbeddingsWireName = "openai_embeddings"
+    http: HttpTerms = http_terms.OPENAI
 
     def path(self, model: str) -> str:
         return "/embeddings"
@@ -119,29 +122,16 @@ class OpenAIEmbeddings:
             return call.body
         return join_members({**call.fields, "model": orjson.dumps(model)})
 
-    def answer(self, call: Call, shape: Shape) -> Translation:
-        return _Unchanged()
+    def translation(self, call: Call, info: AnswerInfo) -> None:
+        return None
 
     def fold(self) -> EmbeddingsFold:
         return EmbeddingsFold()
 
-    def error(self, status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> ProviderError:
-        return provider_error(status, headers, body, now_s=time.time(), secrets=secrets)
-
-
-class _Unchanged:
-    """An answer that is already in the caller's wire."""
-
-    __slots__ = ()
-
-    def reply(self, body: bytes) -> bytes:
-        return body
-
-    def event(self, event: bytes) -> bytes:
-        return event
-
-    def end(self) -> bytes:
-        return b""
+    def error(
+        self, status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str], *, now_s: float
+    ) -> ProviderError:
+        return provider_error(status, headers, body, now_s=now_s, secrets=secrets)
 
 
 class _Usage(Struct):

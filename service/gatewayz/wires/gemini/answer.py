@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta, Raw, Struct
 
-from gatewayz.errors import ProviderMalformedResponse
 from gatewayz.records import Usage
-from gatewayz.wires.fold import UNREADABLE, describe_garbage, token_count
+from gatewayz.wires.fold import token_count
 
 MAX_CANDIDATES = 1_000  # far more than any request may ask for
 
@@ -91,16 +89,7 @@ class GeminiAnswer(Struct, rename="camel"):
         return self.prompt_feedback.block_reason if self.prompt_feedback is not None else None
 
 
-_ANSWER = msgspec.json.Decoder(GeminiAnswer)
 _EMPTY = (b"", b"null", b"{}")
-
-
-def read_answer(data: bytes) -> GeminiAnswer:
-    """Raises ProviderMalformedResponse for anything but an answer of Gemini's shape."""
-    try:
-        return _ANSWER.decode(data)
-    except UNREADABLE:
-        raise ProviderMalformedResponse(describe_garbage(data)) from None
 
 
 def error_of(answer: GeminiAnswer) -> bytes | None:

@@ -18,7 +18,7 @@ from gatewayz.errors import (
     ProviderServerError,
 )
 from gatewayz.wires.fold import UNREADABLE
-from gatewayz.wires.refusals.by_status import MAX_RETRY_AFTER_S, provider_error, sent_at_s
+from gatewayz.wires.refusals.by_status import MAX_RETRY_AFTER_S, provider_error
 from gatewayz.wires.refusals.reason import MAX_ERROR_BYTES
 
 _KEY = re.compile(rb"AIza[A-Za-z0-9_\-]{20,}")
@@ -47,14 +47,16 @@ _BODIES = msgspec.json.Decoder(list[_Body])
 _DETAILS = msgspec.json.Decoder(list[_Detail])
 
 
-def gemini_error(status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str] = ()) -> ProviderError:
+def gemini_error(
+    status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str] = (), *, now_s: float
+) -> ProviderError:
     """The error for an answer whose status is not 2xx; what the caller may see of it is in OpenAI's shape.
 
-    ``headers`` have lower-case names. A Retry-After date is measured against the answer's own Date: there is no clock here.
+    ``headers`` have lower-case names; ``now_s`` is Unix time.
     """
     refusal = _refusal(body)
     if refusal is None:
-        return provider_error(status, headers, b"", now_s=sent_at_s(headers), secrets=secrets)
+        return provider_error(status, headers, b"", now_s=now_s, secrets=secrets)
     details = _details(refusal)
     if status == 400 and _says(details, "API_KEY_INVALID", "API_KEY_EXPIRED"):
         # Gemini answers a bad key with 400, as if the request were at fault; 401 is what makes another key be tried.
@@ -74,7 +76,7 @@ def gemini_error(status: int, headers: Mapping[str, str], body: bytes, secrets: 
             }
         }
     )
-    error = provider_error(status, headers, _KEY.sub(b"[redacted]", shown), now_s=sent_at_s(headers), secrets=secrets)
+    error = provider_error(status, headers, _KEY.sub(b"[redacted]", shown), now_s=now_s, secrets=secrets)
     if error.retry_after_s is None and isinstance(
         error, ProviderRateLimited | ProviderOverloaded | ProviderServerError
     ):

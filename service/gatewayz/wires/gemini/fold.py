@@ -18,21 +18,22 @@ class GeminiFold(StreamFold[GeminiAnswer, GeminiAnswer]):
     that was begun has said why it stopped, and over when the body ends. Finish reasons are Gemini's words in lower case, one
     per candidate however often it was said."""
 
-    __slots__ = ("_metadata", "_reasons", "_running")
+    __slots__ = ("_metadata", "_running", "reasons")
 
-    _read_event = _ANSWER.decode
-    _read_reply = _ANSWER.decode
-    _said_in = "candidates"
+    read_event = _ANSWER.decode
+    read_reply = _ANSWER.decode
+    said_in = "candidates"
 
     def __init__(self) -> None:
         super().__init__()
-        self._reasons: dict[int, str] = {}
+        self.reasons: dict[int, str] = {}
+        """By candidate."""
         self._running: set[int] = set()
         self._metadata: UsageMetadata | None = None
 
     @property
     def complete(self) -> bool:
-        return bool(self._reasons) and not self._running
+        return bool(self.reasons) and not self._running
 
     def _take_reply(self, whole: GeminiAnswer) -> None:
         if (error := error_of(whole)) is not None:
@@ -40,7 +41,7 @@ class GeminiFold(StreamFold[GeminiAnswer, GeminiAnswer]):
         self._fold(whole)
         if self.error is not None:
             raise self.error
-        if not self._reasons:
+        if not self.reasons:
             raise ProviderMalformedResponse("The provider's answer has no candidates, or one without an end.")
 
     def _take(self, said: GeminiAnswer) -> EventKind:
@@ -66,17 +67,17 @@ class GeminiFold(StreamFold[GeminiAnswer, GeminiAnswer]):
             self.usage = usage_of(answer.usage_metadata, self._metadata)
             self._metadata = answer.usage_metadata
         if not answer.candidates and answer.block_reason is not None:
-            self._reasons[0] = answer.block_reason.lower()
+            self.reasons[0] = answer.block_reason.lower()
         says_something = False
         for candidate in answer.candidates or ():
             if candidate.finish_reason:
-                self._reasons[candidate.index] = candidate.finish_reason.lower()
+                self.reasons[candidate.index] = candidate.finish_reason.lower()
                 self._running.discard(candidate.index)
-            elif candidate.index not in self._reasons:
+            elif candidate.index not in self.reasons:
                 self._running.add(candidate.index)
             for part in candidate.parts:
                 says_something = self._takes(part) or says_something
-        self.finish_reasons = tuple(self._reasons.values())
+        self.finish_reasons = tuple(self.reasons.values())
         if (reason := broken_reason(answer)) is not None:
             self.error = ProviderMalformedResponse(f"The provider's model did not bring off an answer ({reason}).")
         return says_something

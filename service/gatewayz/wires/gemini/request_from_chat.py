@@ -12,15 +12,15 @@ import orjson
 from msgspec import Struct
 
 from gatewayz.errors import InvalidRequest
-from gatewayz.wires.body import in_words_of_json
+from gatewayz.wires.body import with_json_types
 from gatewayz.wires.gemini.contents_from_chat import JsonObject, Message, invalid, messages_to_contents, unsupported
 from gatewayz.wires.gemini.json_schema import json_schema_to_gemini
 from gatewayz.wires.gemini.thinking_config import (
-    Asked,
     Effort,
     Google,
     Reasoning,
     Thinking,
+    ThinkingMembers,
     thinking_config,
     thinks_in_levels,
 )
@@ -124,7 +124,7 @@ _REMEMBERED_BYTES = 4096
 _SERVICE_TIERS = {"flex": "flex", "priority": "priority", "auto": None, "default": None, "standard": None}
 
 
-def chat_to_gemini(chat: Mapping[str, Any], model: str) -> bytes:
+def chat_request_to_gemini(chat: Mapping[str, Any], model: str) -> bytes:
     """The body for generateContent and streamGenerateContent alike. Raises InvalidRequest naming the member that has no equal.
 
     A member with the value null counts as not given.
@@ -199,7 +199,7 @@ def _generation_config(request: _ChatRequest, model: str) -> JsonObject:
             if schema is None:
                 raise invalid("a format of type json_schema needs one", "response_format.json_schema.schema")
             settings["responseJsonSchema"] = json_schema_to_gemini(schema, "response_format.json_schema.schema")
-    asked = Asked(request.reasoning_effort, request.reasoning, request.thinking, _google(request))
+    asked = ThinkingMembers(request.reasoning_effort, request.reasoning, request.thinking, _google(request))
     settings["thinkingConfig"] = thinking_config(asked, model) or None
     return {name: value for name, value in settings.items() if value is not None}
 
@@ -258,7 +258,7 @@ def _invalid(message: str) -> InvalidRequest:
     """msgspec's sentence, with the path in its tail made OpenAI's ``param``."""
     path = _PATH.search(message)
     param = path.group(1) if path else ""
-    reason = in_words_of_json(message[: path.start()] if path else message)
+    reason = with_json_types(message[: path.start()] if path else message)
     if (missing := _MISSING.search(reason)) is not None:
         param = f"{param}.{missing.group(1)}" if param else missing.group(1)
         return InvalidRequest(f"Missing required parameter: '{param}'.", code="missing_required_parameter", param=param)

@@ -34,7 +34,7 @@ class Thinking(Struct):
     budget_tokens: int | None = None
 
 
-class Asked(Struct):
+class ThinkingMembers(Struct):
     """The ways in which chat requests ask for thinking: OpenAI's word, OpenRouter's object, Anthropic's object, and what
     Google's own chat endpoint takes under ``extra_body.google``."""
 
@@ -62,7 +62,7 @@ _LEAST_OF_LITE = 512
 _LATEST = re.compile(r"gemini-(?:pro|flash|flash-lite)-latest")
 
 
-def thinking_config(asked: Asked, model: str) -> dict[str, Any]:
+def thinking_config(asked: ThinkingMembers, model: str) -> dict[str, Any]:
     """How much to think, from the several ways in which chat requests say so; and whoever asks for thinking sees it."""
     if asked.google is not None and (config := asked.google.thinking_config) is not None:
         own = {

@@ -8,11 +8,13 @@ from urllib.parse import quote
 
 from gatewayz.errors import ProviderError
 from gatewayz.records import Call
-from gatewayz.wires.base import Shape, Wire
-from gatewayz.wires.gemini.answer_to_chat import GeminiToChat
+from gatewayz.wires.base import AnswerInfo, Wire
+from gatewayz.wires.gemini.answer_to_chat import GeminiReader
 from gatewayz.wires.gemini.errors import gemini_error
 from gatewayz.wires.gemini.fold import GeminiFold
-from gatewayz.wires.gemini.request_from_chat import chat_to_gemini
+from gatewayz.wires.gemini.request_from_chat import chat_request_to_gemini
+from gatewayz.wires.http_terms import HttpTerms
+from gatewayz.wires.sse import EventSplitter, Splitter
 
 KEY_HEADER = "x-goog-api-key"
 """Where a key goes; Gemini takes no ``Authorization: Bearer`` for one."""
@@ -26,6 +28,7 @@ class GeminiWire:
     __slots__ = ()
 
     name: Wire = "gemini"
+    http: HttpTerms = HttpTerms(models_path="/models?pageSize=1000")
 
     def path(self, model: str, stream: bool) -> str:
         """``alt=sse``: without it a stream is one long JSON array."""
@@ -37,16 +40,21 @@ class GeminiWire:
         return call.body
 
     def from_chat(self, chat: Mapping[str, Any], model: str, *, stream: bool) -> bytes:
-        return chat_to_gemini(chat, model)
+        return chat_request_to_gemini(chat, model)
 
-    def to_chat(self, shape: Shape) -> GeminiToChat:
-        return GeminiToChat(shape)
+    def reader(self, info: AnswerInfo) -> GeminiReader:
+        return GeminiReader(info)
 
     def fold(self) -> GeminiFold:
         return GeminiFold()
 
-    def error(self, status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> ProviderError:
-        return gemini_error(status, headers, body, secrets)
+    def framing(self) -> Splitter:
+        return EventSplitter()
+
+    def error(
+        self, status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str], *, now_s: float
+    ) -> ProviderError:
+        return gemini_error(status, headers, body, secrets, now_s=now_s)
 
 
 def model_path(model: str) -> str:

@@ -9,37 +9,17 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gatewayz.errors import ProviderMalformedResponse
-from gatewayz.records import Usage
 from gatewayz.wires.fold import (
     ABSENT,
     EMPTY,
     SAMPLED_EVENTS,
-    UNREADABLE,
     EventKind,
     StreamFold,
     json_of,
-    token_count,
 )
+from gatewayz.wires.openai_chat.usage import usage_in
 from gatewayz.wires.refusals.in_band import error_in_band
 from gatewayz.wires.token_estimate import raw_size
-
-
-class _PromptDetails(Struct):
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
-
-
-class _CompletionDetails(Struct):
-    reasoning_tokens: int | None = None
-
-
-class _Usage(Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    total_tokens: int | None = None
-    prompt_tokens_details: _PromptDetails | None = None
-    completion_tokens_details: _CompletionDetails | None = None
-    prompt_cache_hit_tokens: int | None = None  # DeepSeek's word for cached_tokens
 
 
 class _Groq(Struct):
@@ -47,7 +27,7 @@ class _Groq(Struct):
     error: Raw = ABSENT
 
 
-class _Delta(Struct):
+class ChatDelta(Struct):
     """Raw, because some providers stream lists where others stream text; what matters is whether something is there, and how
     much."""
 
@@ -60,51 +40,53 @@ class _Delta(Struct):
     audio: Raw = ABSENT
 
 
-class _ChunkChoice(Struct):
-    delta: _Delta | None = None
+class ChatChunkChoice(Struct):
+    delta: ChatDelta | None = None
     text: Raw = ABSENT  # where the older completions have it
     finish_reason: str | None = None
 
 
-class _Chunk(Struct):
+class ChatChunk(Struct):
     id: str | None = None
     model: str | None = None
-    choices: list[_ChunkChoice] | None = None
+    choices: list[ChatChunkChoice] | None = None
     usage: Raw = ABSENT
     error: Raw = ABSENT
     x_groq: _Groq | None = None
 
 
-class _ReplyChoice(Struct):
+class ChatReplyChoice(Struct):
     finish_reason: str | None = None
     message: Raw = ABSENT
     text: Raw = ABSENT  # instead of a message, in the older completions
 
 
-class _Reply(Struct):
+class ChatReply(Struct):
     id: str | None = None
     model: str | None = None
-    choices: list[_ReplyChoice] | None = None
+    choices: list[ChatReplyChoice] | None = None
     usage: Raw = ABSENT
     error: Raw = ABSENT
 
 
-_CHUNK = msgspec.json.Decoder(_Chunk)
-_REPLY = msgspec.json.Decoder(_Reply)
-_USAGE = msgspec.json.Decoder(_Usage)
+_CHUNK = msgspec.json.Decoder(ChatChunk)
+_REPLY = msgspec.json.Decoder(ChatReply)
 
 LONG_CALL_BYTES = 256
 """A piece of a streamed call is shorter; a whole call, or several, is read for what it says."""
 
 
-class ChatFold(StreamFold[_Chunk, _Reply]):
+class ChatFold(StreamFold[ChatChunk, ChatReply]):
     """An answer of OpenAI's chat, or of its older completions: they differ in where the text is, and in nothing else."""
 
-    __slots__ = ()
+    __slots__ = ("reported",)
 
-    _read_event = _CHUNK.decode
-    _read_reply = _REPLY.decode
-    _said_in = "choices"
+    read_event = _CHUNK.decode
+    read_reply = _REPLY.decode
+    said_in = "choices"
+
+    reported: bytes
+    """The usage as the provider gave it, in JSON; none unless ``usage`` is the provider's."""
 
     @property
     def complete(self) -> bool:
@@ -115,7 +97,7 @@ class ChatFold(StreamFold[_Chunk, _Reply]):
         self.done = True
         return "done"
 
-    def _take_reply(self, whole: _Reply) -> None:
+    def _take_reply(self, whole: ChatReply) -> None:
         if error := json_of(whole.error):
             raise error_in_band(error)
         if not whole.choices:
@@ -128,7 +110,7 @@ class ChatFold(StreamFold[_Chunk, _Reply]):
         self.finish_reasons = tuple([choice.finish_reason for choice in whole.choices if choice.finish_reason])
         self._count(bytes(whole.usage))
 
-    def _take(self, said: _Chunk) -> EventKind:
+    def _take(self, said: ChatChunk) -> EventKind:
         if self.response_id is None:
             self.response_id = said.id
             self.response_model = said.model
@@ -140,7 +122,7 @@ class ChatFold(StreamFold[_Chunk, _Reply]):
                 self.error = error_in_band(error)
                 return "error"
             usage = groq.usage if usage is ABSENT else usage
-        has_usage = usage is not ABSENT and self._count(bytes(usage))
+        has_usage = usage is not ABSENT and (raw := bytes(usage)) not in EMPTY and self._count(raw)
         if not said.choices:
             return "usage" if has_usage else "other"
         kind: EventKind = "other"
@@ -158,7 +140,7 @@ class ChatFold(StreamFold[_Chunk, _Reply]):
                 kind = "content"
         return kind
 
-    def _takes_something_else(self, delta: _Delta) -> bool:
+    def _takes_something_else(self, delta: ChatDelta) -> bool:
         if calls := json_of(delta.tool_calls):
             self.content_bytes += _arguments_size(calls)
             return True
@@ -172,24 +154,10 @@ class ChatFold(StreamFold[_Chunk, _Reply]):
 
     def _count(self, raw: bytes) -> bool:
         """Take the provider's usage, if that is what it is; a later one replaces an earlier one."""
-        if raw in EMPTY:
+        usage = usage_in(raw)
+        if usage is None:
             return False
-        try:
-            usage = _USAGE.decode(raw)
-        except UNREADABLE:
-            return False
-        if usage.prompt_tokens is None and usage.completion_tokens is None:
-            return False
-        prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
-        cached = (prompt.cached_tokens if prompt else None) or usage.prompt_cache_hit_tokens
-        self.usage = Usage(
-            input_tokens=token_count(usage.prompt_tokens),
-            output_tokens=token_count(usage.completion_tokens),
-            cache_read_tokens=token_count(cached),
-            cache_write_tokens=token_count(prompt.cache_write_tokens if prompt else None),
-            reasoning_tokens=token_count(completion.reasoning_tokens if completion else None),
-            source="provider",
-        )
+        self.usage, self.reported = usage, raw
         return True
 
 

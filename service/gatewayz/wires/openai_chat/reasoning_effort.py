@@ -19,7 +19,7 @@ _BY_BUDGET = ((4_096, "low"), (16_384, "medium"))
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ThinkingOptions:
     """What was asked for; with neither effort nor budget the model is to think by its own measure."""
 
     effort: str | None = None
@@ -38,7 +38,7 @@ class Asked:
         return next((word for limit, word in _BY_BUDGET if budget <= limit), "high")
 
 
-def thinking_asked(chat: Mapping[str, Any]) -> Asked | None:
+def thinking_options(chat: Mapping[str, Any]) -> ThinkingOptions | None:
     """None where the request is silent. Of several members the more particular one counts: ``thinking``, then ``reasoning``, then
     ``reasoning_effort``. Raises InvalidRequest naming the member that is not what it should be."""
     effort: str | None = None
@@ -74,7 +74,7 @@ def thinking_asked(chat: Mapping[str, Any]) -> Asked | None:
                 raise wrong_type("thinking.type", "'enabled', 'adaptive' or 'disabled'")
         if (display := thinking.get("display")) is not None:
             shown = display != "omitted"
-    return Asked(effort, budget, shown) if asked else None
+    return ThinkingOptions(effort, budget, shown) if asked else None
 
 
 def _effort(value: Any, path: str) -> str:

@@ -1,4 +1,4 @@
-"""OpenAI's chat completions, as bytes: what a request asks for, what it becomes upstream, and how errors are worded.
+"""OpenAI's chat completions, as bytes: what a request asks for, and what it becomes upstream.
 
 Pure: no I/O, no clock. Every member that is not understood is kept, and of every value the raw bytes, so that a number
 written as 1.0 arrives as 1.0.
@@ -12,10 +12,8 @@ import msgspec
 import orjson
 from msgspec import Meta, Struct
 
-from gatewayz.errors import GatewayError, ProviderError
 from gatewayz.records import Call, RequestParameters
 from gatewayz.wires.body import MAX_MODEL_CHARACTERS, Count, Integer, join_members, members_of, read_body
-from gatewayz.wires.sse import event_of
 
 
 class _Message(Struct):
@@ -110,17 +108,3 @@ def _without_usage(options: bytes) -> bytes | None:
         return None
     members = {name: value for name, value in members_of(options).items() if name != "include_usage"}
     return join_members(members) if members else None
-
-
-def error_body(error: GatewayError) -> bytes:
-    """The error as OpenAI's clients read it: the provider's own object where it may be handed on, else ours."""
-    if isinstance(error, ProviderError) and error.body is not None:
-        return error.body
-    return orjson.dumps(
-        {"error": {"message": error.message, "type": error.kind, "param": error.param, "code": error.code}}
-    )
-
-
-def error_event(error: GatewayError) -> bytes:
-    """The error inside a stream that has begun: OpenAI's clients raise it when ``error`` is a member of the data."""
-    return event_of(error_body(error))

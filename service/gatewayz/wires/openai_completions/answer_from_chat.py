@@ -1,108 +1,105 @@
-"""Chat answers as answers of OpenAI's older completions. Pure: no I/O, no clock."""
+"""Parts as an answer of OpenAI's older completions, whole or as its chunks. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
-from gatewayz.wires.base import Shape
+from gatewayz.wires.base import AnswerInfo
 from gatewayz.wires.ids import bare_id
 from gatewayz.wires.json_values import Object, list_of, object_of, text_of
-from gatewayz.wires.openai_chat.text import text_said
-from gatewayz.wires.sse import DONE, data_of, event_of
+from gatewayz.wires.openai_chat.usage import chat_usage
+from gatewayz.wires.parts import Finished, Part, Refusal, Served, Started, Text, Used
+from gatewayz.wires.sse import DONE, event_of
 
 _REASONS = {"length": "length", "content_filter": "content_filter"}
 
 
-class ChatToCompletions:
-    """One answer. ``prompt`` is what to say first in every choice (``echo``), or nothing."""
+class CompletionsWriter:
+    """Writes one answer. ``prompt`` is what to say first in every choice (``echo``), or nothing. A whole answer is the joined
+    pieces of a stream."""
 
-    __slots__ = ("_base", "_done", "_include_usage", "_offsets", "_prompt", "_shape")
+    __slots__ = ("_head", "_include_usage", "_offsets", "_prompt", "_usage")
 
-    def __init__(self, shape: Shape, prompt: str = "") -> None:
-        self._shape = shape
+    def __init__(self, info: AnswerInfo, prompt: str = "") -> None:
         self._prompt = prompt
-        self._base: Object = {
-            "id": "cmpl-" + bare_id(shape.response_id),
+        self._head: Object = {
+            "id": "cmpl-" + bare_id(info.response_id),
             "object": "text_completion",
-            "created": shape.created_s,
-            "model": shape.model,
+            "created": info.created_s,
+            "model": info.model,
         }
         self._offsets: dict[int, int] = {}  # choice → characters said so far
-        self._include_usage = shape.include_usage
-        self._done = False
+        self._include_usage = info.include_usage
+        self._usage: Any = None
 
-    def reply(self, body: bytes) -> bytes:
-        chat = object_of(orjson.loads(body))
-        choices: list[Object] = []
-        for choice in map(object_of, list_of(chat.get("choices"))):
-            index = _index_of(choice)
-            text = self._first(index) + _text_of(object_of(choice.get("message")))
-            choices.append(
-                self._choice(index, text, choice, _REASONS.get(text_of(choice.get("finish_reason")), "stop"))
-            )
-        return orjson.dumps({**self._base, "choices": choices, **_told(chat), "usage": chat.get("usage")})
-
-    def event(self, event: bytes) -> bytes:
-        data = data_of(event)
-        if not data or self._done:
-            return b""
-        if data == DONE:
-            return self.end()
-        chunk = object_of(orjson.loads(data))
-        choices: list[Object] = []
-        for choice in map(object_of, list_of(chunk.get("choices"))):
-            index = _index_of(choice)
-            reason = text_of(choice.get("finish_reason"))
-            text = self._first(index) + _text_of(object_of(choice.get("delta")))
-            if text or reason or choice.get("logprobs"):
-                choices.append(self._choice(index, text, choice, _REASONS.get(reason, "stop") if reason else None))
-        usage = chunk.get("usage") if self._include_usage else None
-        if not choices and usage is None:
-            return b""
-        said: Object = {**self._base, "choices": choices, **_told(chunk)}
-        if self._include_usage:
-            said["usage"] = usage
-        return event_of(orjson.dumps(said))
+    def write(self, parts: Sequence[Part]) -> bytes:
+        out: list[bytes] = []
+        for part in parts:
+            piece = self._piece(part)
+            if piece is not None and (piece["text"] or piece["finish_reason"] or piece["logprobs"]):
+                out.append(self._chunk([piece], None))
+        return b"".join(out)
 
     def end(self) -> bytes:
-        if self._done:
-            return b""
-        self._done = True
-        return event_of(DONE)
+        usage = b"" if self._usage is None or not self._include_usage else self._chunk([], self._usage)
+        return usage + event_of(DONE)
 
-    def _first(self, index: int) -> str:
-        """What goes before the choice's own text: the prompt, once, where it was asked for."""
-        return "" if index in self._offsets else self._prompt
+    def whole(self, parts: Sequence[Part]) -> bytes:
+        choices: dict[int, Object] = {}
+        for part in parts:
+            if (piece := self._piece(part)) is not None:
+                so_far = choices.get(piece["index"])
+                choices[piece["index"]] = piece if so_far is None else _joined(so_far, piece)
+        return orjson.dumps({**self._head, "choices": list(choices.values()), "usage": self._usage})
 
-    def _choice(self, index: int, text: str, choice: Object, reason: str | None) -> Object:
+    def _chunk(self, choices: list[Object], usage: Any) -> bytes:
+        told: Object = {"usage": usage} if self._include_usage else {}
+        return event_of(orjson.dumps({**self._head, "choices": choices, **told}))
+
+    def _piece(self, part: Part) -> Object | None:
+        """What a part adds to its choice; None where it adds nothing. Tool calls and thoughts have no place here, and a refusal
+        has none but the text."""
+        match part:
+            case Text(text, choice, logprobs):
+                return self._choice(choice, text, logprobs)
+            case Refusal(text, choice):
+                return self._choice(choice, text)
+            case Started(choice):
+                return self._choice(choice, "")
+            case Finished(reason, choice):
+                return self._choice(choice, "", None, _REASONS.get(reason, "stop"))
+            case Used(usage, reported):
+                self._usage = chat_usage(usage) if reported is None else orjson.loads(reported)
+            case Served(system_fingerprint=fingerprint) if fingerprint is not None:
+                self._head["system_fingerprint"] = fingerprint
+            case _:
+                pass
+        return None
+
+    def _choice(self, index: int, text: str, logprobs: list[Any] | None = None, reason: str | None = None) -> Object:
+        if index not in self._offsets:
+            text = self._prompt + text
         offset = self._offsets.get(index, 0)
         self._offsets[index] = offset + len(text)
-        logprobs = _logprobs(choice.get("logprobs"), offset)
-        return {"text": text, "index": index, "logprobs": logprobs, "finish_reason": reason}
+        return {"text": text, "index": index, "logprobs": _logprobs(logprobs, offset), "finish_reason": reason}
 
 
-def _text_of(message: Object) -> str:
-    """What was said, were it only a refusal: a completion has no other place for one."""
-    return text_said(message) or text_of(message.get("refusal"))
+def _joined(one: Object, other: Object) -> Object:
+    """Two pieces of a choice as one."""
+    told, more = one["logprobs"], other["logprobs"]
+    if told and more:
+        told = {name: [*told[name], *more[name]] for name in told}
+    return {**other, "text": one["text"] + other["text"], "logprobs": told or more}
 
 
-def _index_of(choice: Object) -> int:
-    index = choice.get("index")
-    return index if isinstance(index, int) else 0
-
-
-def _told(chat: Object) -> Object:
-    fingerprint = chat.get("system_fingerprint")
-    return {} if fingerprint is None else {"system_fingerprint": fingerprint}
-
-
-def _logprobs(logprobs: Any, offset: int) -> Object | None:
+def _logprobs(logprobs: list[Any] | None, offset: int) -> Object | None:
     """Chat's list of tokens as four lists, with where in the text each token begins."""
-    tokens = [object_of(token) for token in list_of(object_of(logprobs).get("content"))]
-    if not tokens:
+    if not logprobs:
         return None
+    tokens = [object_of(token) for token in logprobs]
     texts = [text_of(token.get("token")) for token in tokens]
     offsets: list[int] = []
     for text in texts:

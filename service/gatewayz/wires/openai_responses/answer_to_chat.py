@@ -1,330 +1,278 @@
-"""Answers of OpenAI's Responses API as chat answers. Pure: no I/O, no clock."""
+"""An answer of OpenAI's Responses API as parts, whole or event by event.
+
+What hosted tools did is left out: no other wire has a place for it. Pure: no I/O, no clock.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-import orjson
+import msgspec
 
-from gatewayz.wires.base import Shape
-from gatewayz.wires.ids import bare_id
+from gatewayz.errors import ProviderMalformedResponse
 from gatewayz.wires.json_values import Object, count_of, list_of, object_of, text_of
 from gatewayz.wires.openai_chat.reasoning_details import openai_detail
-from gatewayz.wires.openai_responses.fold import finish_reason
-from gatewayz.wires.sse import DONE, data_of, event_of
+from gatewayz.wires.openai_responses.fold import ResponsesEvent, ResponsesFold, ResponsesItem, ResponsesReply
+from gatewayz.wires.parts import (
+    Citation,
+    Finished,
+    Part,
+    Refusal,
+    SealedThought,
+    Served,
+    Started,
+    Text,
+    Thought,
+    ToolCall,
+    Used,
+)
 
 BETWEEN_SUMMARIES = "\n\n"
 
 
-class ResponsesToChat:
-    """One answer. Its reasoning becomes ``reasoning_content``; what hosted tools did is left out, for chat has no place for
-    it."""
+class _Item(ResponsesItem):
+    """Of anybody's shape but for its type: servers that copy this API leave out or rename what they do not use."""
 
-    __slots__ = (
-        "_annotations",
-        "_base",
-        "_call_places",
-        "_calls",
-        "_details",
-        "_done",
-        "_include_usage",
-        "_said",
-        "_spoke",
-        "_started",
-        "_thought",
-        "_tier",
-        "_usage_member",
-    )
+    id: Any = None
+    call_id: Any = None
+    arguments: Any = None
+    input: Any = None
+    content: Any = None
+    summary: Any = None
+    encrypted_content: Any = None
 
-    def __init__(self, shape: Shape) -> None:
-        self._base: Object = {
-            "id": "chatcmpl-" + bare_id(shape.response_id),
-            "object": "chat.completion.chunk" if shape.stream else "chat.completion",
-            "created": shape.created_s,
-            "model": shape.model,
-        }
-        self._include_usage = shape.include_usage
-        self._usage_member: Object = {"usage": None} if shape.include_usage else {}
-        self._tier: Object = {}
-        self._calls: dict[
-            int, tuple[int, str, str]
-        ] = {}  # output index → index among the calls, and where arguments go
-        self._said: set[tuple[int, int]] = set()  # what came in deltas, so that it is not said again
-        self._call_places: dict[str, int] = {}  # call id → output index
-        self._annotations = 0
-        self._details = 0
+
+class _Response(ResponsesReply):
+    output: list[_Item] | None = None  # pyright: ignore[reportIncompatibleVariableOverride] - decoded, never assigned
+    service_tier: Any = None
+
+
+class _Event(ResponsesEvent):
+    item: _Item | None = None  # pyright: ignore[reportIncompatibleVariableOverride] - decoded, never assigned
+    response: _Response | None = None  # pyright: ignore[reportIncompatibleVariableOverride] - decoded, never assigned
+    output_index: Any = 0
+    content_index: Any = 0
+    summary_index: Any = 0
+    logprobs: Any = None
+    annotation: Any = None
+    arguments: Any = None
+    input: Any = None
+
+
+_EVENT = msgspec.json.Decoder(_Event)
+_RESPONSE = msgspec.json.Decoder(_Response)
+_TEXT = msgspec.json.Decoder(str)
+
+
+class _Fold(ResponsesFold):
+    """Reads what parts are made of, too."""
+
+    __slots__ = ()
+
+    read_event = _EVENT.decode
+    read_reply = _RESPONSE.decode
+
+
+class ResponsesReader:
+    """Reads one answer.
+
+    Some servers do not stream everything: what was not said in deltas is said when its item is done, or at the end.
+    """
+
+    __slots__ = ("_calls", "_gap", "_places", "_said", "_sealed", "_served", "_spoke", "_started", "_thought", "fold")
+
+    def __init__(self) -> None:
+        self.fold = _Fold()
         self._started = False
-        self._spoke = False
-        self._thought = False
-        self._done = False
+        self._said: set[tuple[int, int]] = set()  # output and content index of what came, so that it is not said again
+        self._calls: dict[int, ToolCall] = {}  # by output index
+        self._places: dict[str, int] = {}  # call id → output index
+        self._spoke = self._thought = self._sealed = False
+        self._gap = False  # between two thoughts, where the next one begins
+        self._served: Any = None
 
-    def reply(self, body: bytes) -> bytes:
-        response = object_of(orjson.loads(body))
-        items = [object_of(item) for item in list_of(response.get("output"))]
-        message = _message(items)
-        tokens = [token for part in _text_parts(items) for token in list_of(part.get("logprobs"))]
-        choice: Object = {
-            "index": 0,
-            "message": message,
-            "logprobs": {"content": tokens, "refusal": None} if tokens else None,
-            "finish_reason": _reason(response, items) or "stop",
-        }
-        answer: Object = {**self._base, "choices": [choice], "usage": chat_usage(response.get("usage"))}
-        if response.get("service_tier"):
-            answer["service_tier"] = response["service_tier"]
-        return orjson.dumps(answer)
-
-    def event(self, event: bytes) -> bytes:
-        data = data_of(event)
-        if not data or data == DONE or self._done:
-            return b""
-        said = object_of(orjson.loads(data))
-        match said.get("type"):
+    def event(self, said: _Event) -> list[Part]:
+        parts: list[Part] = []
+        kind = said.type or ""
+        if kind == "response.output_text.delta":
+            self._start(parts)
+            self._spoke = True
+            self._said.add((count_of(said.output_index), count_of(said.content_index)))
+            parts.append(Text(_delta(said), 0, list_of(said.logprobs) or None))
+            return parts
+        match kind:
             case "response.created":
-                tier = object_of(said.get("response")).get("service_tier")
-                self._tier = {"service_tier": tier} if tier else {}
-                return self._start()
-            case "response.output_text.delta":
-                self._note(said, "content_index")
-                return self._delta({"content": text_of(said.get("delta"))}, said.get("logprobs"))
+                self._start(parts)
+                if said.response is not None:
+                    self._serve(said.response, parts)
             case "response.refusal.delta":
-                self._note(said, "content_index")
-                return self._delta({"refusal": text_of(said.get("delta"))})
-            case "response.reasoning_summary_part.added" if count_of(said.get("summary_index")):
-                return self._delta({"reasoning_content": BETWEEN_SUMMARIES})
+                self._start(parts)
+                self._spoke = True
+                self._said.add((count_of(said.output_index), count_of(said.content_index)))
+                parts.append(Refusal(_delta(said)))
             case "response.reasoning_summary_text.delta" | "response.reasoning_text.delta":
-                self._thought = True
-                return self._delta({"reasoning_content": text_of(said.get("delta"))})
-            case "response.output_text.annotation.added":
-                return self._annotate(object_of(said.get("annotation")))
-            case "response.output_item.added":
-                return self._begin_item(said)
+                self._start(parts)
+                self._think(_delta(said), parts)
             case "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta":
-                return self._argue(_output_index(said), text_of(said.get("delta")))
-            case "response.function_call_arguments.done":
-                return self._argue_late(_output_index(said), text_of(said.get("arguments")))
-            case "response.custom_tool_call_input.done":
-                return self._argue_late(_output_index(said), text_of(said.get("input")))
-            case "response.output_item.done":
-                return self._end_item(said)
-            case "response.completed" | "response.incomplete":
-                return self._finish(object_of(said.get("response")))
+                self._argue(count_of(said.output_index), _delta(said), parts)
+            case "response.reasoning_summary_part.added":
+                self._gap = self._thought
+            case "response.output_text.annotation.added":
+                self._start(parts)
+                parts += _citations([said.annotation])
+            case "response.output_item.added" if said.item is not None:
+                self._gap = self._thought
+                self._begin_call(count_of(said.output_index), said.item, parts)
+            case "response.function_call_arguments.done" | "response.custom_tool_call_input.done":
+                self._argue_late(count_of(said.output_index), text_of(said.arguments or said.input), parts)
+            case "response.output_item.done" if said.item is not None:
+                self._end_item(count_of(said.output_index), said.item, parts)
+            case "response.completed" | "response.incomplete" if said.response is not None:
+                self._finish(said.response, parts)
             case _:
-                return b""
+                pass
+        return parts
 
-    def end(self) -> bytes:
-        return b""  # the last event has said everything; a stream without it has not ended well
+    def reply(self, whole: _Response) -> list[Part]:
+        """A whole answer is a stream in which nothing was said before the end, item by item."""
+        parts: list[Part] = []
+        self._serve(whole, parts)
+        for place, item in enumerate(whole.output or ()):
+            self._gap = self._thought
+            self._think(_thought_in(item), parts)
+            self._seal(item, parts)
+            for part in _contents(item):
+                self._speak(part, parts)
+            self._begin_call(place, item, parts)
+        return [*parts, *self.end()]
 
-    def _start(self) -> bytes:
-        if self._started:
-            return b""
-        self._started = True
-        return self._chunk({"role": "assistant", "content": ""})
+    def end(self) -> list[Part]:
+        reasons = self.fold.finish_reasons
+        reason = reasons[0] if reasons else "stop"
+        if reason == "stop" and self._calls:
+            reason = "tool_calls"
+        usage = self.fold.usage
+        return [Finished(reason)] if usage.source == "none" else [Finished(reason), Used(usage)]
 
-    def _delta(self, delta: Object, logprobs: Any = None) -> bytes:
-        return self._start() + self._chunk(delta, logprobs=list_of(logprobs))
+    def _start(self, parts: list[Part]) -> None:
+        if not self._started:
+            self._started = True
+            parts.append(Started())
 
-    def _chunk(self, delta: Object, reason: str | None = None, logprobs: list[Any] | None = None) -> bytes:
-        told = {"content": logprobs, "refusal": None} if logprobs else None
-        choice: Object = {"index": 0, "delta": delta, "logprobs": told, "finish_reason": reason}
-        return event_of(orjson.dumps({**self._base, **self._tier, "choices": [choice], **self._usage_member}))
+    def _serve(self, response: _Response, parts: list[Part]) -> None:
+        if (tier := response.service_tier) and tier != self._served:
+            self._served = tier
+            parts.append(Served(tier))
 
-    def _note(self, said: Object, part: str) -> None:
-        self._spoke = True
-        self._said.add((_output_index(said), count_of(said.get(part))))
+    def _think(self, text: str, parts: list[Part]) -> None:
+        if not text:
+            return
+        if self._gap:
+            self._gap, text = False, BETWEEN_SUMMARIES + text
+        self._thought = True
+        parts.append(Thought(text))
 
-    def _annotate(self, given: Object) -> bytes:
-        """Numbered, as is every list in a stream: readers that put one together go by the numbers."""
-        if (annotation := _annotation(given)) is None:
-            return b""
-        self._annotations += 1
-        return self._delta({"annotations": [{**annotation, "index": self._annotations - 1}]})
+    def _seal(self, item: _Item, parts: list[Part]) -> None:
+        """The part of the reasoning that is not shown, but wanted back with the next turn."""
+        if item.type == "reasoning" and item.encrypted_content:
+            sealed = openai_detail({"id": item.id, "encrypted_content": item.encrypted_content})
+            if sealed is not None:
+                self._sealed = True
+                self._start(parts)
+                parts.append(SealedThought(sealed))
 
-    def _seal(self, item: Object) -> bytes:
-        if (sealed := _sealed(item)) is None:
-            return b""
-        self._details += 1
-        return self._delta({"reasoning_details": [{**sealed, "index": self._details - 1}]})
-
-    def _begin_item(self, said: Object) -> bytes:
-        call = _call(object_of(said.get("item")))
-        output_index = _output_index(said)
-        if call is None or output_index in self._calls:
-            return b""
-        return self._begin_call(output_index, call)
-
-    def _begin_call(self, output_index: int, call: Object) -> bytes:
-        kind, member = ("custom", "input") if call["type"] == "custom" else ("function", "arguments")
-        index = len(self._calls)
-        self._calls[output_index] = (index, kind, member)
-        self._call_places[call["id"]] = output_index
-        if call[kind][member]:
-            self._said.add((output_index, 0))
-        return self._delta({"tool_calls": [{"index": index, **call}]})
-
-    def _argue(self, output_index: int, arguments: str) -> bytes:
-        place = self._calls.get(output_index)
-        if place is None or not arguments:
-            return b""
-        self._said.add((output_index, 0))
-        index, kind, member = place
-        return self._delta({"tool_calls": [{"index": index, kind: {member: arguments}}]})
-
-    def _argue_late(self, output_index: int, arguments: str) -> bytes:
-        return b"" if (output_index, 0) in self._said else self._argue(output_index, arguments)
-
-    def _end_item(self, said: Object) -> bytes:
-        """Some servers do not stream everything: what was not said in deltas is said now."""
-        item = object_of(said.get("item"))
-        output_index = _output_index(said)
-        if _call(item) is not None:
-            if output_index not in self._calls:
-                return self._begin_item(said)
-            return self._argue_late(output_index, text_of(item.get("arguments") or item.get("input")))
-        if item.get("type") != "message":
-            return self._seal(item)
-        late = b""
-        for i, part in enumerate(map(object_of, list_of(item.get("content")))):
-            if (output_index, i) not in self._said:
-                self._said.add((output_index, i))
-                late += self._speak(part)
-        return late
-
-    def _speak(self, part: Object) -> bytes:
+    def _speak(self, content: Object, parts: list[Part]) -> None:
         """A whole part of a message."""
-        said = b""
-        if text := text_of(part.get("text")):
-            said += self._delta({"content": text}, part.get("logprobs"))
-        if refusal := text_of(part.get("refusal")):
-            said += self._delta({"refusal": refusal})
-        self._spoke = self._spoke or bool(said)
-        return said
+        self._start(parts)
+        tokens = list_of(content.get("logprobs")) or None
+        if (text := text_of(content.get("text"))) or tokens:
+            self._spoke = True
+            parts.append(Text(text, 0, tokens))
+            parts += _citations(list_of(content.get("annotations")))
+        if refusal := text_of(content.get("refusal")):
+            self._spoke = True
+            parts.append(Refusal(refusal))
 
-    def _finish_saying(self, items: list[Object]) -> bytes:
+    def _begin_call(self, place: int, item: _Item, parts: list[Part]) -> None:
+        if place in self._calls or item.type not in ("function_call", "custom_tool_call"):
+            return
+        if not item.name:
+            raise ProviderMalformedResponse("The provider called a tool without a name.")
+        custom = item.type == "custom_tool_call"
+        arguments = text_of(item.input if custom else item.arguments)
+        call = ToolCall(len(self._calls), text_of(item.call_id), item.name, arguments, custom=custom)
+        self._calls[place] = call
+        self._places[call.id] = place
+        if arguments:
+            self._said.add((place, 0))
+        self._start(parts)
+        parts.append(call)
+
+    def _argue(self, place: int, arguments: str, parts: list[Part]) -> None:
+        call = self._calls.get(place)
+        if call is not None and arguments:
+            self._said.add((place, 0))
+            parts.append(ToolCall(call.index, arguments=arguments, custom=call.custom))
+
+    def _argue_late(self, place: int, arguments: str, parts: list[Part]) -> None:
+        if (place, 0) not in self._said:
+            self._argue(place, arguments, parts)
+
+    def _end_item(self, place: int, item: _Item, parts: list[Part]) -> None:
+        if place not in self._calls:
+            self._begin_call(place, item, parts)
+        else:
+            self._argue_late(place, text_of(item.arguments or item.input), parts)
+        self._seal(item, parts)
+        for number, content in enumerate(_contents(item)):
+            if (place, number) not in self._said:
+                self._said.add((place, number))
+                self._speak(content, parts)
+
+    def _finish(self, response: _Response, parts: list[Part]) -> None:
         """What only the whole response says, of the kinds of which nothing was streamed: places in it need not be those of the
         stream, so that no more can be told apart."""
-        said = b""
-        for item in items:
-            if not self._thought and (thoughts := BETWEEN_SUMMARIES.join(_thoughts(item))):
-                said += self._delta({"reasoning_content": thoughts})
-        if not self._details:
-            said += b"".join([self._seal(item) for item in items])
+        items = response.output or []
+        self._start(parts)
+        self._serve(response, parts)
+        if not self._thought:
+            self._think(BETWEEN_SUMMARIES.join([shown for item in items if (shown := _thought_in(item))]), parts)
+        if not self._sealed:
+            for item in items:
+                self._seal(item, parts)
         if not self._spoke:
-            said += b"".join([self._speak(part) for part in _parts(items)])
+            for content in [content for item in items for content in _contents(item)]:
+                self._speak(content, parts)
         streamed = bool(self._calls)
-        for number, call in enumerate(call for item in items if (call := _call(item)) is not None):
+        for number, item in enumerate(items):
             if not streamed:
-                said += self._begin_call(-1 - number, call)
-            elif (place := self._call_places.get(call["id"])) is not None:
-                kind, member = self._calls[place][1:]
-                said += self._argue_late(place, text_of(object_of(call.get(kind)).get(member)))
-        return said
-
-    def _finish(self, response: Object) -> bytes:
-        self._done = True
-        items = [object_of(item) for item in list_of(response.get("output"))]
-        late = self._finish_saying(items)
-        reason = _reason(response, items)
-        if reason in (None, "stop") and self._calls:
-            reason = "tool_calls"
-        if response.get("service_tier"):
-            self._tier = {"service_tier": response["service_tier"]}
-        events = self._start() + late + self._chunk({}, reason or "stop")
-        usage = chat_usage(response.get("usage"))
-        if self._include_usage and usage is not None:
-            events += event_of(orjson.dumps({**self._base, **self._tier, "choices": [], "usage": usage}))
-        return events + event_of(DONE)
+                self._begin_call(number, item, parts)
+            elif (place := self._places.get(text_of(item.call_id))) is not None:
+                self._argue_late(place, text_of(item.arguments or item.input), parts)
 
 
-def chat_usage(usage: Any) -> Object | None:
-    """Counts under chat's names."""
-    counts = object_of(usage)
-    if not counts:
-        return None
-    given, made = object_of(counts.get("input_tokens_details")), object_of(counts.get("output_tokens_details"))
-    prompt, completion = count_of(counts.get("input_tokens")), count_of(counts.get("output_tokens"))
-    prompt_details: Object = {"cached_tokens": count_of(given.get("cached_tokens"))}
-    if written := count_of(given.get("cache_write_tokens")):
-        prompt_details["cache_write_tokens"] = written
-    return {
-        "prompt_tokens": prompt,
-        "completion_tokens": completion,
-        "total_tokens": count_of(counts.get("total_tokens")) or prompt + completion,
-        "prompt_tokens_details": prompt_details,
-        "completion_tokens_details": {"reasoning_tokens": count_of(made.get("reasoning_tokens"))},
-    }
+def _delta(said: _Event) -> str:
+    """The text of a delta; none where it is something else."""
+    return _TEXT.decode(said.delta) if bytes(said.delta)[:1] == b'"' else ""
 
 
-def _message(items: list[Object]) -> Object:
-    texts = [text_of(part.get("text")) for part in _text_parts(items)]
-    refusals = [text_of(part.get("refusal")) for part in _parts(items) if part.get("type") == "refusal"]
-    message: Object = {
-        "role": "assistant",
-        "content": "".join(texts) if texts else None,
-        "refusal": "".join(refusals) if refusals else None,
-    }
-    if reasoning := BETWEEN_SUMMARIES.join([thought for item in items for thought in _thoughts(item)]):
-        message["reasoning_content"] = reasoning
-    if details := [detail for item in items if (detail := _sealed(item)) is not None]:
-        message["reasoning_details"] = details
-    annotations = [
-        annotation
-        for part in _text_parts(items)
-        for given in list_of(part.get("annotations"))
-        if (annotation := _annotation(object_of(given)))
+def _contents(item: _Item) -> list[Object]:
+    return [object_of(content) for content in list_of(item.content)] if item.type == "message" else []
+
+
+def _thought_in(item: _Item) -> str:
+    """The reasoning that an item shows: its summaries, or (open models) itself."""
+    if item.type != "reasoning":
+        return ""
+    shown = list_of(item.summary) or list_of(item.content)
+    return BETWEEN_SUMMARIES.join([text_of(object_of(part).get("text")) for part in shown])
+
+
+def _citations(annotations: list[Any]) -> list[Part]:
+    """Citations of addresses; those of files are left out, which no other wire has a place for."""
+    found = [object_of(annotation) for annotation in annotations]
+    return [
+        Citation({"type": "url_citation", "url_citation": {name: v for name, v in one.items() if name != "type"}})
+        for one in found
+        if one.get("type") == "url_citation"
     ]
-    if annotations:
-        message["annotations"] = annotations
-    if calls := [call for item in items if (call := _call(item)) is not None]:
-        message["tool_calls"] = calls
-    return message
-
-
-def _parts(items: list[Object]) -> list[Object]:
-    messages = [item for item in items if item.get("type") == "message"]
-    return [object_of(part) for item in messages for part in list_of(item.get("content"))]
-
-
-def _text_parts(items: list[Object]) -> list[Object]:
-    return [part for part in _parts(items) if part.get("type") == "output_text"]
-
-
-def _thoughts(item: Object) -> list[str]:
-    """The reasoning that is shown: its summaries, or (open models) itself."""
-    if item.get("type") != "reasoning":
-        return []
-    shown = list_of(item.get("summary")) or list_of(item.get("content"))
-    return [text_of(object_of(part).get("text")) for part in shown]
-
-
-def _sealed(item: Object) -> Object | None:
-    """The part of the reasoning that is not shown, but wanted back with the next turn."""
-    return openai_detail(item) if item.get("type") == "reasoning" else None
-
-
-def _call(item: Object) -> Object | None:
-    match item.get("type"):
-        case "function_call":
-            function = {"name": text_of(item.get("name")), "arguments": text_of(item.get("arguments"))}
-            return {"id": text_of(item.get("call_id")), "type": "function", "function": function}
-        case "custom_tool_call":
-            custom = {"name": text_of(item.get("name")), "input": text_of(item.get("input"))}
-            return {"id": text_of(item.get("call_id")), "type": "custom", "custom": custom}
-        case _:
-            return None
-
-
-def _annotation(annotation: Object) -> Object | None:
-    """Chat knows citations of addresses only; those of files are left out."""
-    if annotation.get("type") != "url_citation":
-        return None
-    return {"type": "url_citation", "url_citation": {name: v for name, v in annotation.items() if name != "type"}}
-
-
-def _reason(response: Object, items: list[Object]) -> str | None:
-    incomplete = object_of(response.get("incomplete_details")).get("reason")
-    return finish_reason(response.get("status"), incomplete, [item.get("type") for item in items])
-
-
-def _output_index(said: Object) -> int:
-    return count_of(said.get("output_index"))

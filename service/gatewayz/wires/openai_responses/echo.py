@@ -6,6 +6,7 @@ each of its own members at least that it is null. Pure: no I/O, no clock.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -51,11 +52,23 @@ def echo(call: Call) -> Object:
         if raw in (None, b"null"):
             echoed[name] = silence
         elif name in _FILLED:
-            echoed[name] = orjson.Fragment(orjson.dumps(_FILLED[name](orjson.loads(raw))))
+            echoed[name] = _remembered(name, raw) if len(raw) <= _REMEMBERED_BYTES else _filled(name, raw)
         else:
             # Line ends are white space in JSON, but would end a line of an event.
             echoed[name] = orjson.Fragment(raw.translate(_LINE_ENDS))
     return echoed
+
+
+_REMEMBERED_BYTES = 8192
+"""Of one member: larger ones would be megabytes together."""
+
+
+def _filled(name: str, raw: bytes) -> orjson.Fragment:
+    return orjson.Fragment(orjson.dumps(_FILLED[name](orjson.loads(raw))))
+
+
+_remembered = lru_cache(maxsize=64)(_filled)
+"""An agent sends the same tools with each of its turns, and each answer repeats them."""
 
 
 def _tools(tools: Any) -> Any:

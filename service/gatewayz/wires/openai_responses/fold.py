@@ -35,26 +35,26 @@ class _Incomplete(Struct):
     reason: str | None = None
 
 
-class _Item(Struct):
+class ResponsesItem(Struct):
     type: str | None = None
     name: str | None = None
 
 
-class _Response(Struct):
+class ResponsesReply(Struct):
     id: str | None = None
     model: str | None = None
     status: str | None = None
-    output: list[_Item] | None = None
+    output: list[ResponsesItem] | None = None
     incomplete_details: _Incomplete | None = None
     usage: Raw = Raw()
     error: Raw = Raw()
 
 
-class _Event(Struct):
+class ResponsesEvent(Struct):
     type: str | None = None
     delta: Raw = Raw()
-    item: _Item | None = None
-    response: _Response | None = None
+    item: ResponsesItem | None = None
+    response: ResponsesReply | None = None
     error: Raw = Raw()
     code: Raw = Raw()
     sequence_number: int | None = None
@@ -64,8 +64,8 @@ class _Code(Struct):
     code: str | None = None
 
 
-_EVENT = msgspec.json.Decoder(_Event)
-_RESPONSE = msgspec.json.Decoder(_Response)
+_EVENT = msgspec.json.Decoder(ResponsesEvent)
+_RESPONSE = msgspec.json.Decoder(ResponsesReply)
 _USAGE = msgspec.json.Decoder(_Usage)
 _CODE = msgspec.json.Decoder(_Code)
 
@@ -96,29 +96,29 @@ def finish_reason(status: str | None, incomplete_reason: str | None, item_types:
     return "tool_calls" if any(kind in _CALLS for kind in item_types) else "stop"
 
 
-class ResponsesFold(StreamFold[_Event, _Response]):
+class ResponsesFold(StreamFold[ResponsesEvent, ResponsesReply]):
     """An answer of the Responses API. That a stream is over is said by its last event alone."""
 
     __slots__ = ("_announced", "sequence_number")
 
-    _read_event = _EVENT.decode
-    _read_reply = _RESPONSE.decode
-    _said_in = "output"
+    read_event = _EVENT.decode
+    read_reply = _RESPONSE.decode
+    said_in = "output"
 
     def __init__(self) -> None:
         super().__init__()
-        self._announced: _Response | None = None
+        self._announced: ResponsesReply | None = None
         self.sequence_number = -1
         """Of the last event that had one."""
 
-    def _take_reply(self, whole: _Response) -> None:
+    def _take_reply(self, whole: ResponsesReply) -> None:
         if bytes(whole.error) not in EMPTY or whole.status == "failed":
             raise failure_in_band(bytes(whole.error))
         if whole.output is None:
             raise ProviderMalformedResponse("The provider's answer has no output.")
         self._response(whole)
 
-    def _take(self, said: _Event) -> EventKind:
+    def _take(self, said: ResponsesEvent) -> EventKind:
         if said.sequence_number is not None:
             self.sequence_number = said.sequence_number
         kind = said.type or ""
@@ -150,7 +150,7 @@ class ResponsesFold(StreamFold[_Event, _Response]):
             return "content"
         return "other"
 
-    def _fail(self, said: _Event) -> EventKind:
+    def _fail(self, said: ResponsesEvent) -> EventKind:
         response = said.response
         if response is not None:
             self._response(response)
@@ -160,11 +160,11 @@ class ResponsesFold(StreamFold[_Event, _Response]):
         self.error = failure_in_band(error)
         return "error"
 
-    def _identify(self, response: _Response) -> None:
+    def _identify(self, response: ResponsesReply) -> None:
         self.response_id = response.id or self.response_id
         self.response_model = response.model or self.response_model
 
-    def _response(self, response: _Response) -> None:
+    def _response(self, response: ResponsesReply) -> None:
         self._identify(response)
         incomplete = response.incomplete_details.reason if response.incomplete_details else None
         reason = finish_reason(response.status, incomplete, [item.type for item in response.output or ()])

@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 import orjson
 
-from gatewayz.wires.json_values import Object, copied, object_of, text_of
+from gatewayz.wires.json_values import Object
 from gatewayz.wires.openai_chat.reasoning_details import seal_details
 from gatewayz.wires.openai_responses.tools import Tool, unwrapped_input
+from gatewayz.wires.parts import ToolCall
 
 Status = Literal["in_progress", "completed", "incomplete"]
 Events = list[bytes]
@@ -20,14 +21,29 @@ Events = list[bytes]
 class Emitter:
     """Writes events and numbers them. A muted one writes nothing: for an answer that is given whole."""
 
-    __slots__ = ("_muted", "_next")
+    __slots__ = ("_next", "muted")
 
     def __init__(self, *, muted: bool = False) -> None:
         self._next = 0
-        self._muted = muted
+        self.muted = muted
+
+    def delta(self, kind: bytes, place: bytes, text: str, more: bytes = b"") -> bytes:
+        """The event in which something grows by ``text``, as most do. ``place`` and ``more`` are members, in JSON."""
+        if self.muted:
+            return b""
+        number = self._next
+        self._next += 1
+        return b'event: %b\ndata: {"type":"%b","sequence_number":%d,%b,"delta":%b%b}\n\n' % (
+            kind,
+            kind,
+            number,
+            place,
+            orjson.dumps(text),
+            more,
+        )
 
     def __call__(self, kind: str, members: Object) -> bytes:
-        if self._muted:
+        if self.muted:
             return b""
         data = orjson.dumps({"type": kind, "sequence_number": self._next, **members})
         self._next += 1
@@ -47,11 +63,17 @@ class Item:
         self.ended = False
         self._place: Object = {"item_id": item_id, "output_index": index}
 
+    def _place_json(self) -> bytes:
+        """Where this item grows, as members of an event."""
+        return orjson.dumps(self._place)[1:-1]
+
     def value(self) -> Object:
         """The item as far as it is known."""
         raise NotImplementedError
 
     def begin(self) -> Events:
+        if self._emit.muted:
+            return []
         return [self._emit("response.output_item.added", {"output_index": self.index, "item": self.value()})]
 
     def end(self, status: Status) -> Events:
@@ -60,6 +82,9 @@ class Item:
             return []
         self.ended = True
         self.status = status
+        if self._emit.muted:
+            self._end_content()
+            return []
         return [
             *self._end_content(),
             self._emit("response.output_item.done", {"output_index": self.index, "item": self.value()}),
@@ -72,13 +97,14 @@ class Item:
 class ReasoningItem(Item):
     """Reasoning that a provider shows: one summary, since chat does not say where another begins."""
 
-    __slots__ = ("_details", "_texts")
+    __slots__ = ("_details", "_texts", "_where")
 
     def __init__(self, emit: Emitter, item_id: str, index: int) -> None:
         super().__init__(emit, item_id, index)
         self._texts: list[str] = []
         self._details: list[Object] = []
         self._place = {**self._place, "summary_index": 0}
+        self._where = self._place_json()
 
     def value(self) -> Object:
         value: Object = {"id": self.id, "type": "reasoning", "summary": [self._part()] if self._texts else []}
@@ -99,7 +125,7 @@ class ReasoningItem(Item):
             part = {"type": "summary_text", "text": ""}
             events.append(self._emit("response.reasoning_summary_part.added", {**self._place, "part": part}))
         self._texts.append(text)
-        events.append(self._emit("response.reasoning_summary_text.delta", {**self._place, "delta": text}))
+        events.append(self._emit.delta(b"response.reasoning_summary_text.delta", self._where, text))
         return events
 
     def _part(self) -> Object:
@@ -118,7 +144,7 @@ class ReasoningItem(Item):
 class MessageItem(Item):
     """What is said to the user: parts of text and of refusal, of which the last is still growing."""
 
-    __slots__ = ("_annotations", "_ended_parts", "_kind", "_logprobs", "_texts")
+    __slots__ = ("_annotations", "_ended_parts", "_kind", "_logprobs", "_texts", "_where")
 
     def __init__(self, emit: Emitter, item_id: str, index: int) -> None:
         super().__init__(emit, item_id, index)
@@ -127,23 +153,26 @@ class MessageItem(Item):
         self._texts: list[str] = []
         self._annotations: list[Object] = []
         self._logprobs: list[Any] = []
+        self._where = b""
 
     def value(self) -> Object:
         parts = self._ended_parts if self._kind is None else [*self._ended_parts, self._part()]
         return {"id": self.id, "type": "message", "status": self.status, "role": "assistant", "content": parts}
 
-    def add_text(self, text: str, logprobs: list[Any]) -> Events:
+    def add_text(self, text: str, logprobs: list[Any] | None) -> Events:
         events = self._switch("output_text")
         self._texts.append(text)
-        self._logprobs += logprobs
-        delta = {**self._part_place(), "delta": text, "logprobs": logprobs}
-        events.append(self._emit("response.output_text.delta", delta))
+        told = b',"logprobs":[]'
+        if logprobs:
+            self._logprobs += logprobs
+            told = b',"logprobs":' + orjson.dumps(logprobs)
+        events.append(self._emit.delta(b"response.output_text.delta", self._where, text, told))
         return events
 
     def add_refusal(self, refusal: str) -> Events:
         events = self._switch("refusal")
         self._texts.append(refusal)
-        events.append(self._emit("response.refusal.delta", {**self._part_place(), "delta": refusal}))
+        events.append(self._emit.delta(b"response.refusal.delta", self._where, refusal))
         return events
 
     def add_annotation(self, annotation: Object) -> Events:
@@ -158,7 +187,9 @@ class MessageItem(Item):
             return []
         events = self._end_content()
         self._kind = kind
-        events.append(self._emit("response.content_part.added", {**self._part_place(), "part": self._part()}))
+        place = self._part_place()
+        self._where = orjson.dumps(place)[1:-1]
+        events.append(self._emit("response.content_part.added", {**place, "part": self._part()}))
         return events
 
     def _part_place(self) -> Object:
@@ -190,18 +221,19 @@ class CallItem(Item):
     In chat a custom tool is a function with one string, ``tool`` says which: its input is given when it is there as a whole.
     """
 
-    __slots__ = ("_arguments", "_extra", "_wrapped", "call_id", "custom", "name", "namespace")
+    __slots__ = ("_arguments", "_extra", "_where", "_wrapped", "call_id", "custom", "name", "namespace")
 
-    def __init__(self, emit: Emitter, item_id: str, index: int, call: Object, call_id: str, tool: Tool | None) -> None:
+    def __init__(self, emit: Emitter, item_id: str, index: int, call: ToolCall, tool: Tool | None) -> None:
         super().__init__(emit, item_id, index)
-        self.call_id = call_id
-        self._wrapped = tool is not None and tool.custom and "custom" not in call
-        self.custom = self._wrapped or call.get("type") == "custom" or "custom" in call
-        self.name = text_of(called(call).get("name")) if tool is None else tool.name
+        self.call_id = call.id or "call_" + item_id[3:]
+        self._wrapped = tool is not None and tool.custom and not call.custom
+        self.custom = self._wrapped or call.custom
+        self.name = call.name if tool is None else tool.name
         self.namespace: Object = {} if tool is None or tool.namespace is None else {"namespace": tool.namespace}
         self._arguments: list[str] = []
+        self._where = self._place_json()
         # Gemini's signature of a call, which it wants back with the call's output.
-        self._extra = copied(call, ("extra_content",))
+        self._extra: Object = {} if call.extra_content is None else {"extra_content": call.extra_content}
 
     def value(self) -> Object:
         kind, member = ("custom_tool_call", "input") if self.custom else ("function_call", "arguments")
@@ -216,23 +248,22 @@ class CallItem(Item):
             **self._extra,
         }
 
-    def add(self, call: Object) -> Events:
-        """More of the same call."""
-        self._extra = {**self._extra, **copied(call, ("extra_content",))}
-        more = called(call)
-        arguments = text_of(more.get("input" if self.custom and not self._wrapped else "arguments"))
-        if not arguments:
+    def add(self, call: ToolCall) -> Events:
+        """More of the same call; its first piece, too."""
+        if call.extra_content is not None:
+            self._extra = {"extra_content": call.extra_content}
+        if not call.arguments:
             return []
-        self._arguments.append(arguments)
-        return [] if self._wrapped else self._delta(arguments)
+        self._arguments.append(call.arguments)
+        return [] if self._wrapped else self._delta(call.arguments)
 
     def _said(self) -> str:
         said = "".join(self._arguments)
         return unwrapped_input(said) if self._wrapped else said
 
     def _delta(self, said: str) -> Events:
-        kind = "response.custom_tool_call_input.delta" if self.custom else "response.function_call_arguments.delta"
-        return [self._emit(kind, {**self._place, "delta": said})]
+        kind = b"response.custom_tool_call_input.delta" if self.custom else b"response.function_call_arguments.delta"
+        return [self._emit.delta(kind, self._where, said)]
 
     def _end_content(self) -> Events:
         said = self._said()
@@ -247,8 +278,3 @@ class CallItem(Item):
             late = self._delta("{}")
         done = {**self._place, "name": self.name, "arguments": said}
         return [*late, self._emit("response.function_call_arguments.done", done)]
-
-
-def called(call: Object) -> Object:
-    """The function or custom tool of a chat call, or of a part of one."""
-    return object_of(call.get("function") or call.get("custom"))

@@ -8,7 +8,20 @@ from typing import Any
 
 import orjson
 
-from gatewayz.wires.json_values import Object, copied, list_at, no_equal, object_at, present, shown, text_at, wrong_type
+from gatewayz.wires.json_values import (
+    Object,
+    copied,
+    list_at,
+    list_in,
+    no_equal,
+    object_at,
+    object_in,
+    present,
+    shown,
+    text_at,
+    text_in,
+    wrong_type,
+)
 from gatewayz.wires.openai_chat import reasoning_effort
 from gatewayz.wires.openai_chat.reasoning_details import openai_items
 from gatewayz.wires.openai_chat.tool_names import chat_parameters
@@ -95,7 +108,7 @@ def chat_request_to_responses(chat: Mapping[str, Any], model: str, *, stream: bo
 def _reasoning(chat: Object, model: str) -> Object | None:
     """How hard to think, and whether to show it; None where nothing is said of it."""
     made = copied(object_at(chat.get("reasoning", {}), "reasoning"), ("summary",))
-    asked = reasoning_effort.thinking_asked({name: chat.get(name) for name in ("reasoning", "thinking")})
+    asked = reasoning_effort.thinking_options({name: chat.get(name) for name in ("reasoning", "thinking")})
     effort = chat.get("reasoning_effort")
     if asked is not None:
         if asked.shown and "summary" not in made:
@@ -120,7 +133,7 @@ def _text_settings(chat: Object) -> Object:
         case "json_schema":
             path = "response_format.json_schema"
             schema = object_at(form.get("json_schema"), path)
-            text_at(schema.get("name"), f"{path}.name")
+            text_in(schema, "name", path)
             text["format"] = {
                 "type": "json_schema",
                 **copied(schema, ("name", "description", "strict")),
@@ -134,7 +147,7 @@ def _text_settings(chat: Object) -> Object:
 def _tool(tool: Object, path: str) -> Object:
     match tool.get("type", "function"):
         case "function":
-            function = object_at(tool.get("function"), f"{path}.function")
+            function = object_in(tool, "function", path)
             text_at(function.get("name"), f"{path}.function.name")
             # Here silence would mean yes; in chat it means no.
             strict = bool(function.get("strict", False))
@@ -144,7 +157,7 @@ def _tool(tool: Object, path: str) -> Object:
             named = copied(function, ("name", "description"))
             return {"type": "function", **named, "parameters": parameters, "strict": strict}
         case "custom":
-            custom = object_at(tool.get("custom"), f"{path}.custom")
+            custom = object_in(tool, "custom", path)
             text_at(custom.get("name"), f"{path}.custom.name")
             form = object_at(custom.get("format") or {}, f"{path}.custom.format")
             if form.get("type") == "grammar":
@@ -168,7 +181,7 @@ def _tool_choice(choice: Any) -> Any:
             allowed = object_at(chosen.get("allowed_tools"), path)
             tools = [
                 _tool_reference(object_at(tool, f"{path}.tools[{i}]"), f"{path}.tools[{i}]")
-                for i, tool in enumerate(list_at(allowed.get("tools"), f"{path}.tools"))
+                for i, tool in enumerate(list_in(allowed, "tools", path))
             ]
             return {"type": "allowed_tools", "mode": allowed.get("mode", "auto"), "tools": tools}
         case other:
@@ -190,7 +203,7 @@ def _input(messages: list[Any]) -> list[Object]:
     for i, value in enumerate(messages):
         path = f"messages[{i}]"
         message = object_at(value, path)
-        role = text_at(message.get("role"), f"{path}.role")
+        role = text_in(message, "role", path)
         match role:
             case "user" | "system" | "developer":
                 items.append({"role": role, "content": _content(message.get("content"), f"{path}.content")})
@@ -206,7 +219,7 @@ def _input(messages: list[Any]) -> list[Object]:
 
 
 def _tool_output(message: Object, path: str, custom_calls: Container[str]) -> Object:
-    call_id = text_at(message.get("tool_call_id"), f"{path}.tool_call_id")
+    call_id = text_in(message, "tool_call_id", path)
     return {
         "type": "custom_tool_call_output" if call_id in custom_calls else "function_call_output",
         "call_id": call_id,
@@ -252,12 +265,12 @@ def _assistant(message: Object, path: str) -> list[Object]:
 
 
 def _call(call: Object, path: str) -> Object:
-    call_id = text_at(call.get("id"), f"{path}.id")
+    call_id = text_in(call, "id", path)
     if call.get("type") == "custom":
-        custom = object_at(call.get("custom"), f"{path}.custom")
+        custom = object_in(call, "custom", path)
         name = text_at(custom.get("name"), f"{path}.custom.name")
         return {"type": "custom_tool_call", "call_id": call_id, "name": name, "input": custom.get("input") or ""}
-    function = object_at(call.get("function"), f"{path}.function")
+    function = object_in(call, "function", path)
     name = text_at(function.get("name"), f"{path}.function.name")
     arguments = function.get("arguments") or ""
     if not isinstance(arguments, str):  # some clients send the object itself
@@ -274,13 +287,13 @@ def _content(content: Any, path: str) -> Any:
 def _part(part: Object, path: str) -> Object:
     match part.get("type"):
         case "text":
-            return {"type": "input_text", "text": text_at(part.get("text"), f"{path}.text")}
+            return {"type": "input_text", "text": text_in(part, "text", path)}
         case "image_url":
-            image = object_at(part.get("image_url"), f"{path}.image_url")
+            image = object_in(part, "image_url", path)
             url = text_at(image.get("url"), f"{path}.image_url.url")
             return {"type": "input_image", "image_url": url, "detail": image.get("detail") or "auto"}
         case "file":
-            file = object_at(part.get("file"), f"{path}.file")
+            file = object_in(part, "file", path)
             return {"type": "input_file", **copied(file, ("file_data", "file_id", "filename"))}
         case other:
             raise no_equal(f"{path}.type", f"the Responses API has no part {shown(other)}")

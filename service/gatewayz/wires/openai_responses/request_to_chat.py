@@ -17,10 +17,12 @@ from gatewayz.wires.json_values import (
     list_of,
     no_equal,
     object_at,
+    object_in,
     object_of,
     present,
     shown,
     text_at,
+    text_in,
     text_of,
     wrong_type,
 )
@@ -206,7 +208,7 @@ def _thought(item: Object) -> str:
 
 
 def _call_id(item: Object, path: str) -> str:
-    return text_at(item.get("call_id"), f"{path}.call_id")
+    return text_in(item, "call_id", path)
 
 
 def _add_call(messages: list[Object], call: Object) -> None:
@@ -216,7 +218,7 @@ def _add_call(messages: list[Object], call: Object) -> None:
 
 
 def _message(item: Object, path: str) -> Object:
-    role = text_at(item.get("role"), f"{path}.role")
+    role = text_in(item, "role", path)
     match role:
         case "user":
             return {"role": "user", "content": _content(item.get("content"), f"{path}.content")}
@@ -236,14 +238,15 @@ def _assistant(content: Any, path: str) -> Object:
     texts: list[str] = []
     refusals: list[str] = []
     for i, value in enumerate(list_at(content, path)):
-        part = object_at(value, f"{path}[{i}]")
+        at = f"{path}[{i}]"
+        part = object_at(value, at)
         match part.get("type"):
             case "output_text" | "input_text" | "text":
-                texts.append(text_at(part.get("text"), f"{path}[{i}].text"))
+                texts.append(text_in(part, "text", at))
             case "refusal":
-                refusals.append(text_at(part.get("refusal"), f"{path}[{i}].refusal"))
+                refusals.append(text_in(part, "refusal", at))
             case other:
-                raise no_equal(f"{path}[{i}].type", f"an assistant's message cannot hold {shown(other)}")
+                raise no_equal(f"{at}.type", f"an assistant's message cannot hold {shown(other)}")
     message: Object = {"role": "assistant", "content": "".join(texts) if texts or not refusals else None}
     if refusals:
         message["refusal"] = "".join(refusals)
@@ -266,13 +269,13 @@ def _content(content: Any, path: str, *, between: str = BETWEEN) -> Any:
 
 
 def _text_part(part: Object, path: str) -> Object:
-    return {"type": "text", "text": text_at(part.get("text"), f"{path}.text")}
+    return {"type": "text", "text": text_in(part, "text", path)}
 
 
 def _image_part(part: Object, path: str) -> Object:
     if part.get("file_id"):
         raise no_equal(f"{path}.file_id", _STATEFUL)
-    image: Object = {"url": text_at(part.get("image_url"), f"{path}.image_url")}
+    image: Object = {"url": text_in(part, "image_url", path)}
     if part.get("detail") not in (None, "auto"):
         image["detail"] = part["detail"]
     return {"type": "image_url", "image_url": image}
@@ -282,12 +285,12 @@ def _file_part(part: Object, path: str) -> Object:
     for name in ("file_id", "file_url"):
         if part.get(name):
             raise no_equal(f"{path}.{name}", "a file has to come with its data")
-    file: Object = {"file_data": text_at(part.get("file_data"), f"{path}.file_data")}
+    file: Object = {"file_data": text_in(part, "file_data", path)}
     return {"type": "file", "file": {**file, **copied(part, ("filename",))}}
 
 
 def _audio_part(part: Object, path: str) -> Object:
-    return {"type": "input_audio", "input_audio": object_at(part.get("input_audio"), f"{path}.input_audio")}
+    return {"type": "input_audio", "input_audio": object_in(part, "input_audio", path)}
 
 
 def _parts(*named: tuple[Iterable[str], Callable[[Object, str], Object]]) -> dict[str, Callable[[Object, str], Object]]:

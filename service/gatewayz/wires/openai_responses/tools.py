@@ -16,12 +16,15 @@ from gatewayz.wires.json_values import (
     Object,
     copied,
     list_at,
+    list_in,
     list_of,
     no_equal,
     object_at,
+    object_in,
     object_of,
     shown,
     text_at,
+    text_in,
     text_of,
     wrong_type,
 )
@@ -72,7 +75,7 @@ def kept_tools(tools: list[Object]) -> list[Object]:
 
 def call_name(item: Object, path: str) -> str:
     """What a call's tool is named in chat."""
-    name = text_at(item.get("name"), f"{path}.name")
+    name = text_in(item, "name", path)
     return _named(name, text_of(item.get("namespace")))
 
 
@@ -117,23 +120,26 @@ def _tool(tool: Object, path: str, namespace: str = "") -> list[Object]:
     kind = tool.get("type")
     match kind:
         case "function" | "custom":
-            name = text_at(tool.get("name"), f"{path}.name")
-            if "direct" not in list_at(tool.get("allowed_callers") or ["direct"], f"{path}.allowed_callers"):
+            name = text_in(tool, "name", path)
+            if tool.get("allowed_callers") and "direct" not in list_in(tool, "allowed_callers", path):
                 raise no_equal(f"{path}.allowed_callers", "only the model itself calls tools")
             # ``defer_loading`` needs no equal: where no tool searches for others, all are shown from the start.
-            function = {"name": _named(name, namespace), **copied(tool, ("description",))}
+            function: Object = {"name": _named(name, namespace)}
+            if tool.get("description") is not None:
+                function["description"] = tool["description"]
             if kind == "custom":
                 function["parameters"] = _text_input(tool, path)
             else:
                 if tool.get("parameters") is not None:
-                    function["parameters"] = chat_parameters(object_at(tool["parameters"], f"{path}.parameters"))
-                function.update(copied(tool, ("strict",)))
+                    function["parameters"] = chat_parameters(object_in(tool, "parameters", path))
+                if tool.get("strict") is not None:
+                    function["strict"] = tool["strict"]
             return [{"type": "function", "function": function}]
         case "namespace" if not namespace:
-            space = text_at(tool.get("name"), f"{path}.name")
+            space = text_in(tool, "name", path)
             return [
                 function
-                for i, member in enumerate(list_at(tool.get("tools"), f"{path}.tools"))
+                for i, member in enumerate(list_in(tool, "tools", path))
                 for function in _tool(object_at(member, f"{path}.tools[{i}]"), f"{path}.tools[{i}]", space)
             ]
         case str() as other:

@@ -44,11 +44,12 @@ def provider_error(
 ) -> ProviderError:
     """The error for an answer whose status is not 2xx.
 
-    ``secrets`` are struck from what is handed on; ``now_s`` (Unix time) is what a Retry-After date is measured against.
+    ``secrets`` are struck from what is handed on. A Retry-After date is measured against when the answer was sent by the
+    provider's own clock (its ``date``), or else against ``now_s`` (Unix time).
     ``x-should-retry: false``, which OpenAI and Anthropic send and their clients obey, is obeyed. ``x-ratelimit-reset-…`` is
     not taken for a time to wait: it says when a limit will be whole again, not when the next call may come.
     """
-    error = _by_status(status, body, wanted_pause_s(headers, now_s), secrets)
+    error = _by_status(status, body, wanted_pause_s(headers, sent_at_s(headers, now_s)), secrets)
     if status == 429 and (code := _code(body)) in SPENT:
         return error.replaced(code=code, repeatable=False)
     if headers.get("x-should-retry", "").strip().lower() == "false":
@@ -149,10 +150,10 @@ def parse_retry_after(value: str | None, now_s: float) -> float | None:
     return min(max(seconds, 0.0), MAX_RETRY_AFTER_S)
 
 
-def sent_at_s(headers: Mapping[str, str]) -> float:
-    """When the answer was sent by the provider's own clock, against which its Retry-After is right even if ours is not; not a
-    number, against which no date can be measured, where it does not say."""
+def sent_at_s(headers: Mapping[str, str], now_s: float) -> float:
+    """When the answer was sent by the provider's own clock, against which its Retry-After is right even if ours is not; ``now_s``
+    where it does not say."""
     try:
         return parsedate_to_datetime(headers["date"]).timestamp()
     except (KeyError, ValueError, OverflowError):
-        return math.nan
+        return now_s

@@ -14,7 +14,7 @@ from openai.types import Completion
 
 from gatewayz.errors import InvalidRequest, ProviderError, ProviderStreamCut
 from gatewayz.records import Call, Usage
-from gatewayz.wires.base import Shape
+from gatewayz.wires.base import AnswerInfo
 from gatewayz.wires.openai_chat.fold import ChatFold
 from gatewayz.wires.openai_completions.wire import CompletionsCaller, CompletionsProvider
 from gatewayz.wires.sse import event_of
@@ -29,6 +29,7 @@ from tests.unit.wires.responses.played import (
     translated,
     usage_event,
 )
+from tests.unit.wires.ways import answer_from_chat
 
 CALLER = CompletionsCaller()
 PROVIDER = CompletionsProvider()
@@ -43,7 +44,7 @@ def call_for(**members: Any) -> Call:
 
 
 def translation(call: Call) -> Any:
-    return CALLER.from_chat(call, Shape("req_5", "m", 1_700_000_000, call.stream, call.include_usage))
+    return answer_from_chat(CALLER, call, AnswerInfo("req_5", "m", 1_700_000_000, call.stream, call.include_usage))
 
 
 def whole(body: bytes, **members: Any) -> Any:

@@ -15,7 +15,7 @@ from openai.types import CreateEmbeddingResponse
 
 from gatewayz.errors import InvalidRequest, ProviderBadRequest, ProviderMalformedResponse, ProviderRateLimited
 from gatewayz.records import Call, Usage
-from gatewayz.wires.base import CallerWire, Fold, Shape
+from gatewayz.wires.base import AnswerInfo, CallerWire, Fold
 from gatewayz.wires.embeddings.gemini import GeminiEmbeddings
 from gatewayz.wires.embeddings.openai import (
     EmbeddingsCaller,
@@ -24,10 +24,11 @@ from gatewayz.wires.embeddings.openai import (
     parse_embeddings_request,
 )
 from gatewayz.wires.embeddings.registry import EMBEDDINGS_WIRES
+from tests.unit.wires.ways import error_body
 
 OPENAI: EmbeddingsWire = OpenAIEmbeddings()
 GEMINI: EmbeddingsWire = GeminiEmbeddings()
-SHAPE = Shape(response_id="embd-1", model="gemini/gemini-embedding-001", created_s=0, stream=False)
+SHAPE = AnswerInfo(response_id="embd-1", model="gemini/gemini-embedding-001", created_s=0, stream=False)
 
 Json = dict[str, Any]
 
@@ -82,13 +83,19 @@ class TestReading:
         assert refusal(body).status == 400
 
 
+def answer(call: Call, body: bytes) -> bytes:
+    made = GEMINI.translation(call, SHAPE)
+    assert made is not None
+    return made.reply(body)
+
+
 class TestOpenAI:
     def test_the_bytes_are_forwarded(self) -> None:
         call = parse_embeddings_request(b'{"input": "x",  "model": "m", "odd": 1.0}')
         assert OPENAI.request(call, "m") == call.body
         assert OPENAI.request(call, "n") == b'{"input":"x","model":"n","odd":1.0}'
         assert OPENAI.path("n") == "/embeddings"
-        assert OPENAI.answer(call, SHAPE).reply(b" anything ") == b" anything "
+        assert OPENAI.translation(call, SHAPE) is None
 
     @pytest.mark.parametrize(
         ("usage", "expected"),
@@ -115,13 +122,13 @@ class TestOpenAI:
             OPENAI.fold().reply(b'{"error":{"message":"slow down","code":429}}')
 
     def test_a_refusal(self) -> None:
-        error = OPENAI.error(400, {}, b'{"error":{"message":"No."}}', [])
+        error = OPENAI.error(400, {}, b'{"error":{"message":"No."}}', [], now_s=0.0)
         assert isinstance(error, ProviderBadRequest)
 
 
 def answered(values: list[list[float]], **members: Any) -> Json:
     body = orjson.dumps({"embeddings": [{"values": one} for one in values]})
-    made: Json = orjson.loads(GEMINI.answer(parse(input=["x"] * len(values), **members), SHAPE).reply(body))
+    made: Json = orjson.loads(answer(parse(input=["x"] * len(values), **members), body))
     return made
 
 
@@ -176,7 +183,7 @@ class TestGemini:
         fold: Fold = GEMINI.fold()
         fold.reply(body)
         assert (fold.usage, fold.complete) == (Usage(7, source="provider"), True)
-        assert orjson.loads(GEMINI.answer(parse(), SHAPE).reply(body))["usage"]["prompt_tokens"] == 7
+        assert orjson.loads(answer(parse(), body))["usage"]["prompt_tokens"] == 7
         untold = GEMINI.fold()
         untold.reply(b'{"embeddings":[{"values":[1]}]}')
         assert untold.usage == Usage()
@@ -186,11 +193,11 @@ class TestGemini:
         with pytest.raises(ProviderMalformedResponse):
             GEMINI.fold().reply(body)
         with pytest.raises(ProviderMalformedResponse):
-            GEMINI.answer(parse(), SHAPE).reply(body)
+            answer(parse(), body)
 
     def test_as_many_embeddings_as_texts_or_none(self) -> None:
         with pytest.raises(ProviderMalformedResponse, match="as many"):
-            GEMINI.answer(parse(input=["a", "b"]), SHAPE).reply(b'{"embeddings":[{"values":[1]}]}')
+            answer(parse(input=["a", "b"]), b'{"embeddings":[{"values":[1]}]}')
 
     def test_errors(self) -> None:
         with pytest.raises(ProviderRateLimited):
@@ -198,7 +205,7 @@ class TestGemini:
         body = (
             b'{"error":{"code":400,"message":"at most 100 requests can be in one batch","status":"INVALID_ARGUMENT"}}'
         )
-        error = GEMINI.error(400, {}, body, [])
+        error = GEMINI.error(400, {}, body, [], now_s=0.0)
         assert isinstance(error, ProviderBadRequest)
         assert b"at most 100" in (error.body or b"")
 
@@ -211,6 +218,6 @@ def test_who_has_embeddings() -> None:
 
 def test_the_caller_speaks_openais_wire() -> None:
     caller: CallerWire = EmbeddingsCaller()
-    assert caller.parse(b'{"model":"m","input":"x"}').operation == caller.operation == "embeddings"
+    assert caller.parse(b'{"model":"m","input":"x"}').operation == "embeddings"
     error = InvalidRequest("No.", param="input")
-    assert orjson.loads(caller.error_body(error))["error"]["param"] == "input"
+    assert orjson.loads(error_body(caller.name, error))["error"]["param"] == "input"

@@ -6,13 +6,15 @@ from typing import Any
 
 import orjson
 
-from gatewayz.wires.base import Shape
+from gatewayz.wires.base import AnswerInfo
 from gatewayz.wires.sse import event_of
 
 Json = dict[str, Any]
 
 USAGE: Json = {"promptTokenCount": 10, "candidatesTokenCount": 4, "totalTokenCount": 14}
-SHAPE = Shape(response_id="chatcmpl-abc123", model="gemini/gemini-2.5-flash", created_s=1_760_000_000, stream=False)
+SHAPE = AnswerInfo(
+    response_id="chatcmpl-abc123", model="gemini/gemini-2.5-flash", created_s=1_760_000_000, stream=False
+)
 
 
 def text(said: str, **more: Any) -> Json:

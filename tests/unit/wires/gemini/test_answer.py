@@ -13,7 +13,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from gatewayz.errors import ProviderError, ProviderMalformedResponse, ProviderOverloaded, ProviderRateLimited
 from gatewayz.records import Usage
-from gatewayz.wires.base import Fold, Shape, Translation
+from gatewayz.wires.base import AnswerInfo, Fold, Translation
 from gatewayz.wires.gemini.wire import GeminiWire
 from gatewayz.wires.sse import EventSplitter, data_of, event_of
 from tests.unit.wires.gemini.answers import (
@@ -36,17 +36,18 @@ from tests.unit.wires.gemini.answers import (
     text,
     whole,
 )
+from tests.unit.wires.ways import answer_to_chat
 
-STREAMED = Shape("chatcmpl-abc123", "gemini/gemini-2.5-flash", 1_760_000_000, stream=True, include_usage=True)
-
-
-def translated(made: Json, shape: Shape = SHAPE) -> Json:
-    return orjson.loads(GeminiWire().to_chat(shape).reply(whole(made)))
+STREAMED = AnswerInfo("chatcmpl-abc123", "gemini/gemini-2.5-flash", 1_760_000_000, stream=True, include_usage=True)
 
 
-def streamed(stream: list[Json], shape: Shape = STREAMED) -> list[Json]:
+def translated(made: Json, shape: AnswerInfo = SHAPE) -> Json:
+    return orjson.loads(answer_to_chat(GeminiWire(), shape).reply(whole(made)))
+
+
+def streamed(stream: list[Json], shape: AnswerInfo = STREAMED) -> list[Json]:
     """The chunks that a caller gets, without the last word, which is checked here."""
-    translation: Translation = GeminiWire().to_chat(shape)
+    translation: Translation = answer_to_chat(GeminiWire(), shape)
     sent = b"".join([translation.event(event(one)) for one in stream]) + translation.end()
     datas = [data_of(one) for one in EventSplitter().feed(sent)]
     assert datas.pop() == b"[DONE]"
@@ -126,7 +127,7 @@ def test_where_the_providers_bytes_are_cut_makes_no_difference(name: str, cut: i
     sent = b"".join(event(one) for one in STREAMS[name])
 
     def run(size: int) -> tuple[bytes, tuple[str, ...], Usage]:
-        splitter, fold, translation = EventSplitter(), GeminiWire().fold(), GeminiWire().to_chat(STREAMED)
+        splitter, fold, translation = EventSplitter(), GeminiWire().fold(), answer_to_chat(GeminiWire(), STREAMED)
         made = b""
         for start in range(0, len(sent), size):
             for one in splitter.feed(sent[start : start + size]):
@@ -167,7 +168,7 @@ class TestMessages:
         assert third["function"]["arguments"] == "{}"
 
     def test_ids_that_are_made_fit_every_provider(self) -> None:
-        shape = Shape("chatcmpl-" + "f" * 60, "m", 0, stream=False)
+        shape = AnswerInfo("chatcmpl-" + "f" * 60, "m", 0, stream=False)
         made = translated(answer(candidate(*[call("f")] * 12, reason="STOP")), shape)
         ids = [one["id"] for one in made["choices"][0]["message"]["tool_calls"]]
         assert len(set(ids)) == 12
@@ -254,7 +255,7 @@ class TestStreams:
         assert fold.finish_reasons == ("stop",)
 
     def test_usage_is_told_only_to_who_asked(self) -> None:
-        quiet = Shape("chatcmpl-1", "m", 0, stream=True)
+        quiet = AnswerInfo("chatcmpl-1", "m", 0, stream=True)
         assert all("usage" not in chunk for chunk in streamed(PLAIN, quiet))
         assert streamed(PLAIN)[-1]["choices"] == []
 
@@ -289,14 +290,14 @@ class TestStreams:
     @pytest.mark.parametrize("said", [b": keep-alive\n\n", b"\n\n", b"event: ping\n\n"])
     def test_what_says_nothing_becomes_nothing(self, said: bytes) -> None:
         assert GeminiWire().fold().event(said) == "other"
-        assert GeminiWire().to_chat(STREAMED).event(said) == b""
+        assert answer_to_chat(GeminiWire(), STREAMED).event(said) == b""
 
     @pytest.mark.parametrize("data", [b'{"candidates":[', b"hello", b"<html>", b'{"candidates":5}', b"[1]"])
     def test_what_is_no_answer_is_malformed(self, data: bytes) -> None:
         with pytest.raises(ProviderMalformedResponse):
             GeminiWire().fold().event(event_of(data))
         with pytest.raises(ProviderMalformedResponse):
-            GeminiWire().to_chat(STREAMED).event(event_of(data))
+            answer_to_chat(GeminiWire(), STREAMED).event(event_of(data))
 
     @pytest.mark.parametrize(
         ("error", "kind"),
@@ -314,7 +315,7 @@ class TestStreams:
         assert fold.event(event(made)) == "error"
         assert isinstance(fold.error, kind)
         assert "AIza" not in fold.error.message
-        for whole_answer in (GeminiWire().fold(), GeminiWire().to_chat(SHAPE)):
+        for whole_answer in (GeminiWire().fold(), answer_to_chat(GeminiWire(), SHAPE)):
             with pytest.raises(kind):
                 whole_answer.reply(whole(made))
 
@@ -383,16 +384,16 @@ def test_no_answer_breaks_anything(made: Any, place: int, garbage: bytes) -> Non
 def test_arguments_that_nobody_could_read_are_no_answer(args: bytes) -> None:
     call_of = b'{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","args":%b}}]},"finishReason":"STOP"}]}'
     with pytest.raises(ProviderMalformedResponse):
-        GeminiWire().to_chat(SHAPE).reply(call_of % args)
+        answer_to_chat(GeminiWire(), SHAPE).reply(call_of % args)
 
 
 def _survives(body: bytes) -> None:
-    for read in (GeminiWire().fold().reply, GeminiWire().to_chat(SHAPE).reply):
+    for read in (GeminiWire().fold().reply, answer_to_chat(GeminiWire(), SHAPE).reply):
         try:
             read(body)
         except ProviderError:
             continue
-    for step in (GeminiWire().fold().event, GeminiWire().to_chat(STREAMED).event):
+    for step in (GeminiWire().fold().event, answer_to_chat(GeminiWire(), STREAMED).event):
         try:
             step(event_of(body))
         except ProviderError:

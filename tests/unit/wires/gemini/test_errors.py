@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import orjson
@@ -31,7 +32,7 @@ def status(code: int, name: str, message: str = "No.", details: list[Any] | None
 def error_for(
     code: int, body: bytes, headers: dict[str, str] | None = None, secrets: list[str] | None = None
 ) -> ProviderError:
-    return GeminiWire().error(code, headers or {}, body, secrets or [])
+    return GeminiWire().error(code, headers or {}, body, secrets or [], now_s=math.nan)
 
 
 RETRY = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34.5s"}

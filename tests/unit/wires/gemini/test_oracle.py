@@ -20,6 +20,7 @@ from gatewayz.wires.gemini.wire import KEY_HEADER, GeminiWire
 from tests.unit.wires.gemini.answers import PLAIN, SHAPE, STREAMS, Json, event, joined, whole
 from tests.unit.wires.gemini.recorder import Recorder, recording
 from tests.unit.wires.gemini.requests import CASES, PNG, SIGNATURE, WEATHER
+from tests.unit.wires.ways import answer_to_chat
 
 QUESTION = "What is the weather in Köln?"
 
@@ -189,7 +190,7 @@ def test_googles_client_reads_the_answers_of_these_tests_as_we_do(oracle: Oracle
     types.GenerateContentResponse.model_validate_json(orjson.dumps(made))  # refuses unknown names
     oracle.server.answer = whole(made)
     read: types.GenerateContentResponse = oracle.client.models.generate_content(model="gemini-2.5-flash", contents="x")
-    ours: Json = orjson.loads(GeminiWire().to_chat(SHAPE).reply(oracle.server.answer))
+    ours: Json = orjson.loads(answer_to_chat(GeminiWire(), SHAPE).reply(oracle.server.answer))
     assert read.response_id == "r-1"
     assert read.usage_metadata is not None
     assert ours["usage"]["prompt_tokens"] == read.usage_metadata.prompt_token_count

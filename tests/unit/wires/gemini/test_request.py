@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from gatewayz.errors import InvalidRequest, ProviderMalformedResponse
 from gatewayz.wires.base import ProviderWire
-from gatewayz.wires.gemini.answer_to_chat import GeminiToChat
 from gatewayz.wires.gemini.contents_from_chat import UNSIGNED
 from gatewayz.wires.gemini.wire import GeminiWire
 from gatewayz.wires.openai_chat.request import parse_chat_request
 from tests.unit.wires.gemini.answers import SHAPE, TOOLS, joined, whole
 from tests.unit.wires.gemini.requests import ASKED, CASES, SIGNATURE, USER, WEATHER_TOOL, Json
+from tests.unit.wires.ways import answer_to_chat
 
 WIRE: ProviderWire = GeminiWire()
 
@@ -179,7 +179,7 @@ def test_each_model_is_asked_to_think_within_its_limits(model: str, members: Jso
 def test_a_candidate_of_no_number_is_no_answer(index: int) -> None:
     answer = b'{"candidates":[{"index":%d,"content":{"parts":[{"text":"x"}]}}]}' % index
     with pytest.raises(ProviderMalformedResponse):
-        GeminiToChat(SHAPE).reply(answer)
+        answer_to_chat(GeminiWire(), SHAPE).reply(answer)
 
 
 class TestSignatures:
@@ -216,7 +216,7 @@ class TestSignatures:
 
     def test_a_conversation_goes_back_as_it_came(self) -> None:
         """What Gemini answered, through chat and back: the same parts, signatures and ids."""
-        message = orjson.loads(GeminiToChat(SHAPE).reply(whole(joined(TOOLS))))["choices"][0]["message"]
+        message = orjson.loads(answer_to_chat(GeminiWire(), SHAPE).reply(whole(joined(TOOLS))))["choices"][0]["message"]
         results = [{"role": "tool", "tool_call_id": one["id"], "content": "{}"} for one in message["tool_calls"]]
         contents = translated({"messages": [USER, message, *results]}, "gemini-3-pro-preview")["contents"]
         given = joined(TOOLS)["candidates"][0]["content"]

@@ -16,8 +16,9 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from gatewayz.records import Call
 from gatewayz.wires.anthropic_messages.wire import MessagesCaller
-from gatewayz.wires.base import Shape, Translation
+from gatewayz.wires.base import AnswerInfo
 from gatewayz.wires.sse import DONE, EventSplitter, data_of, event_of
+from gatewayz.wires.translate import AnswerTranslation
 
 ASKED: dict[str, Any] = {
     "model": "claude-sonnet-5",
@@ -26,8 +27,8 @@ ASKED: dict[str, Any] = {
 }
 
 
-def shape(*, stream: bool = True, include_usage: bool = True) -> Shape:
-    return Shape("req_0123", "claude-sonnet-5", 1_700_000_000, stream, include_usage)
+def shape(*, stream: bool = True, include_usage: bool = True) -> AnswerInfo:
+    return AnswerInfo("req_0123", "claude-sonnet-5", 1_700_000_000, stream, include_usage)
 
 
 def call(**members: Any) -> Call:
@@ -45,7 +46,7 @@ def chunk(delta: dict[str, Any], finish_reason: str | None = None, **more: Any) 
     return event_of(orjson.dumps({"id": "c", "model": "m", "object": "chat.completion.chunk", "choices": [choice]}))
 
 
-def translated(translation: Translation, stream: bytes, *, slice_bytes: int | None = None) -> bytes:
+def translated(translation: AnswerTranslation, stream: bytes, *, slice_bytes: int | None = None) -> bytes:
     """What a whole stream becomes, however it is cut on its way."""
     splitter = EventSplitter()
     step = slice_bytes or len(stream)

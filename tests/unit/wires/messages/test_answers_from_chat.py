@@ -10,10 +10,11 @@ import pytest
 
 from gatewayz.errors import ProviderMalformedResponse
 from gatewayz.records import Usage
-from gatewayz.wires.anthropic_messages.answer_from_chat import ChatToMessages, messages_usage
+from gatewayz.wires.anthropic_messages.answer_from_chat import messages_usage
 from gatewayz.wires.anthropic_messages.wire import MessagesCaller
 from gatewayz.wires.sse import event_of
 from tests.unit.wires.messages.played import as_message, call, chunk, kinds, shape, translated
+from tests.unit.wires.ways import answer_from_chat
 
 USAGE = {
     "prompt_tokens": 30,
@@ -41,13 +42,13 @@ def whole(message: dict[str, Any], finish_reason: str = "stop", thinking: bool =
         }
     )
     asked = call(thinking={"type": "adaptive"}) if thinking else call(stop_sequences=["END"])
-    return orjson.loads(ChatToMessages(asked, shape(stream=False)).reply(body))
+    return orjson.loads(answer_from_chat(MessagesCaller(), asked, shape(stream=False)).reply(body))
 
 
 def streamed(*events: bytes, thinking: bool = False, slice_bytes: int | None = None) -> bytes:
     asked = call(thinking={"type": "adaptive"}) if thinking else call(stop_sequences=["END"])
     stream = b"".join([*events, USAGE_EVENT, DONE])
-    return translated(ChatToMessages(asked, shape()), stream, slice_bytes=slice_bytes)
+    return translated(answer_from_chat(MessagesCaller(), asked, shape()), stream, slice_bytes=slice_bytes)
 
 
 def shown(message: anthropic.types.Message) -> dict[str, Any]:
@@ -187,7 +188,7 @@ def test_calls_whose_pieces_are_mixed_are_said_one_after_the_other(first: str) -
 
 
 def test_a_call_behind_a_whole_one_does_not_wait() -> None:
-    translation = ChatToMessages(call(), shape())
+    translation = answer_from_chat(MessagesCaller(), call(), shape())
     translation.event(chunk(tool_delta(0, '{"a":{}', id="x", name="f")))
     assert b"tool_use" not in translation.event(chunk(tool_delta(1, "", id="y", name="g")))
     begun = translation.event(chunk(tool_delta(0, "}")))
@@ -243,11 +244,13 @@ def test_a_name_that_was_cut_for_the_provider_is_whole_again() -> None:
     asked = call(tools=tools)
     cut = [tool["function"]["name"] for tool in MessagesCaller().as_chat(asked)["tools"]]
     events = [chunk(tool_delta(i, "{}", id=f"c{i}", name=name)) for i, name in enumerate(cut)]
-    stream = translated(ChatToMessages(asked, shape()), b"".join([*events, chunk({}, "tool_calls")]))
+    stream = translated(
+        answer_from_chat(MessagesCaller(), asked, shape()), b"".join([*events, chunk({}, "tool_calls")])
+    )
     assert [name for _, name, _ in tool_uses(stream)] == [tool["name"] for tool in tools]
     calls = [{"id": "c", "type": "function", "function": {"name": cut[0], "arguments": "{}"}}]
     choice = {"index": 0, "message": {"content": None, "tool_calls": calls}, "finish_reason": "tool_calls"}
-    body = ChatToMessages(asked, shape(stream=False)).reply(orjson.dumps({"choices": [choice]}))
+    body = answer_from_chat(MessagesCaller(), asked, shape(stream=False)).reply(orjson.dumps({"choices": [choice]}))
     assert orjson.loads(body)["content"][0]["name"] == tools[0]["name"]
 
 
@@ -265,7 +268,7 @@ def test_arguments_that_are_no_object_are_malformed(arguments: str) -> None:
 
 
 def test_a_stream_without_done_ends_all_the_same() -> None:
-    translation = ChatToMessages(call(), shape())
+    translation = answer_from_chat(MessagesCaller(), call(), shape())
     stream = b"".join(map(translation.event, (*TEXT, chunk({}, "stop")))) + translation.end()
     assert kinds(stream)[-2:] == ["message_delta", "message_stop"]
     assert translation.end() == b""

@@ -10,10 +10,11 @@ from openai.types.chat import ChatCompletion
 
 from gatewayz.errors import ProviderMalformedResponse, ProviderOverloaded, ProviderServerError
 from gatewayz.records import Usage
-from gatewayz.wires.anthropic_messages.answer_to_chat import MessagesToChat
 from gatewayz.wires.anthropic_messages.fold import MessagesFold
+from gatewayz.wires.anthropic_messages.wire import MessagesProvider
 from gatewayz.wires.sse import DONE, EventSplitter, data_of
 from tests.unit.wires.messages.played import as_completion, named_event, shape, translated
+from tests.unit.wires.ways import answer_to_chat
 
 USAGE = {
     "input_tokens": 6,
@@ -115,14 +116,17 @@ def test_the_client_accumulates_from_a_stream_what_it_reads_whole(
     content: list[dict[str, Any]], reason: str, finish_reason: str
 ) -> None:
     whole = ChatCompletion.model_validate_json(
-        MessagesToChat(shape(stream=False)).reply(whole_body(content, reason)), strict=True
+        answer_to_chat(MessagesProvider(), shape(stream=False)).reply(whole_body(content, reason)), strict=True
     )
     assert whole.choices[0].finish_reason == finish_reason
-    stream = translated(MessagesToChat(shape()), stream_of(content, reason))
+    stream = translated(answer_to_chat(MessagesProvider(), shape()), stream_of(content, reason))
     streamed = as_completion(stream)
     assert told(streamed) == told(whole)
     for size in (1, 7):
-        assert translated(MessagesToChat(shape()), stream_of(content, reason), slice_bytes=size) == stream
+        assert (
+            translated(answer_to_chat(MessagesProvider(), shape()), stream_of(content, reason), slice_bytes=size)
+            == stream
+        )
 
 
 @pytest.mark.parametrize(("content", "reason", "finish_reason"), CASES)
@@ -144,7 +148,7 @@ def test_a_stream_folds_to_the_same_as_a_whole_answer(
 
 def test_usage_adds_the_three_kinds_of_input_up() -> None:
     answer = ChatCompletion.model_validate_json(
-        MessagesToChat(shape(stream=False)).reply(whole_body([TEXT], "end_turn"))
+        answer_to_chat(MessagesProvider(), shape(stream=False)).reply(whole_body([TEXT], "end_turn"))
     )
     usage = answer.usage
     assert usage is not None
@@ -156,7 +160,7 @@ def test_usage_adds_the_three_kinds_of_input_up() -> None:
 
 
 def test_usage_is_told_only_to_who_asked_for_it() -> None:
-    stream = translated(MessagesToChat(shape(include_usage=False)), stream_of([TEXT], "end_turn"))
+    stream = translated(answer_to_chat(MessagesProvider(), shape(include_usage=False)), stream_of([TEXT], "end_turn"))
     assert b"usage" not in stream
     assert stream.endswith(b"data: [DONE]\n\n")
 
@@ -165,10 +169,10 @@ def test_thinking_is_told_apart_and_its_signature_kept() -> None:
     detail = {"type": "reasoning.text", "text": "Hm, so.", "signature": "c2ln", "format": "anthropic-claude-v1"}
     hidden = {"type": "reasoning.encrypted", "data": "b3BhcXVl", "format": "anthropic-claude-v1"}
     body = whole_body([THINKING, REDACTED, TEXT], "end_turn")
-    message = orjson.loads(MessagesToChat(shape(stream=False)).reply(body))["choices"][0]["message"]
+    message = orjson.loads(answer_to_chat(MessagesProvider(), shape(stream=False)).reply(body))["choices"][0]["message"]
     assert message["reasoning_content"] == "Hm, so."
     assert message["reasoning_details"] == [{**detail, "index": 0}, {**hidden, "index": 1}]
-    stream = translated(MessagesToChat(shape()), stream_of([THINKING, REDACTED, TEXT], "end_turn"))
+    stream = translated(answer_to_chat(MessagesProvider(), shape()), stream_of([THINKING, REDACTED, TEXT], "end_turn"))
     deltas = [
         orjson.loads(data)["choices"][0]["delta"]
         for event in EventSplitter().feed(stream)
@@ -180,7 +184,7 @@ def test_thinking_is_told_apart_and_its_signature_kept() -> None:
 
 
 def test_a_stream_that_is_cut_behind_its_reason_does_not_look_finished() -> None:
-    fold, translation = MessagesFold(), MessagesToChat(shape())
+    fold, translation = MessagesFold(), answer_to_chat(MessagesProvider(), shape())
     out = b""
     for event in EventSplitter().feed(stream_of([TEXT], "end_turn"))[:-1]:
         fold.event(event)
@@ -200,7 +204,7 @@ def test_an_error_in_the_stream_is_an_error(kind: str, error: type[Exception]) -
     assert fold.event(event) == "error"
     assert type(fold.error) is error
     assert "sk-secret" not in str(fold.error)
-    assert MessagesToChat(shape()).event(event) == b""
+    assert answer_to_chat(MessagesProvider(), shape()).event(event) == b""
     with pytest.raises(error):
         MessagesFold().reply(data_of(event))
 
@@ -208,11 +212,11 @@ def test_an_error_in_the_stream_is_an_error(kind: str, error: type[Exception]) -
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b'{"content":1}', b'{"content":"x"}', b"null"])
 def test_what_is_no_answer_is_malformed(body: bytes) -> None:
     with pytest.raises(ProviderMalformedResponse):
-        MessagesToChat(shape(stream=False)).reply(body)
+        answer_to_chat(MessagesProvider(), shape(stream=False)).reply(body)
 
 
 def test_comments_and_unknown_events_are_passed_over() -> None:
-    translation, fold = MessagesToChat(shape()), MessagesFold()
+    translation, fold = answer_to_chat(MessagesProvider(), shape()), MessagesFold()
     for event in (b": hello\n\n", named_event("ping"), named_event("news", of="tomorrow"), b'data: {"type":7}\n\n'):
         assert translation.event(event) == b""
         assert fold.event(event) == "other"

@@ -10,15 +10,14 @@ import orjson
 import pytest
 
 from gatewayz.errors import InvalidRequest, ProviderError
-from gatewayz.wires.anthropic_messages.answer_from_chat import ChatToMessages
-from gatewayz.wires.anthropic_messages.answer_to_chat import MessagesToChat
 from gatewayz.wires.anthropic_messages.count_tokens import TOKEN_COUNT, TokenCount
 from gatewayz.wires.anthropic_messages.fold import MessagesFold
 from gatewayz.wires.anthropic_messages.request import messages_to_upstream
 from gatewayz.wires.anthropic_messages.wire import MessagesCaller, MessagesProvider
-from gatewayz.wires.base import Translation
 from gatewayz.wires.sse import EventSplitter, event_of
+from gatewayz.wires.translate import AnswerTranslation
 from tests.unit.wires.messages.played import call, chunk, named_event, shape
+from tests.unit.wires.ways import answer_from_chat, answer_to_chat
 
 ODD: list[Any] = [None, True, -1, 1.5, 10**25, "", "odd", [], ["odd"], [None], [[]], {}, {"type": "odd"}, {"odd": None}]
 CALLER, PROVIDER = MessagesCaller(), MessagesProvider()
@@ -168,7 +167,7 @@ def test_a_callers_messages_request() -> None:
         with contextlib.suppress(InvalidRequest):
             asked = CALLER.parse(written(variant))
             orjson.dumps(CALLER.as_chat(asked))
-            CALLER.from_chat(asked, shape())
+            CALLER.writer(asked, shape())
 
 
 def test_a_callers_chat_request() -> None:
@@ -184,15 +183,15 @@ def test_a_providers_whole_answer(thinking: bool) -> None:
     asked = call(thinking={"type": "adaptive"}) if thinking else call(stop_sequences=["END"])
     for variant in variants(MESSAGE):
         with contextlib.suppress(ProviderError):
-            MessagesToChat(shape()).reply(written(variant))
+            answer_to_chat(MessagesProvider(), shape()).reply(written(variant))
     for variant in variants(COMPLETION):
         with contextlib.suppress(ProviderError):
-            ChatToMessages(asked, shape()).reply(written(variant))
+            answer_from_chat(MessagesCaller(), asked, shape()).reply(written(variant))
 
 
 @pytest.mark.parametrize("number", range(max(len(EVENTS), len(CHUNKS))))
 def test_a_providers_event(number: int) -> None:
-    def play(translation: Translation, before: list[bytes], event: bytes, after: list[bytes]) -> None:
+    def play(translation: AnswerTranslation, before: list[bytes], event: bytes, after: list[bytes]) -> None:
         with contextlib.suppress(ProviderError):
             for piece in (*before, event, *after):
                 translation.event(piece)
@@ -207,13 +206,13 @@ def test_a_providers_event(number: int) -> None:
 
     asked = call(thinking={"type": "adaptive"})
     for event in oddly(EVENTS):
-        play(MessagesToChat(shape()), EVENTS[:number], event, EVENTS[number + 1 :])
+        play(answer_to_chat(MessagesProvider(), shape()), EVENTS[:number], event, EVENTS[number + 1 :])
         fold = MessagesFold()
         for piece in (*EVENTS[:number], event):
             fold.event(piece)
         assert 0 <= fold.usage.output_tokens <= 2**53
     for event in oddly(CHUNKS):
-        play(ChatToMessages(asked, shape()), CHUNKS[:number], event, CHUNKS[number + 1 :])
+        play(answer_from_chat(MessagesCaller(), asked, shape()), CHUNKS[:number], event, CHUNKS[number + 1 :])
 
 
 FOREIGN = b'{"type":"thinking","thinking":"h","signature":""}'

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from datetime import UTC, datetime
 from typing import Any
 
 import anthropic
@@ -15,6 +17,7 @@ from gatewayz.wires.anthropic_messages.errors import error_body
 from gatewayz.wires.anthropic_messages.wire import MessagesCaller, MessagesProvider
 from tests.unit.wires.messages.played import ASKED, Play, anthropic_client, call
 
+NOW_S = datetime(2026, 10, 21, 7, 28, 10, tzinfo=UTC).timestamp()
 CALLER, PROVIDER = MessagesCaller(), MessagesProvider()
 
 
@@ -179,17 +182,18 @@ def test_an_error_inside_a_stream_is_raised_there() -> None:
 
 def test_a_providers_refusal_of_the_request_is_handed_on_in_words_and_status() -> None:
     body = b'{"type":"error","error":{"type":"invalid_request_error","message":"max_tokens: 9 > 8"},"request_id":"r"}'
-    refusal = PROVIDER.error(400, {}, body, [])
+    refusal = PROVIDER.error(400, {}, body, [], now_s=NOW_S)
     assert (refusal.status, refusal.error_type) == (400, "provider_bad_request")
-    said = orjson.loads(CALLER.error_body(refusal))
+    said = orjson.loads(error_body(refusal))
     assert said["error"] == {"type": "invalid_request_error", "message": "max_tokens: 9 > 8"}
-    gone = PROVIDER.error(404, {}, b'{"type":"error","error":{"type":"not_found_error","message":"model: x"}}', [])
-    assert orjson.loads(CALLER.error_body(gone))["error"]["type"] == "not_found_error"
+    missing = b'{"type":"error","error":{"type":"not_found_error","message":"model: x"}}'
+    gone = PROVIDER.error(404, {}, missing, [], now_s=NOW_S)
+    assert orjson.loads(error_body(gone))["error"]["type"] == "not_found_error"
 
 
 def test_our_empty_account_is_not_the_callers_fault() -> None:
     body = b'{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access"}}'
-    assert PROVIDER.error(400, {}, body, []).error_type == "provider_auth_error"
+    assert PROVIDER.error(400, {}, body, [], now_s=NOW_S).error_type == "provider_auth_error"
 
 
 @pytest.mark.parametrize(
@@ -202,6 +206,12 @@ def test_our_empty_account_is_not_the_callers_fault() -> None:
     ],
 )
 def test_when_to_come_back_is_told_by_the_providers_own_clock(headers: dict[str, str], expected: float | None) -> None:
-    error = PROVIDER.error(429, headers, b"", [])
+    nobody_knows = math.nan
+    error = PROVIDER.error(429, headers, b"", [], now_s=nobody_knows)
     assert (error.error_type, error.retry_after_s) == ("provider_rate_limited", expected)
-    assert PROVIDER.error(529, headers, b"", []).error_type == "provider_overloaded"
+    assert PROVIDER.error(529, headers, b"", [], now_s=nobody_knows).error_type == "provider_overloaded"
+
+
+def test_when_to_come_back_is_told_by_our_clock_where_the_provider_names_no_time() -> None:
+    headers = {"retry-after": "Wed, 21 Oct 2026 07:28:30 GMT"}
+    assert PROVIDER.error(429, headers, b"", [], now_s=NOW_S).retry_after_s == 20.0

@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 from openai import AsyncOpenAI
 
-from gatewayz.wires.base import Translation
 from gatewayz.wires.sse import EventSplitter, data_of, event_of
+from gatewayz.wires.translate import AnswerTranslation
 
 USAGE = {
     "prompt_tokens": 20,
@@ -55,7 +55,7 @@ def playing_reply(body: bytes, status: int = 200) -> AbstractAsyncContextManager
     return _playing(status, "application/json", body, 1_000_000)
 
 
-def translated(translation: Translation, events: Iterable[bytes]) -> bytes:
+def translated(translation: AnswerTranslation, events: Iterable[bytes]) -> bytes:
     """The whole stream, through the translation."""
     return b"".join([*[translation.event(event) for event in events], translation.end()])
 

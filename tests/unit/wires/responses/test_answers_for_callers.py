@@ -14,9 +14,9 @@ from pydantic import BaseModel, TypeAdapter
 
 from gatewayz.errors import Overloaded, ProviderStreamCut
 from gatewayz.records import Call
-from gatewayz.wires.base import Shape
-from gatewayz.wires.openai_responses.answer_from_chat import ChatToResponses
+from gatewayz.wires.base import AnswerInfo
 from gatewayz.wires.openai_responses.wire import ResponsesCaller
+from gatewayz.wires.translate import AnswerTranslation
 from tests.unit.wires.responses.played import (
     USAGE,
     call_delta,
@@ -29,6 +29,7 @@ from tests.unit.wires.responses.played import (
     told,
     translated,
 )
+from tests.unit.wires.ways import answer_from_chat, error_body
 
 EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 TOOL: dict[str, Any] = {"type": "function", "name": "weather", "parameters": {"type": "object"}, "strict": False}
@@ -41,8 +42,8 @@ def call_for(**members: Any) -> Call:
     return ResponsesCaller().parse(orjson.dumps({"model": "m", "input": "hi", **members}))
 
 
-def translation(*, stream: bool, **members: Any) -> ChatToResponses:
-    return ChatToResponses(call_for(**members), Shape("req_12", "m", 1_700_000_000, stream))
+def translation(*, stream: bool, **members: Any) -> AnswerTranslation:
+    return answer_from_chat(ResponsesCaller(), call_for(**members), AnswerInfo("req_12", "m", 1_700_000_000, stream))
 
 
 def streamed(events: list[bytes], **members: Any) -> bytes:
@@ -221,7 +222,9 @@ def test_what_the_request_said_is_repeated() -> None:
 
 def test_a_request_over_several_lines_does_not_break_the_events() -> None:
     body = b'{"model": "m", "input": "hi", "metadata": {\r\n "a": "b"\n}}'
-    translation = ChatToResponses(ResponsesCaller().parse(body), Shape("r", "m", 1, stream=True))
+    translation = answer_from_chat(
+        ResponsesCaller(), ResponsesCaller().parse(body), AnswerInfo("r", "m", 1, stream=True)
+    )
     first = told(translated(translation, chat_stream({"content": "x"})))[0]
     assert first["response"]["metadata"] == {"a": "b"}
 
@@ -312,7 +315,7 @@ class TestErrors:
         assert (event["type"], event["sequence_number"], event["code"]) == ("error", 7, "gateway_overloaded")
 
     async def test_instead_of_an_answer_the_sdk_raises(self) -> None:
-        async with playing_reply(ResponsesCaller().error_body(Overloaded("Too much.")), 503) as client:
+        async with playing_reply(error_body("openai_responses", Overloaded("Too much.")), 503) as client:
             with pytest.raises(APIStatusError, match="Too much"):
                 await client.responses.create(model="m", input="hi")
 

@@ -20,12 +20,11 @@ from gatewayz.errors import (
     ProviderServerError,
 )
 from gatewayz.records import Usage
-from gatewayz.wires.base import Shape
-from gatewayz.wires.openai_responses.answer_from_chat import ChatToResponses
-from gatewayz.wires.openai_responses.answer_to_chat import ResponsesToChat
+from gatewayz.wires.base import AnswerInfo
 from gatewayz.wires.openai_responses.fold import ResponsesFold
-from gatewayz.wires.openai_responses.wire import ResponsesCaller
+from gatewayz.wires.openai_responses.wire import ResponsesCaller, ResponsesProvider
 from gatewayz.wires.sse import EventSplitter, event_of
+from gatewayz.wires.translate import AnswerTranslation
 from tests.unit.wires.responses.played import (
     call_delta,
     call_of,
@@ -35,6 +34,7 @@ from tests.unit.wires.responses.played import (
     told,
     translated,
 )
+from tests.unit.wires.ways import answer_from_chat, answer_to_chat
 
 RESPONSES_USAGE = {
     "input_tokens": 20,
@@ -125,8 +125,8 @@ def pieces(said: str, cut: int) -> list[str]:
     return [said[start : start + cut] for start in range(0, len(said), cut)]
 
 
-def translation(*, stream: bool, include_usage: bool = True) -> ResponsesToChat:
-    return ResponsesToChat(Shape("req_7", "m", 1_700_000_000, stream, include_usage))
+def translation(*, stream: bool, include_usage: bool = True) -> AnswerTranslation:
+    return answer_to_chat(ResponsesProvider(), AnswerInfo("req_7", "m", 1_700_000_000, stream, include_usage))
 
 
 def whole(answer: dict[str, Any]) -> Any:
@@ -425,7 +425,9 @@ def test_a_chat_that_became_a_response_becomes_the_same_chat(
         deltas += [call_delta(i, arguments=part) for part in parts]
     if calls and reason == "stop":
         reason = "tool_calls"
-    there = ChatToResponses(ResponsesCaller().parse(b'{"model":"m","input":"x"}'), Shape("r", "m", 1, stream=True))
+    there = answer_from_chat(
+        ResponsesCaller(), ResponsesCaller().parse(b'{"model":"m","input":"x"}'), AnswerInfo("r", "m", 1, stream=True)
+    )
     events = translated(there, chat_stream(*deltas, reason=reason))
     back = told(translated(translation(stream=True), EventSplitter().feed(events)))
     message: dict[str, Any] = {}

@@ -11,10 +11,11 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
 from gatewayz.records import Call
-from gatewayz.wires.base import Shape
-from gatewayz.wires.openai_responses.answer_from_chat import ChatToResponses
+from gatewayz.wires.base import AnswerInfo
 from gatewayz.wires.openai_responses.wire import ResponsesCaller
+from gatewayz.wires.translate import AnswerTranslation
 from tests.unit.wires.responses.played import USAGE, call_delta, call_of, chat_reply, chat_stream, told, translated
+from tests.unit.wires.ways import answer_from_chat
 
 BEGAN_S = 1_700_000_000
 ENDED_S = BEGAN_S + 7
@@ -200,8 +201,10 @@ def call_for(**members: Any) -> Call:
     return ResponsesCaller().parse(orjson.dumps({"model": "m", "input": "hi", **members}))
 
 
-def translation(call: Call, *, stream: bool) -> ChatToResponses:
-    return ChatToResponses(call, Shape("req_1", "m", BEGAN_S, stream, clock=lambda: ENDED_S + 0.5))
+def translation(call: Call, *, stream: bool) -> AnswerTranslation:
+    return answer_from_chat(
+        ResponsesCaller(), call, AnswerInfo("req_1", "m", BEGAN_S, stream, clock=lambda: ENDED_S + 0.5)
+    )
 
 
 def responses_in(events: bytes) -> Iterator[Any]:
@@ -227,7 +230,7 @@ def test_it_says_when_it_was_completed() -> None:
     assert [said["completed_at"] for said in responses_in(events)] == [None, None, ENDED_S]
     cut = orjson.loads(translation(call_for(), stream=False).reply(chat_reply({"content": "hi"}, "length")))
     assert cut["completed_at"] is None
-    timeless = ChatToResponses(call_for(), Shape("req_1", "m", BEGAN_S, stream=False))
+    timeless = answer_from_chat(ResponsesCaller(), call_for(), AnswerInfo("req_1", "m", BEGAN_S, stream=False))
     assert orjson.loads(timeless.reply(chat_reply({"content": "hi"})))["completed_at"] == BEGAN_S
 
 

@@ -11,10 +11,10 @@ from pydantic import TypeAdapter
 
 from gatewayz.errors import InvalidRequest
 from gatewayz.records import Call
-from gatewayz.wires.base import Shape
-from gatewayz.wires.openai_responses.answer_from_chat import ChatToResponses
+from gatewayz.wires.base import AnswerInfo
 from gatewayz.wires.openai_responses.wire import ResponsesCaller
 from tests.unit.wires.responses.played import call_delta, call_of, chat_reply, chat_stream, told, translated
+from tests.unit.wires.ways import answer_from_chat
 
 EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 CALLER = ResponsesCaller()
@@ -51,7 +51,9 @@ def refused(**members: Any) -> InvalidRequest:
 
 
 def streamed(events: list[bytes], *tools: dict[str, Any]) -> list[Any]:
-    translation = ChatToResponses(call_for(tools=list(tools)), Shape("req_1", "m", 1, stream=True))
+    translation = answer_from_chat(
+        ResponsesCaller(), call_for(tools=list(tools)), AnswerInfo("req_1", "m", 1, stream=True)
+    )
     said = told(translated(translation, events))
     for event in said:
         EVENT.validate_python(event)
@@ -59,7 +61,9 @@ def streamed(events: list[bytes], *tools: dict[str, Any]) -> list[Any]:
 
 
 def answered(body: bytes, *tools: dict[str, Any]) -> list[Any]:
-    translation = ChatToResponses(call_for(tools=list(tools)), Shape("req_1", "m", 1, stream=False))
+    translation = answer_from_chat(
+        ResponsesCaller(), call_for(tools=list(tools)), AnswerInfo("req_1", "m", 1, stream=False)
+    )
     response = orjson.loads(translation.reply(body))
     Response.model_validate(response)
     return response["output"]
@@ -156,7 +160,7 @@ class TestHosted:
     def test_offered_beside_others_it_is_left_out_and_the_answer_says_so(self, kind: str) -> None:
         tools = [OWN, {"type": kind}]
         assert [tool["function"]["name"] for tool in in_chat(*tools)["tools"]] == ["f"]
-        translation = ChatToResponses(call_for(tools=tools), Shape("r", "m", 1, stream=False))
+        translation = answer_from_chat(ResponsesCaller(), call_for(tools=tools), AnswerInfo("r", "m", 1, stream=False))
         response = orjson.loads(translation.reply(chat_reply({"content": "x"})))
         assert [tool["type"] for tool in response["tools"]] == ["function"]
 

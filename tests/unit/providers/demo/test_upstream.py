@@ -1,4 +1,4 @@
-"""The demo provider behaves as a real one would, and the same way every time."""
+"""The demo provider behaves as a real provider does, and in the same way every time."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from gatewayz.errors import (
     ProviderMalformedResponse,
     ProviderStreamCut,
 )
-from gatewayz.providers.demo.answer import Refusal, compose, read_request
+from gatewayz.providers.demo.answer import compose
 from gatewayz.providers.demo.json_schema import instance_of
+from gatewayz.providers.demo.request import Refusal, read_request
 from gatewayz.providers.demo.tokens import count_tokens, tokens_of
 from gatewayz.providers.demo.upstream import DemoUpstream
 from gatewayz.upstream import Timeouts, UpstreamRequest
@@ -28,7 +29,7 @@ from gatewayz.wires.openai_chat.fold import ChatFold
 from gatewayz.wires.sse import EventSplitter, data_of
 
 PATIENT = Timeouts(connect_s=1, first_byte_s=5, idle_s=5, total_s=10)
-HASTY = Timeouts(connect_s=1, first_byte_s=0.05, idle_s=0.05, total_s=10)
+SHORT = Timeouts(connect_s=1, first_byte_s=0.05, idle_s=0.05, total_s=10)
 WEATHER = {
     "type": "function",
     "function": {
@@ -109,7 +110,7 @@ async def ask(
 
 
 class TestAnswers:
-    async def test_are_what_openais_sdk_expects(self) -> None:
+    async def test_openai_sdk_validates_whole_and_streamed_answers(self) -> None:
         whole = await ask("thinker", n=2)
         ChatCompletion.model_validate(whole.json, strict=True)
         streamed = await ask("thinker", n=2, stream=True, stream_options={"include_usage": True})
@@ -117,28 +118,28 @@ class TestAnswers:
             ChatCompletionChunk.model_validate(chunk, strict=True)
         assert streamed.fold.done
 
-    async def test_are_the_same_for_the_same_request(self) -> None:
+    async def test_same_request_gets_the_same_answer(self) -> None:
         first, second, other = await ask(), await ask(), await ask(prompt="Tell me about geese")
         assert first.json["choices"] == second.json["choices"]
         assert first.json["choices"] != other.json["choices"]
 
-    async def test_are_the_same_streamed_or_whole(self) -> None:
+    async def test_streamed_answer_equals_the_whole_one(self) -> None:
         whole, streamed = await ask(), await ask(stream=True, stream_options={"include_usage": True})
         assert whole.text == streamed.text
         assert whole.fold.usage == streamed.fold.usage
         assert whole.fold.finish_reasons == streamed.fold.finish_reasons == ("stop",)
 
-    async def test_have_ids_of_their_own(self) -> None:
+    async def test_each_answer_has_its_own_id(self) -> None:
         demo = DemoUpstream(pace_s=0)
         assert (await ask(demo=demo)).fold.response_id != (await ask(demo=demo)).fold.response_id
 
-    async def test_speak_about_the_request(self) -> None:
+    async def test_text_is_about_the_request(self) -> None:
         reply = await ask(prompt="Tell me about ducks and about nothing else, please")
         assert "demo/fast" in reply.text
         assert "9 words" in reply.text
         assert "Tell me about ducks" in reply.text
 
-    async def test_differ_in_length(self) -> None:
+    async def test_answers_differ_in_length(self) -> None:
         lengths = {(await ask(prompt=f"Question {number}")).fold.usage.output_tokens for number in range(30)}
         assert len(lengths) > 15
 
@@ -152,10 +153,10 @@ class TestAnswers:
 
 class TestTokens:
     @given(st.text())
-    def test_are_pieces_of_the_text(self, text: str) -> None:
+    def test_tokens_join_to_the_text(self, text: str) -> None:
         assert "".join(tokens_of(text)) == text
 
-    def test_can_be_counted_by_hand(self) -> None:
+    def test_tokens_can_be_counted_by_hand(self) -> None:
         assert tokens_of("Hello, dear international world!") == [
             "Hello",
             ",",
@@ -167,12 +168,12 @@ class TestTokens:
             "!",
         ]
 
-    async def test_of_the_answer_are_those_that_were_sent(self) -> None:
+    async def test_output_tokens_are_those_of_the_text(self) -> None:
         reply = await ask(stream=True)
         assert reply.fold.content_events == count_tokens(reply.text)
         assert (await ask()).fold.usage.output_tokens == count_tokens(reply.text)
 
-    async def test_of_the_prompt_count_every_message(self) -> None:
+    async def test_input_tokens_count_every_message(self) -> None:
         system = {"role": "system", "content": "Be brief."}
         one = (await ask(prompt="Hi")).fold.usage
         two = (await ask(messages=[system, {"role": "user", "content": "Hi"}])).fold.usage
@@ -180,17 +181,17 @@ class TestTokens:
         assert two.input_tokens == one.input_tokens + 4 + 3
         assert (one.cache_read_tokens, two.cache_read_tokens) == (0, 7)
 
-    async def test_of_reasoning_are_among_those_of_the_answer(self) -> None:
+    async def test_reasoning_tokens_are_part_of_the_output_tokens(self) -> None:
         usage = (await ask("thinker")).fold.usage
         assert 0 < usage.reasoning_tokens < usage.output_tokens
 
-    async def test_are_limited_on_request(self) -> None:
+    async def test_max_tokens_limits_the_answer(self) -> None:
         for stream in (False, True):
             reply = await ask(max_tokens=5, stream=stream, stream_options={"include_usage": True} if stream else None)
             assert reply.fold.usage.output_tokens == 5
             assert reply.fold.finish_reasons == ("length",)
 
-    async def test_end_at_a_stop_sequence(self) -> None:
+    async def test_stop_sequence_ends_the_answer(self) -> None:
         whole = (await ask()).text
         stopped = await ask(stop=["."])
         assert stopped.text == whole[: whole.index(".")]
@@ -198,7 +199,7 @@ class TestTokens:
 
 
 class TestTools:
-    async def test_are_called_when_the_user_spoke_last(self) -> None:
+    async def test_tool_is_called_when_the_last_message_is_the_users(self) -> None:
         reply = await ask(tools=[WEATHER])
         call = reply.message["tool_calls"][0]
         assert call["function"]["name"] == "get_weather"
@@ -206,7 +207,7 @@ class TestTools:
         assert reply.fold.finish_reasons == ("tool_calls",)
         ChatCompletion.model_validate(reply.json, strict=True)
 
-    async def test_are_streamed_in_parts(self) -> None:
+    async def test_tool_arguments_are_streamed_in_parts(self) -> None:
         reply = await ask(tools=[WEATHER], stream=True)
         deltas = [chunk["choices"][0]["delta"] for chunk in reply.chunks]
         parts = [delta["tool_calls"][0] for delta in deltas if delta.get("tool_calls")]
@@ -214,7 +215,7 @@ class TestTools:
         assert parts[0]["function"]["name"] == "get_weather"
         assert orjson.loads("".join(part["function"]["arguments"] for part in parts))["city"] == "Lisbon"
 
-    async def test_are_answered_in_words_when_their_result_is_there(self) -> None:
+    async def test_tool_result_is_answered_in_text(self) -> None:
         messages: list[dict[str, Any]] = [
             {"role": "user", "content": "Weather?"},
             {"role": "assistant", "content": None, "tool_calls": []},
@@ -223,25 +224,25 @@ class TestTools:
         reply = await ask(messages=messages, tools=[WEATHER])
         assert "21 °C and sunny" in reply.text
 
-    async def test_are_left_alone_on_request(self) -> None:
+    async def test_tool_choice_none_calls_no_tool(self) -> None:
         assert (await ask(tools=[WEATHER], tool_choice="none")).text
 
-    async def test_can_be_chosen(self) -> None:
+    async def test_tool_choice_names_the_tool(self) -> None:
         other = {"type": "function", "function": {"name": "other"}}
         choice = {"type": "function", "function": {"name": "other"}}
         reply = await ask(tools=[WEATHER, other], tool_choice=choice)
         assert reply.message["tool_calls"][0]["function"] == {"name": "other", "arguments": "{}"}
 
-    async def test_that_do_not_exist_are_refused(self) -> None:
+    async def test_unknown_tool_choice_is_an_error(self) -> None:
         choice = {"type": "function", "function": {"name": "none such"}}
         assert (await ask(tools=[WEATHER], tool_choice=choice)).status == 400
 
 
 class TestJson:
-    async def test_mode_gives_an_object(self) -> None:
+    async def test_json_mode_gives_an_object(self) -> None:
         assert isinstance(orjson.loads((await ask(response_format={"type": "json_object"})).text), dict)
 
-    async def test_schema_gives_an_instance(self) -> None:
+    async def test_json_schema_gives_an_instance(self) -> None:
         schema = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
         wanted = {"type": "json_schema", "json_schema": {"name": "person", "strict": True, "schema": schema}}
         assert orjson.loads((await ask(response_format=wanted)).text) == {"name": "Ada"}
@@ -274,10 +275,10 @@ class TestJson:
             (True, None),
         ],
     )
-    def test_instances(self, schema: Any, value: Any) -> None:
+    def test_instance_of_schema(self, schema: Any, value: Any) -> None:
         assert instance_of(schema) == value
 
-    def test_a_schema_that_refers_to_itself_has_an_end(self) -> None:
+    def test_recursive_schema_has_a_finite_instance(self) -> None:
         node = {
             "type": "object",
             "properties": {"value": {"type": "integer"}, "children": {"type": "array", "items": {"$ref": "#"}}},
@@ -286,12 +287,12 @@ class TestJson:
         assert orjson.dumps(instance_of({"$ref": "#"})) is not None
 
     @given(schema=SCHEMAS)
-    def test_no_schema_is_too_strange(self, schema: Any) -> None:
+    def test_any_value_is_taken_for_a_schema(self, schema: Any) -> None:
         instance_of(schema)
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_a_request_or_refused(body: bytes) -> None:
+def test_any_bytes_are_answered_or_refused(body: bytes) -> None:
     read = read_request(body)
     if not isinstance(read, Refusal):
         compose(read)
@@ -302,7 +303,7 @@ class TestFaults:
         ("model", "status"), [("rate-limited", 429), ("error", 500), ("overloaded", 503), ("nobody", 404)]
     )
     @pytest.mark.parametrize("stream", [False, True])
-    async def test_that_have_a_status(self, model: str, status: int, stream: bool) -> None:
+    async def test_fault_with_a_status_is_an_openai_error(self, model: str, status: int, stream: bool) -> None:
         reply = await ask(model, stream=stream)
         assert reply.status == status
         assert set(reply.json["error"]) == {"message", "type", "param", "code"}
@@ -320,7 +321,7 @@ class TestFaults:
             {"prompt": "word " * 130_000},
         ],
     )
-    async def test_that_are_the_callers(self, members: dict[str, Any]) -> None:
+    async def test_invalid_request_is_a_400(self, members: dict[str, Any]) -> None:
         reply = await ask(**members)
         assert reply.status == 400
         assert reply.json["error"]["type"] == "invalid_request_error"
@@ -330,26 +331,26 @@ class TestFaults:
         [("cut", ProviderStreamCut), ("stall", ProviderIdleTimeout), ("hang", ProviderFirstChunkTimeout)],
     )
     @pytest.mark.parametrize("stream", [False, True])
-    async def test_that_have_none(self, model: str, error: type[ProviderError], stream: bool) -> None:
+    async def test_fault_without_a_status_raises(self, model: str, error: type[ProviderError], stream: bool) -> None:
         with pytest.raises(error):
-            await ask(model, stream=stream, timeouts=HASTY)
+            await ask(model, stream=stream, timeouts=SHORT)
 
-    async def test_slow_is_too_slow_for_the_hasty(self) -> None:
+    async def test_slow_exceeds_a_short_first_byte_timeout(self) -> None:
         with pytest.raises(ProviderFirstChunkTimeout):
-            await ask("slow", timeouts=HASTY)
+            await ask("slow", timeouts=SHORT)
 
-    async def test_an_answer_beyond_the_limit_is_given_up(self) -> None:
+    async def test_answer_beyond_the_read_limit_raises(self) -> None:
         body = orjson.dumps({"model": "fast", "messages": [{"role": "user", "content": "hi"}]})
         response = await DemoUpstream(0).send(UpstreamRequest("http://demo.invalid/", (), body, PATIENT, False))
         with pytest.raises(ProviderMalformedResponse):
             await response.read(100)
 
-    async def test_flaky_fails_about_one_time_in_three_and_the_same_way_every_time(self) -> None:
+    async def test_flaky_fails_a_third_of_its_calls_in_a_fixed_order(self) -> None:
         async def round_of_calls() -> list[str]:
             demo, outcomes = DemoUpstream(0), list[str]()
             for _ in range(24):
                 try:
-                    outcomes.append(str((await ask("flaky", demo=demo, timeouts=HASTY, stream=True)).status))
+                    outcomes.append(str((await ask("flaky", demo=demo, timeouts=SHORT, stream=True)).status))
                 except ProviderError as error:
                     outcomes.append(error.error_type)
             return outcomes
@@ -367,7 +368,7 @@ class TestFaults:
         } <= set(first)
 
 
-async def test_a_stream_keeps_its_pace() -> None:
+async def test_stream_keeps_its_pace() -> None:
     started = time.monotonic()
     reply = await ask(stream=True, max_tokens=10, demo=DemoUpstream(pace_s=0.01))
     assert time.monotonic() - started >= 0.01 * (len(reply.chunks) - 1)

@@ -1,4 +1,4 @@
-"""What providers say they have: asked for in the background, from a real socket, and never in anybody's way."""
+"""Model lists of providers, fetched in the background from a real socket; no call ever waits for one."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ import orjson
 import pytest
 
 from gatewayz.config import load_settings
-from gatewayz.providers.base import MAX_LISTED, Providers
 from gatewayz.providers.catalog import load_providers
 from gatewayz.providers.model_lists import MAX_RETRY_S, REFRESH_S, RETRY_S, ModelLists, models_request, read_models
+from gatewayz.providers.registry import Providers
+from gatewayz.providers.state import MAX_LISTED
 from tests.polling import until
 
 
 class ListServer:
-    """Answers every request with what it is told to, and counts them."""
+    """Answers every request with ``status`` and ``body``, and keeps the requests' heads."""
 
     def __init__(self) -> None:
         self.status = 200
         self.body = orjson.dumps({"object": "list", "data": [{"id": "gpt-of-today"}]})
         self.seen: list[str] = []
-        self.meanwhile: Callable[[], None] = lambda: None
+        self.meanwhile: Callable[[], object] = lambda: None
         """Happens before an answer."""
         self.address = ""
 
@@ -67,24 +68,24 @@ def configured(server: ListServer) -> Providers:
     return load_providers(load_settings(), {"OPENAI_API_KEY": "sk-1", "OPENAI_BASE_URL": server.address})
 
 
-async def test_what_the_provider_has_is_served(server: ListServer, providers: Providers) -> None:
+async def test_listed_models_are_served(server: ListServer, providers: Providers) -> None:
     before = providers.generation
     await ModelLists(providers).refresh(0.0)
     assert server.seen[0].startswith("GET /v1/models HTTP/1.1\r\n")
     assert "authorization: Bearer sk-1" in server.seen[0]
-    assert "gpt-of-today" in list(providers["openai"].all_models())
-    assert next(iter(providers["openai"].all_models())) == providers["openai"].models[0]
-    assert providers["openai"].known_model("gpt-of-today") == "other"
+    assert "gpt-of-today" in list(providers.state("openai").all_models())
+    assert next(iter(providers.state("openai").all_models())) == providers["openai"].models[0]
+    assert providers.state("openai").known_model("gpt-of-today") == "other"
     assert providers.generation != before
 
 
-async def test_a_list_that_comes_during_a_reload_is_not_lost(server: ListServer, providers: Providers) -> None:
+async def test_list_that_arrives_during_a_reload_is_kept(server: ListServer, providers: Providers) -> None:
     server.meanwhile = lambda: providers.replace(configured(server))
     await ModelLists(providers).refresh(0.0)
-    assert "gpt-of-today" in list(providers["openai"].all_models())
+    assert "gpt-of-today" in list(providers.state("openai").all_models())
 
 
-async def test_it_is_asked_again_after_a_while_and_not_before(server: ListServer, providers: Providers) -> None:
+async def test_list_is_fetched_again_when_due_and_not_before(server: ListServer, providers: Providers) -> None:
     lists = ModelLists(providers)
     await lists.refresh(0.0)
     generation = providers.generation
@@ -96,24 +97,22 @@ async def test_it_is_asked_again_after_a_while_and_not_before(server: ListServer
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]]", b'{"data":7}', b"7", b'{"error":{"message":"not now"}}'])
-async def test_an_answer_that_is_no_list_changes_nothing(server: ListServer, providers: Providers, body: bytes) -> None:
+async def test_answer_that_is_no_list_changes_nothing(server: ListServer, providers: Providers, body: bytes) -> None:
     server.body = body
     await ModelLists(providers).refresh(0.0)
-    assert list(providers["openai"].all_models()) == list(providers["openai"].models)
+    assert list(providers.state("openai").all_models()) == list(providers["openai"].models)
 
 
-async def test_a_failure_keeps_what_was_known(server: ListServer, providers: Providers) -> None:
+async def test_failed_fetch_keeps_the_list_before(server: ListServer, providers: Providers) -> None:
     lists = ModelLists(providers)
     await lists.refresh(0.0)
     server.body = b'{"error":{"message":"not now"}}'
     await lists.refresh(REFRESH_S)
     assert len(server.seen) == 2
-    assert "gpt-of-today" in list(providers["openai"].all_models())
+    assert "gpt-of-today" in list(providers.state("openai").all_models())
 
 
-async def test_a_provider_that_does_not_answer_is_asked_less_and_less_often(
-    server: ListServer, providers: Providers
-) -> None:
+async def test_failing_provider_is_asked_less_and_less_often(server: ListServer, providers: Providers) -> None:
     server.status = 500
     lists = ModelLists(providers)
     now_s, asked_at = 0.0, [0.0]
@@ -129,30 +128,30 @@ async def test_a_provider_that_does_not_answer_is_asked_less_and_less_often(
     assert max(pauses) == MAX_RETRY_S
 
 
-async def test_an_unreachable_provider_is_no_error(providers: Providers, server: ListServer) -> None:
+async def test_unreachable_provider_keeps_its_configured_models(providers: Providers, server: ListServer) -> None:
     await server.__aexit__()
     await ModelLists(providers).refresh(0.0)
-    assert list(providers["openai"].all_models()) == list(providers["openai"].models)
+    assert list(providers.state("openai").all_models()) == list(providers["openai"].models)
     await server.__aenter__()
 
 
-async def test_the_task_runs_by_itself_and_ends_when_told(server: ListServer, providers: Providers) -> None:
+async def test_task_fetches_by_itself_until_closed(server: ListServer, providers: Providers) -> None:
     lists = ModelLists(providers, tick_s=0.02)
     lists.open()
-    await until(lambda: "gpt-of-today" in list(providers["openai"].all_models()))
+    await until(lambda: "gpt-of-today" in list(providers.state("openai").all_models()))
     await lists.close()
 
 
-async def test_providers_that_list_nothing_are_not_asked() -> None:
+async def test_shipped_providers_without_a_list_are_not_asked() -> None:
     providers = load_providers(load_settings(), {"PERPLEXITY_API_KEY": "p"})
     assert not providers["demo"].list_models
     assert not providers["perplexity"].list_models
 
 
-def test_a_list_of_thousands_is_cut() -> None:
-    provider = load_providers(load_settings(), {"OPENAI_API_KEY": "k"})["openai"]
-    provider.set_listed(f"model-{number}" for number in range(10 * MAX_LISTED))
-    assert len(list(provider.all_models())) == MAX_LISTED + len(provider.models)
+def test_list_of_thousands_is_cut() -> None:
+    state = load_providers(load_settings(), {"OPENAI_API_KEY": "k"}).state("openai")
+    state.set_listed(f"model-{number}" for number in range(10 * MAX_LISTED))
+    assert len(list(state.all_models())) == MAX_LISTED + len(state.provider.models)
 
 
 @pytest.mark.parametrize(
@@ -167,11 +166,11 @@ def test_a_list_of_thousands_is_cut() -> None:
         (b'{"object":"list","data":["a",{"id":7},{"id":"b","created":"today"},null,[1]],"models":null}', ["a", "b"]),
     ],
 )
-def test_every_shape_of_list_is_read(body: bytes, names: list[str]) -> None:
+def test_every_format_of_list_is_read(body: bytes, names: list[str]) -> None:
     assert list(read_models(body)) == names
 
 
-def test_what_is_no_list_is_said_to_be_none() -> None:
+def test_bytes_that_are_no_list_raise() -> None:
     with pytest.raises(msgspec.DecodeError):
         list(read_models(b"nothing"))
 
@@ -184,6 +183,7 @@ def test_what_is_no_list_is_said_to_be_none() -> None:
         ("GEMINI_API_KEY", "gemini", "https://generativelanguage.googleapis.com/v1beta/models?pageSize=1000"),
     ],
 )
-def test_each_provider_is_asked_in_its_own_way(variable: str, name: str, url: str) -> None:
-    request = models_request(load_providers(load_settings(), {variable: "k"})[name], 0.0)
+def test_each_wire_has_its_own_models_path(variable: str, name: str, url: str) -> None:
+    provider = load_providers(load_settings(), {variable: "k"})[name]
+    request = models_request(provider, provider.keys[0])
     assert (request.url, request.method, request.body) == (url, "GET", b"")

@@ -1,4 +1,4 @@
-"""The demo's vectors: the same for the same text, near for similar ones, of length 1, in both encodings."""
+"""The demo's vectors: equal for equal texts, near each other for similar ones, of length 1, in both encodings."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_usage_is_the_tokens_of_all_inputs() -> None:
         ({}, None),
     ],
 )
-def test_what_cannot_be_embedded_is_refused_by_name(members: dict[str, Any], member: str | None) -> None:
+def test_input_that_cannot_be_embedded_names_the_member_at_fault(members: dict[str, Any], member: str | None) -> None:
     with pytest.raises(WrongInput) as caught:
         answer(**members)
     assert caught.value.member == member

@@ -1,6 +1,6 @@
-"""The clock of one call: one timer of the event loop, moved lazily.
+"""The deadlines of one exchange with a provider: one timer of the event loop, moved lazily.
 
-Progress only writes a new deadline; a timer that comes due before it is set again. A stream of a thousand chunks costs one
+Progress only writes a new limit; a timer that fires before that limit is set again. A stream of a thousand chunks costs one
 timer, not a thousand, and no chunk costs a task or a context manager.
 """
 
@@ -23,11 +23,11 @@ from gatewayz.upstream.port import Timeouts
 NEVER = float("inf")
 
 
-class Watch:
-    """Ends a call that takes too long, with the error that says which patience was at an end; and holds the connection, so
-    that whoever ends the call takes it along.
+class Deadline:
+    """Ends an exchange that takes too long, with the error that says which limit was reached. It also holds the connection,
+    since whatever ends the exchange ends that too.
 
-    Until the headers are there it ends the call by cancelling the task (as asyncio.timeout does), afterwards by failing
+    Until the headers are there it ends the exchange by cancelling the task (as asyncio.timeout does), afterwards by failing
     the body: that costs nothing per chunk and cannot be mistaken for a cancellation from outside.
     """
 
@@ -57,7 +57,7 @@ class Watch:
         self.host = host
         self.expired: GatewayError | None = None
         self.queued = False
-        """All connections were in use when this call came."""
+        """All connections were in use when this exchange began."""
         self._loop = loop
         self._timeouts = timeouts
         self._body: StreamReader | None = None
@@ -82,12 +82,12 @@ class Watch:
         self._body = body
 
     def wait_idle(self) -> None:
-        """Somebody waits for more of the body."""
+        """The caller waits for more of the body."""
         self._phase = "idle"
         self._expect_within(self._timeouts.idle_s)
 
     def pause(self) -> None:
-        """Nobody waits for the provider: only the total counts."""
+        """The caller is busy with what it has: only the total counts."""
         self._phase = "idle"
         self._limit_at = NEVER
 
@@ -98,23 +98,23 @@ class Watch:
             handle.cancel()
 
     def release(self) -> None:
-        """The answer is complete: the connection may serve another call, and is no business of this one any more."""
+        """The answer is complete: the connection may serve another exchange."""
         connection, transport = self._connection, self._transport
         if connection is None or transport is None:
             return
         if transport.get_write_buffer_size():
-            self.leave()  # it answered before it had the whole question: what is left would precede the next one
+            self.drop_connection()  # it answered before it had the whole request: the rest would precede the next one
             return
         self._connection = self._transport = None
         connection.release()
 
     def abort(self) -> None:
-        """End the call and its connection."""
+        """Ends the exchange and its connection."""
         self.stop()
-        self.leave()
+        self.drop_connection()
 
-    def leave(self) -> None:
-        """End the connection now: an orderly close would first wait for our request to be taken off our hands."""
+    def drop_connection(self) -> None:
+        """Ends the connection now: an orderly close would first wait until the provider has taken the whole request."""
         connection, transport = self._connection, self._transport
         self._connection = self._transport = None
         if connection is not None:
@@ -123,14 +123,16 @@ class Watch:
             transport.abort()
 
     def claim_cancellation(self) -> GatewayError | None:
-        """Our own error if this cancellation is the timer's doing and nobody else's."""
+        """Our own error if this cancellation came from the timer alone."""
         if self.expired is not None and self._task.uncancel() <= self._cancelling:
             return self.expired
         return None
 
     def _expect_within(self, seconds: float) -> None:
         self._limit_at = limit_at = self._loop.time() + seconds
-        if limit_at < self._due and self._handle is not None:  # seldom: the new phase is less patient than the last one
+        if (
+            limit_at < self._due and self._handle is not None
+        ):  # seldom: the new phase has a shorter limit than the last one
             self._handle.cancel()
             self._due = limit_at
             self._handle = self._loop.call_at(limit_at, self._fire)
