@@ -31,7 +31,8 @@ from gatewayz.routing.affinity import ResponseAffinity
 from gatewayz.routing.route_states import RouteStates
 from gatewayz.routing.turns import Turn
 from gatewayz.upstream import UpstreamRequest, UpstreamResponse
-from gatewayz.wires.base import AnswerInfo, CallerWire, Fold, Translation
+from gatewayz.wires.base import AnswerInfo, CallerWire, Translation
+from gatewayz.wires.fold import Fold
 from gatewayz.wires.refusals.by_status import SPENT
 
 _ABOUT_THE_KEY = (401, 402, 429)
@@ -109,7 +110,7 @@ class Attempts:
     def _begin(
         self, call: Call, caller_wire: CallerWire, context: CallContext, turn: Turn[PreparedRequest]
     ) -> _Running:
-        prepared, candidate = turn.request, turn.candidate
+        candidate, prepared = turn.candidate, turn.request
         translation = prepared.translation(_answer_info(call, context)) if prepared.translation is not None else None
         key = candidate.state.take_key(candidate.model, self._clock())
         record = self._record(call, context, turn, prepared.wire.fold() if translation is None else translation.fold)

@@ -334,6 +334,8 @@ class _Connection(asyncio.Protocol):
 
     async def _send(self, data: bytes) -> None:
         assert self._transport is not None
+        if self._transport.is_closing():
+            await asyncio.sleep(0)  # the client is gone: lets ``connection_lost`` run, which cancels this script
         self._transport.write(data)
         await self._writable.wait()
 
