@@ -96,8 +96,9 @@ class Stores:
 
     async def increases(self, metric: str, labels: Labels, *, since_s: float, matching: str = "") -> Counts:
         """By how much the counter rose since that Unix time, resets of its source included, without extrapolation."""
-        window_s = int(time.time() - since_s) + 1
-        query = f"sum by ({', '.join(labels)}) (increase({metric}{{{matching}}}[{window_s}s] anchored))"
+        # To the millisecond: a window that begins a second earlier may begin before the last scrape of what came before.
+        window_ms = int((time.time() - since_s) * 1000) + 1
+        query = f"sum by ({', '.join(labels)}) (increase({metric}{{{matching}}}[{window_ms}ms] anchored))"
         return await self._counts(query, labels)
 
     async def _counts(self, query: str, labels: Labels) -> Counts:

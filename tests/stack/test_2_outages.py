@@ -52,7 +52,7 @@ class Books:
     @classmethod
     async def opened(cls, stores: Stores, caller: Caller) -> Books:
         await caller.pause()
-        return cls(stores, time.time() - 1, await stores.counted_tokens())
+        return cls(stores, time.time(), await stores.counted_tokens())
 
     async def assert_series(self) -> None:
         stores, ledger = self._stores, self.ledger
