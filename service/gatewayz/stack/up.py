@@ -48,7 +48,7 @@ def run(options: UpOptions) -> int:
     """Run the stack until a signal ends it.
 
     The exit status: 0 after a stop that was asked for, 128 + signal if that came before all was ready, 1 if anything could not
-    be started, had died for good, or if the gateway died. Says everything itself; raises nothing.
+    be started, had died for good, or if the gateway died. Prints everything itself; raises nothing.
     """
     console = Console(highlight=False, emoji=False)
     errors = Console(stderr=True, highlight=False, emoji=False)
@@ -189,6 +189,6 @@ def _near(path: Path) -> str:
 
 
 def _write_plain(text: str) -> None:
-    # Line by line, also into a file or a pipe that somebody follows.
+    # Line by line, also into a file or a pipe that is followed.
     sys.stdout.write(text)
     sys.stdout.flush()

@@ -79,7 +79,7 @@ def examine(address: str, kinds: Kinds, capsys: pytest.CaptureFixture[str]) -> E
         parts = {part: f"{address}/{part}" for part in ("gateway", "collector", "prometheus")}
         parts["traces"] = f"{kinds.traces}+{address}/{kinds.traces}"
         parts["logs"] = f"{kinds.logs}+{address}/{kinds.logs}"
-        options = DoctorOptions(environment={}, **({"api_key": "gz_key", "patience_s": 0.3} | parts | changes))  # type: ignore[arg-type]
+        options = DoctorOptions(environment={}, **({"api_key": "gz_key", "wait_s": 0.3} | parts | changes))  # type: ignore[arg-type]
         status = doctor.run(options)
         return Examined(status, capsys.readouterr().out)
 

@@ -121,7 +121,7 @@ async def test_component_that_dies_later_is_reported_and_started_again(miniature
 async def test_component_that_keeps_dying_is_given_up_while_the_rest_runs_on(
     miniature: Miniature, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gatewayz.stack.part.FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr("gatewayz.stack.process_supervisor.FIRST_PAUSE_S", 0.01)
     async with Stack(miniature.options()) as stack:
         miniature.behave("jaeger", "die")
         stack.signal_component("jaeger", signal.SIGKILL)
