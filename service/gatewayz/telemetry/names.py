@@ -118,7 +118,7 @@ COMPLETED: Final = "request completed"
 ATTEMPT_FAILED: Final = "provider call failed"
 """The message of the record that a failed attempt leaves."""
 ATTEMPT_DETACHED: Final = "detached provider call ended"
-"""The message of the record of an orphaned call's attempt: it ended, and was charged, after the request had ended."""
+"""The message of the record of an orphaned call's attempt, which ended after its request: what it used."""
 
 REQUESTS_SERIES: Final = "http_requests_total"
 REQUEST_DURATION_SERIES: Final = "http_request_duration_seconds"

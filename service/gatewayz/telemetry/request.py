@@ -220,7 +220,7 @@ class AttemptTelemetry:
             if outcome.error_type is not None and outcome.error_type != "caller_cancelled":
                 self._warn(outcome)
             if request.ended:
-                self._add_up(outcome)
+                self._write_detached(outcome)
         except Exception:  # noqa: BLE001 - never into a request
             emitters.instruments.failed("attempt")
         finally:
@@ -229,7 +229,7 @@ class AttemptTelemetry:
             except Exception:  # noqa: BLE001 - never into a request
                 emitters.instruments.failed("attempt")
 
-    def _add_up(self, outcome: Outcome) -> None:
+    def _write_detached(self, outcome: Outcome) -> None:
         """The request's own record is written already, without what this attempt used."""
         attempt, context, usage = self._attempt, self.span.get_span_context(), outcome.usage
         fields: dict[str, Any] = {"provider": attempt.provider, "model": outcome.known_model}

@@ -6,14 +6,7 @@ from typing import Any
 
 import pytest
 
-from gatewayz.records import (
-    NO_USAGE,
-    UNPRICED,
-    Cost,
-    Outcome,
-    RequestEnd,
-    Usage,
-)
+from gatewayz.records import NO_USAGE, UNPRICED, Cost, Outcome, RequestEnd, Usage
 from gatewayz.telemetry import names
 from tests.fakes.otlp import GrpcSink, attributes
 from tests.unit.telemetry.conftest import DONE, OK, Opener, Stdout, attempt, http_request, one_request, with_totals

@@ -147,10 +147,10 @@ def test_a_request_is_an_error_only_if_the_gateway_failed_it(
     telemetry.start_request(http_request()).end(RequestEnd(status, outcome, error_type))
     server, _ = delivered(telemetry, sink)
     assert (server.status.code == Status.STATUS_CODE_ERROR) == is_error
-    said = attributes(server.attributes)
-    assert said["http.response.status_code"] == status
-    assert said["gatewayz.outcome"] == outcome
-    assert said.get("error.type") == error_type
+    values = attributes(server.attributes)
+    assert values["http.response.status_code"] == status
+    assert values["gatewayz.outcome"] == outcome
+    assert values.get("error.type") == error_type
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ B3_MULTI = ((b"x-b3-traceid", TRACE.encode()), (b"x-b3-spanid", PARENT.encode())
 
 @pytest.mark.parametrize("headers", [W3C, W3C_NOT_SAMPLED, B3_SINGLE, B3_MULTI])
 @pytest.mark.parametrize("policy", ["continue", "link", "ignore", None])
-def test_callers_trace_is_continued_linked_or_ignored_as_the_key_says_and_always_sampled(
+def test_callers_trace_is_continued_linked_or_ignored_as_its_key_allows_and_always_sampled(
     opened: Opener, sink: GrpcSink, policy: IncomingTrace | None, headers: tuple[tuple[bytes, bytes], ...]
 ) -> None:
     telemetry = opened(sink.environment)
@@ -220,14 +220,14 @@ def test_user_text_never_names_a_span_and_is_cut(opened: Opener, sink: GrpcSink)
     request.start_attempt(attempt(model="m" * 1000)).end(Outcome(404, "other", error_type="provider_bad_request"))
     request.end(RequestEnd(404, "caller_error", "caller_not_found", model="m" * 1000))
     server, (client,) = delivered(telemetry, sink)
-    said = attributes(server.attributes)
+    values = attributes(server.attributes)
     assert server.name == "HTTP"
-    assert said["http.request.method"] == "_OTHER"
-    assert said["http.request.method_original"] == "HACK me"
-    assert "http.route" not in said
-    assert len(said["url.path"]) == 1024
-    assert len(said["user_agent.original"]) == 256
-    assert len(said["gen_ai.request.model"]) == 256
+    assert values["http.request.method"] == "_OTHER"
+    assert values["http.request.method_original"] == "HACK me"
+    assert "http.route" not in values
+    assert len(values["url.path"]) == 1024
+    assert len(values["user_agent.original"]) == 256
+    assert len(values["gen_ai.request.model"]) == 256
     assert client.name == "chat other"
     assert len(attributes(client.attributes)["gen_ai.request.model"]) == 256
 

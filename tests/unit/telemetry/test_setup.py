@@ -27,14 +27,14 @@ def test_resource_names_service_version_and_instance(opened: Opener, sink: GrpcS
     telemetry = opened({**sink.environment, **extra})
     one_request(telemetry)
     telemetry.close(5)
-    said = attributes(sink.received.resources[0].attributes)
-    assert said["service.name"] == "gatewayz-api"
-    assert said["deployment.environment.name"] == "staging"
-    assert said["team"] == "a b"
-    assert said["service.instance.id"] == telemetry.instance_id
-    assert {"service.version", "process.pid", "host.name", "telemetry.sdk.version"} <= set(said)
-    assert "service.namespace" not in said
-    assert "process.command_args" not in said
+    values = attributes(sink.received.resources[0].attributes)
+    assert values["service.name"] == "gatewayz-api"
+    assert values["deployment.environment.name"] == "staging"
+    assert values["team"] == "a b"
+    assert values["service.instance.id"] == telemetry.instance_id
+    assert {"service.version", "process.pid", "host.name", "telemetry.sdk.version"} <= set(values)
+    assert "service.namespace" not in values
+    assert "process.command_args" not in values
     renamed = opened({**sink.environment, "OTEL_SERVICE_NAME": "mine"})
     one_request(renamed)
     renamed.close(5)
