@@ -62,8 +62,9 @@ _LOGS = """\
 
 One JSON object per line on stdout; over OTLP the same line is the body of the record, with the trace context beside it and
 `level` and `logger` as attributes. Every request ends in exactly one record `request completed`; every failed call to a
-provider leaves one `provider call failed`. Keys, authorization headers, message content and providers' own error texts are
-in none of them.
+provider leaves one `provider call failed`. An orphaned call, whose caller has disconnected, leaves a second one when its attempt
+ends: `detached provider call ended`, with what it used. Keys, authorization headers, message content and providers'
+own error texts are in none of them.
 """
 
 _DELIVERY = """\

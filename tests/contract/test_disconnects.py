@@ -206,7 +206,7 @@ def test_orphaned_call_is_charged_as_its_provider_counts(stage: Stage) -> None:
     assert (told["http.response.status_code"], told["error.type"]) == (200, "caller_cancelled")
     assert told["gatewayz.usage.source"] == "provider"
     assert (told["gen_ai.usage.input_tokens"], told["gen_ai.usage.output_tokens"]) == (11, 5)
-    (late,) = eventually(lambda: stage.gateway.records("provider call outlived its request"))
+    (late,) = eventually(lambda: stage.gateway.records("detached provider call ended"))
     assert (late["tokens_used"], late["request_id"]) == (16, attributes(server.attributes)["gatewayz.request.id"])
     assert stage.fake.aborted == aborted
     stage.is_well()

@@ -38,7 +38,7 @@ def examine(
         prometheus=prometheus,
         traces=traces,
         logs=logs,
-        patience_s=patience,
+        wait_s=patience,
         json=as_json,
     )
     raise typer.Exit(doctor.run(options))

@@ -24,7 +24,7 @@ def create_control_plane() -> FastAPI:
             "operation_spans": False,
             "auto_configure": False,
         },
-        # These pages run JavaScript from another server in the browser of somebody who administers a gateway.
+        # These pages run JavaScript from another server in the browser of an administrator.
         # /openapi.json feeds any viewer.
         docs_url=None,
         redoc_url=None,

@@ -41,7 +41,7 @@ class Browsers:
 
 
 async def answer_preflight(exchange: Exchange) -> None:
-    """Allows all headers that the page wants to send: SDKs add their own, and ``*`` would not cover Authorization."""
+    """Allows all headers that the page asks to send: SDKs add their own, and ``*`` would not cover Authorization."""
     requested = exchange.header(b"access-control-request-headers")
     allowed = [(b"access-control-allow-headers", requested)] if requested else []
     await exchange.answer(200, [_METHODS, *allowed, _MAX_AGE], b"")

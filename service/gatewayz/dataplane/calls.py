@@ -34,7 +34,7 @@ def answers_calls(gateway: AnswersCalls, wire: CallerWire) -> Handler:
 
 
 async def write_answer(exchange: Exchange, context: CallContext, answer: Answer) -> None:
-    """The answer as it comes. If a stream fails on the way, ``context.error`` says so in the end."""
+    """The answer as it comes. If a stream fails on the way, ``context.error`` is set in the end."""
     if answer.events is None:
         await exchange.answer(answer.status, [JSON, *answer.headers], answer.body or b"")
         return

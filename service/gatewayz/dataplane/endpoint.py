@@ -122,7 +122,7 @@ class Endpoint:
             if not watch.disconnected:
                 raise  # the server itself is stopping
             task.uncancel()
-            return _gone()
+            return _caller_cancelled()
         except Exception:
             logger.exception("unexpected error while serving a request")
             return Internal("The gateway failed to serve this request; the fault is on its side.")
@@ -132,14 +132,14 @@ class Endpoint:
 
 
 def _disconnected(exchange: Exchange, context: CallContext) -> float:
-    """The caller has disconnected. For how many seconds its call goes on as an orphaned one."""
+    """The caller has disconnected. Returns for how many seconds its call goes on as an orphaned call."""
     wait_s = context.disconnect.happened()
     if wait_s:  # the provider goes on with the answer; the request is over
-        context.telemetry.end(_request_end(exchange, context, _gone()))
+        context.telemetry.end(_request_end(exchange, context, _caller_cancelled()))
     return wait_s
 
 
-def _gone() -> CallerCancelled:
+def _caller_cancelled() -> CallerCancelled:
     return CallerCancelled("The caller closed the connection.")
 
 
@@ -167,7 +167,7 @@ def _http_request(exchange: Exchange, route: Route | None, key: KeyIdentity | No
 
 
 def _request_end(exchange: Exchange, context: CallContext, error: GatewayError | None) -> RequestEnd:
-    # Status 499 for a caller that disconnected, whatever was sent: nobody read it.
+    # Status 499 for a caller that disconnected, whatever was sent: it was not read.
     totals = context.totals
     status = error.status if isinstance(error, CallerCancelled) else exchange.status or 500
     return RequestEnd(

@@ -45,7 +45,7 @@ async def _counted(gateway: AnswersCalls, call: Call, context: CallContext) -> A
 
 
 def _nobody_counts(error: GatewayError) -> bool:
-    """Whether no candidate speaks this wire, or those that do lack this endpoint of it."""
+    """Whether no candidate uses this wire, or those that do lack this endpoint of it."""
     if isinstance(error, InvalidRequest):
         return error.code == NOT_COUNTABLE
     return isinstance(error, ProviderBadRequest) and no_such_endpoint(error)

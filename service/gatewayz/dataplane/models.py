@@ -13,7 +13,7 @@ from gatewayz.providers.registry import Providers
 
 PREFIX = "/v1/models/"
 CREATED = 1_735_689_600
-"""OpenAI's list wants a creation time; the catalogue knows none, so every model says the first second of 2025."""
+"""OpenAI's list requires a creation time; the catalogue has none, so every model gets the first second of 2025."""
 CREATED_AT = "2025-01-01T00:00:00Z"
 """The same, in Anthropic's form."""
 OWN = "gatewayz"

@@ -1,4 +1,4 @@
-"""/v1/responses/{response_id}: the gateway stores no responses, and says so."""
+"""/v1/responses/{response_id}: the gateway stores no responses, and answers with that error."""
 
 from __future__ import annotations
 

@@ -66,13 +66,13 @@ async def open_gateway(
 
 @dataclass(frozen=True, slots=True)
 class _Configured:
-    """What the operator's file says, always as it is now."""
+    """The current content of the operator's file."""
 
     providers: Providers
     prices: CurrentPrices
     reloader: Callable[[Callable[[Collection[str]], None]], Reloader[tuple[Providers, Prices]]]
-    """Makes what follows the file. It calls the function that it is given with the names of the providers that are gone, or have
-    another address or other keys."""
+    """Makes what follows the file. It calls the function that it is given with the names of the providers that were removed, or
+    have another address or other keys."""
 
 
 def _configured(settings: Settings, environment: Mapping[str, str], telemetry: Telemetry) -> _Configured:

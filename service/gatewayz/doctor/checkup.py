@@ -1,4 +1,4 @@
-"""The story of one checkup: look at the counters, send the request, then look for it in every part of the stack."""
+"""One checkup, step by step: look at the counters, send the request, then look for it in every part of the stack."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from gatewayz.queries.reader import new_client
 Seen = TypeVar("Seen")
 
 LAST_LOOK_S = 3.0
-"""Each hop may be waited for this long even when the hops before it used up the patience: one scrape may be missing."""
+"""Each hop is waited for this long even when the hops before it used up the time: one scrape may be missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class DoctorOptions:
     """Such as ``tempo+http://host:3200``."""
     logs: str | None = None
     """Such as ``loki+http://host:3100``."""
-    patience_s: float = 45.0
+    wait_s: float = 45.0
     """How long telemetry may take: queue, flush and scrape are each a matter of seconds, a loaded laptop doubles them."""
     timeout_s: float = 10.0
     """How long one look at a part of the stack may take."""
@@ -74,10 +74,10 @@ def run(options: DoctorOptions) -> int:
         healthy = runner.run(checkup.look_before())
         answer = checkup.ask(session, provider) if healthy else checkup.do_not_ask()
         runner.run(checkup.follow(answer))
-        sound = checkup.report.finish(
+        all_work = checkup.report.finish(
             checkup.findings, answer.trace_id if answer else None, answer.request_id if answer else None
         )
-    return 0 if sound else 1
+    return 0 if all_work else 1
 
 
 class _Checkup:
@@ -164,15 +164,15 @@ class _Checkup:
     # --- Its traces
 
     async def follow(self, answer: Answer | None) -> None:
-        """Look for it everywhere. Without an answer, at least say which parts of the stack are there."""
-        patience_s = self.options.patience_s
-        patience_ends = time.monotonic() + patience_s
+        """Look for it everywhere. Without an answer, at least report which parts of the stack are there."""
+        wait_s = self.options.wait_s
+        wait_ends = time.monotonic() + wait_s
         for name, see, answers in self._hops():
             if answer is None:
                 await self._hop(name, _only_answers(answers))
             else:
-                last_look = time.monotonic() + min(LAST_LOOK_S, patience_s)
-                await self._hop(name, partial(see, answer), until=max(patience_ends, last_look))
+                last_look = time.monotonic() + min(LAST_LOOK_S, wait_s)
+                await self._hop(name, partial(see, answer), until=max(wait_ends, last_look))
 
     def _hops(self) -> Sequence[tuple[str, Callable[[Answer], Awaitable[str]], Callable[[], Awaitable[object]]]]:
         """Each hop's name, how the request is looked for, and how it is seen that the part answers at all."""
@@ -212,7 +212,7 @@ def _answer_in_words(answer: Answer) -> str:
 
 
 async def _quietly(look: Callable[[], Awaitable[Seen]]) -> Seen | None:
-    """None when there is nothing to see; the hop itself will say why."""
+    """None when there is nothing to see; the hop itself will report why."""
     try:
         return await look()
     except QueryError:

@@ -1,4 +1,4 @@
-"""What a hop's check may end in, and the patience with which it is repeated until it does."""
+"""The results of a hop's check, and how long the check is repeated until it has one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Broken(Exception):
 
 
 class NotYet(Exception):
-    """Nothing to see yet. The message is what to say when the patience ends."""
+    """Nothing to see yet. The message is shown if the time runs out."""
 
 
 class Unknowable(Exception):
@@ -43,17 +43,17 @@ class Finding:
 async def examine(hop: str, check: Callable[[], Awaitable[str]], *, until: float) -> Finding:
     """Repeat ``check`` until it returns what it saw, says that it is broken, or ``until`` (monotonic) has passed.
 
-    It is called at least once, so that a late hop still gets an honest look.
+    It is called at least once, so that a late hop is still checked.
     """
     began = time.monotonic()
     while True:
         state: HopState = "failed"
-        patient = False
+        retry = False
         try:
             text = await check()
             state = "ok"
         except NotYet as reason:
-            text, patient = str(reason), True
+            text, retry = str(reason), True
         except Broken as reason:
             text = str(reason)
         except Unknowable as reason:
@@ -61,7 +61,7 @@ async def examine(hop: str, check: Callable[[], Awaitable[str]], *, until: float
         except LeftOut as reason:
             text, state = str(reason), "left out"
         except QueryError as reason:
-            text, patient = str(reason), reason.temporary
-        if not patient or time.monotonic() >= until:
+            text, retry = str(reason), reason.temporary
+        if not retry or time.monotonic() >= until:
             return Finding(hop, state, time.monotonic() - began, text)
         await asyncio.sleep(POLL_S)

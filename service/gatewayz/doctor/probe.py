@@ -106,7 +106,7 @@ def send_probe(
                 f"The gateway at {part.shown_url} does not answer within {timeout_s:.0f} s: its log says what keeps it busy."
             ) from None
         except requests.exceptions.RequestException:
-            # It has just said that it is healthy: whatever this is, it is not the address.
+            # /health has just answered here, so the address is right.
             raise Broken(f"The gateway at {part.shown_url} breaks the connection: its log says why.") from None
     if answer.status_code != 200:
         raise _refused(answer, model)
@@ -123,25 +123,25 @@ def send_probe(
 
 def _refused(answer: requests.Response, model: str) -> Broken:
     try:
-        said = msgspec.json.decode(answer.content, type=_ErrorReply).error.message
+        reason = msgspec.json.decode(answer.content, type=_ErrorReply).error.message
     except msgspec.DecodeError:
-        said = ""
-    said = (said or answer.reason).rstrip(".")
+        reason = ""
+    reason = (reason or answer.reason).rstrip(".")
     match answer.status_code:
         case 401 | 403:
             return Broken(
-                f"The key was refused ({answer.status_code}, {said}): give a valid one with --api-key or GATEWAYZ_API_KEY; "
+                f"The key was refused ({answer.status_code}, {reason}): give a valid one with --api-key or GATEWAYZ_API_KEY; "
                 "`gatewayz keys create` makes one."
             )
         case 404:
             return Broken(
-                f"The gateway does not know model {model!r} ({said}): name one of GET /v1/models with --model."
+                f"The gateway does not know model {model!r} ({reason}): name one of GET /v1/models with --model."
             )
         case 429:
-            return Broken(f"The request was refused with 429 ({said}): wait, or take another model with --model.")
+            return Broken(f"The request was refused with 429 ({reason}): wait, or take another model with --model.")
         case status:
             return Broken(
-                f"The gateway answered {status} ({said}): its log line with `request completed` and this error type says more."
+                f"The gateway answered {status} ({reason}): its log line with `request completed` and this error type says more."
             )
 
 

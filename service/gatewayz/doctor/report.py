@@ -51,7 +51,7 @@ class Report:
             self._console.print(line)
 
     def finish(self, findings: Sequence[Finding], trace_id: str | None, request_id: str | None) -> bool:
-        """Say the verdict; True when every hop was seen to work, but for those that the stack left out."""
+        """Print the verdict; True when every hop was seen to work, but for those that the stack left out."""
         left_out = [finding.hop for finding in findings if finding.state == "left out"]
         healthy = all(finding.state in ("ok", "left out") for finding in findings)
         if self._as_json:

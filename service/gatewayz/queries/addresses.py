@@ -1,4 +1,4 @@
-"""Where the parts of a running stack answer: said by the caller, by the environment, by `gatewayz up`, or by custom."""
+"""Where the parts of a running stack answer: given by the caller, the environment or `gatewayz up`, or the standard ports."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _from_stack_file(path: Path) -> dict[str, str | None]:
     if stack.state == "stopped":
         return {}
     gateway = {"gateway": stack.gateway_url} if stack.gateway_url else {}
-    if stack.addresses is None:  # written by a release that did not say
+    if stack.addresses is None:  # written by a release that did not record it
         return dict(gateway)
     listed = stack.addresses
     return {part.name: listed.get(part.name) for part in fields(Addresses) if part.name != "gateway"} | gateway

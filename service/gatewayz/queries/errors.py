@@ -4,7 +4,7 @@
     ├── LeftOut                 the running stack has no such store, by choice
     ├── BadAddress              what was given is no address of such a store
     ├── BadQuestion             the question itself is wrong: an id that is none, a value that the store refuses
-    ├── Unreachable             nobody answers there
+    ├── Unreachable             nothing answers there
     │   ├── ConnectionBroken    it breaks the connection (temporary)
     │   └── TooSlow             it does not answer within the deadline (temporary)
     ├── NotReady                it answers 429 or 5xx (temporary)
@@ -24,7 +24,7 @@ class QueryError(Exception):
     """A question could not be answered. The message is one sentence for a person."""
 
     temporary: ClassVar[bool] = False
-    """Whether the same question may be answered later without anybody doing anything."""
+    """Whether the same question may be answered later without any change."""
 
 
 class LeftOut(QueryError):

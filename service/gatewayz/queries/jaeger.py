@@ -84,7 +84,7 @@ class Jaeger:
         # As it was stored: otherwise Jaeger moves the spans of what it takes for clocks that differ, and adds its remarks.
         answer = await self.reader.get(f"/api/v3/traces/{require_trace_id(trace_id)}", {"raw_traces": "true"})
         if answer.status == 404:
-            self.reader.decode(answer.body, _NotFound)  # anybody may answer 404, this only Jaeger
+            self.reader.decode(answer.body, _NotFound)  # any server may answer 404; only Jaeger answers this
             return None
         found = self.reader.decode(answer.body, _Found)
         try:

@@ -82,7 +82,7 @@ class Prometheus:
         )
 
     async def stores_exemplars(self) -> bool:
-        """Whether it was started with the feature that keeps them."""
+        """Whether Prometheus was started with the feature that keeps exemplars."""
         flags = await self.reader.json("/api/v1/status/flags", {}, _FlagsAnswer)
         return "exemplar-storage" in flags.data.get("enable-feature", "")
 

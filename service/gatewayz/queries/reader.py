@@ -1,4 +1,4 @@
-"""Reads from one part of the stack over HTTP, and says in one sentence why that did not work."""
+"""Reads from one part of the stack over HTTP, and reports in one sentence why that did not work."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ DEADLINE_S = 10.0
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 """About 20,000 spans; decoded, it takes several times that in memory, beside traffic."""
 
-SAID_CHARACTERS = 200
+DETAIL_CHARACTERS = 200
 """How much of a store's own error text goes into ours."""
 
 
@@ -69,7 +69,7 @@ def new_client() -> httpx.AsyncClient:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """HTTP GET against one part, over a pool that somebody else owns. Every failure is a QueryError."""
+    """HTTP GET against one part, over a pool that its caller owns. Every failure is a QueryError."""
 
     part: Part
     client: httpx.AsyncClient
@@ -129,7 +129,7 @@ class Reader:
 
     def _refused(self, status: int, path: str, body: bytes) -> QueryError:
         part = self.part
-        said = _said(body)
+        detail = _detail(body)
         if status in (401, 403):
             return Denied(
                 f"{part.name} at {part.shown_url} asks for credentials ({status}): "
@@ -137,10 +137,10 @@ class Reader:
             )
         if status == 429 or status >= 500:
             return NotReady(
-                f"{part.name} at {part.shown_url} is up but answers {status}{said}: its log says what it is waiting for."
+                f"{part.name} at {part.shown_url} is up but answers {status}{detail}: its log says what it is waiting for."
             )
         if status in (400, 422):
-            return BadQuestion(f"{part.name} at {part.shown_url} refuses the question to {path} ({status}){said}.")
+            return BadQuestion(f"{part.name} at {part.shown_url} refuses the question to {path} ({status}){detail}.")
         return WrongStore(
             f"{part.name} at {part.shown_url} answers {status} to {path}: is {part.setting} really the address of {part.name}?"
         )
@@ -199,8 +199,8 @@ def _causes(error: BaseException) -> Generator[BaseException]:
             waiting += one.exceptions  # type: ignore[reportUnknownMemberType] - a group of whatever
 
 
-def _said(body: bytes) -> str:
-    """The beginning of a store's own error text, fit for a sentence; empty when it says nothing."""
-    text = " ".join(body[: 4 * SAID_CHARACTERS].decode(errors="replace").split())
-    text = "".join(character for character in text if character.isprintable())[:SAID_CHARACTERS].rstrip(".")
+def _detail(body: bytes) -> str:
+    """The beginning of a store's own error text, fit for a sentence; empty when there is none."""
+    text = " ".join(body[: 4 * DETAIL_CHARACTERS].decode(errors="replace").split())
+    text = "".join(character for character in text if character.isprintable())[:DETAIL_CHARACTERS].rstrip(".")
     return f" ({text})" if text else ""

@@ -106,7 +106,7 @@ class Tempo:
         return sorted({tag.value for tag in answer.tag_values or ()})
 
     async def _require_tempo(self) -> None:
-        """Anybody may answer 404, and Tempo's has no mark of its own."""
+        """Any server may answer 404, and Tempo's cannot be recognised."""
         if (await self.reader.get("/api/status/buildinfo")).status == 404:
             raise self.reader.wrong_store()
 

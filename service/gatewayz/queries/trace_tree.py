@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gatewayz.queries.traces import Span, Trace
 
 MAX_DRAWN_DEPTH = 32
-"""Deeper than that nobody follows the lines; and a chain of 20,000 spans must not take 20,000 squared."""
+"""Deeper than that the lines cannot be followed; and a chain of 20,000 spans must not take 20,000 squared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def branches(trace: Trace) -> list[Branch]:
     found: list[Branch] = []
     seen: set[int] = set()
     _hang(tops, children, seen, found)
-    for span in trace.spans:  # in a circle nobody is at the top: whoever began first is
+    for span in trace.spans:  # a circle has no top: the span that began first becomes it
         if id(span) not in seen:
             _hang([span], children, seen, found)
     return found

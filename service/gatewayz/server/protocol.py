@@ -6,7 +6,7 @@ caller does not read, and bodies that are answered before they are whole, end he
 costs one more pass over its headers (head.py).
 
 Subclasses private classes of uvicorn, hence the exact version in pyproject.toml. ``Phase`` is the state of the connection;
-every override of uvicorn's says which phase it begins or ends.
+the docstring or a comment of every override of uvicorn's names the phase that it begins or ends.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ class LimitedProtocol(HttpToolsProtocol):
             error = malformed("too many requests wait on this connection")
         if error is not None:
             self._refusal = error
-            raise ValueError(error.message)  # the parser stops, and data_received hears of it
+            raise ValueError(error.message)  # the parser stops, and data_received gets the error
         self._incomplete_bytes = 0
         if upgrade:
             return  # never done, and not the end of the request either: _ignore_upgrade
@@ -291,7 +291,7 @@ class LimitedProtocol(HttpToolsProtocol):
             case "body" if answered.keep_alive and not self.transport.is_closing():
                 self._unset_keepalive_if_required()
                 if self.expect_100_continue:
-                    self._linger()  # the body or the next request may come now: they cannot be told apart
+                    self._linger()  # the body or the next request may come now: they cannot be distinguished
                 elif self._close_timer is None:
                     self._close_timer = self.loop.call_later(LINGER_S, self._close_now)
             case _:  # the next request has begun to arrive
@@ -306,7 +306,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self._linger()
 
     def _linger(self) -> None:
-        """Says that no more comes, and discards for a while what still arrives."""
+        """Closes our side of the connection, and discards for a while what still arrives."""
         self._phase = "lingering"
         self.flow.resume_reading()
         if not self.transport.is_closing() and self.transport.can_write_eof():
@@ -369,7 +369,7 @@ def _target(url: bytes) -> dict[str, object]:
 
 
 def _other_protocol(data: bytes) -> str | None:
-    """Which protocol it is instead, where that can be told: two common mistakes in an address or a client's settings."""
+    """Which protocol it is instead, where that can be recognised: two common mistakes in an address or a client's settings."""
     if data.startswith(b"\x16\x03"):
         return "it begins as HTTPS does, and this port speaks HTTP (use http:// in the address)"
     if data.startswith(b"PRI * HTTP/2.0"):

@@ -96,7 +96,7 @@ def _raise_file_limit() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        with contextlib.suppress(OSError, ValueError):  # macOS has a ceiling of its own, below what it says
+        with contextlib.suppress(OSError, ValueError):  # macOS has a ceiling of its own, below what it reports
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 

@@ -1,4 +1,4 @@
-"""How does the terminal show it: moving lines for a person, plain ones for a log file."""
+"""Shows the progress of the stack: moving lines on a terminal, plain ones in a log file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COLOURS: dict[State, str] = {
 }
 
 PLAIN_EVERY_S = 20
-"""A log file wants to know that a build goes on, not each of its thousand packages."""
+"""A log file shows that a build goes on, not each of its thousand packages."""
 
 
 class TerminalView:

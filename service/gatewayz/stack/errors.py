@@ -1,4 +1,4 @@
-"""How the stack says that it cannot go on."""
+"""The error of a stack that cannot be started or kept running."""
 
 from __future__ import annotations
 

@@ -16,9 +16,9 @@ def gateway_launch(site: Site) -> Launch:
     options, ports = site.options, site.ports
     url = gateway_url(site)
     addresses = reader_addresses(site)
-    told = {"traces": "GATEWAYZ_TRACES_URL", "logs": "GATEWAYZ_LOGS_URL", "prometheus": "GATEWAYZ_PROMETHEUS_URL"}
+    variables = {"traces": "GATEWAYZ_TRACES_URL", "logs": "GATEWAYZ_LOGS_URL", "prometheus": "GATEWAYZ_PROMETHEUS_URL"}
     environment = gateway_environment(site) | {
-        variable: addresses[part] for part, variable in told.items() if part in addresses
+        variable: addresses[part] for part, variable in variables.items() if part in addresses
     }
     if "collector" in addresses:
         environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://{LOOPBACK}:{ports.otlp_grpc}"

@@ -1,4 +1,4 @@
-"""Who may? Advisory locks on files, which the system lifts when their holder dies, however it dies."""
+"""Which process may go on? Advisory locks on files; the system releases them when their holder dies, however it dies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from types import TracebackType
 class FileLock:
     """An exclusive lock on ``path``. Children do not inherit it (Python opens files close-on-exec).
 
-    ``passing``: the file goes with the lock, since nobody will ask for it later.
+    ``passing``: the file goes with the lock, since it will not be needed later.
     """
 
     def __init__(self, path: Path, *, passing: bool = False) -> None:
@@ -27,7 +27,7 @@ class FileLock:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                # The last holder may have removed the file between our open and our lock: then the lock is on a ghost.
+                # The last holder may have removed the file between our open and our lock: then the lock is on a removed file.
                 if os.fstat(descriptor).st_ino == self._path.stat().st_ino:
                     self._descriptor = descriptor
                     return True
@@ -42,12 +42,12 @@ class FileLock:
             os.close(descriptor)
 
     async def acquire(self, waiting: Callable[[], None]) -> None:
-        """Returns with the lock held; ``waiting`` is called once if somebody else has it."""
-        told = False
+        """Returns with the lock held; ``waiting`` is called once if another process holds it."""
+        reported = False
         while not self.try_acquire():
-            if not told:
+            if not reported:
                 waiting()
-                told = True
+                reported = True
             await asyncio.sleep(0.5)
 
     def release(self) -> None:

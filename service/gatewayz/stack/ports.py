@@ -44,7 +44,7 @@ class Ports:
         """Ports that are free now and differ from each other.
 
         They lie below the range from which the system takes the near end of outgoing connections: a port from there could be
-        gone by the time a component wants it.
+        taken by the time a component uses it.
         """
         names = [field.name for field in fields(cls)]
         found: list[int] = []
@@ -63,7 +63,7 @@ class Ports:
 
 
 def option_of(name: str) -> str:
-    """How a port is changed, in the words of the command line and of the environment."""
+    """How a port is changed, on the command line and in the environment."""
     flag = name.replace("_", "-")
     variable = "GATEWAYZ_PORT" if name == "gateway" else f"GATEWAYZ_STACK_{name.upper()}_PORT"
     return f"--port {flag}=NUMBER or {variable}"
@@ -166,7 +166,7 @@ def trouble_at(host: str, number: int) -> int | None:
 
 
 def holder_of(number: int) -> str | None:
-    """``name (process 123)`` of a process that listens on the port, where /proc tells; None where it does not."""
+    """``name (process 123)`` of a process that listens on the port, from /proc; None where it cannot be found."""
     inodes = _listening_inodes(number)
     if not inodes:
         return None

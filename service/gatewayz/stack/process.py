@@ -10,15 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-TETHER = Path(__file__).with_name("tether.py")
+EXIT_WITH_PARENT = Path(__file__).with_name("exit_with_parent.py")
 
 ROTATE_AT_BYTES = 20_000_000
 """A log that is longer when its process starts becomes ``NAME.log.1``: two starts' worth of the noisiest component."""
 
 
-def tethered(command: Sequence[str], death_signal: signal.Signals) -> list[str]:
-    """``command`` wrapped so that ``death_signal`` reaches it when this process is gone."""
-    return [sys.executable, "-I", "-S", str(TETHER), str(int(death_signal)), str(os.getpid()), *command]
+def exits_with_parent(command: Sequence[str], death_signal: signal.Signals) -> list[str]:
+    """``command`` wrapped so that ``death_signal`` reaches it when this process ends."""
+    return [sys.executable, "-I", "-S", str(EXIT_WITH_PARENT), str(int(death_signal)), str(os.getpid()), *command]
 
 
 def describe_exit(status: int) -> str:
@@ -36,7 +36,7 @@ def kill_group(pid: int) -> None:
     try:
         os.killpg(pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
-        return  # nobody left (macOS says "not permitted" of a group of zombies)
+        return  # none left (macOS says "not permitted" of a group of zombies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Launch:
     ready_timeout_s: float = 0.0
     """Where it may need longer to get ready than the rest of the run."""
     death_signal: signal.Signals = signal.SIGKILL
-    """What the kernel sends it when we are gone: the stores survive a KILL, the gateway has workers of its own to end."""
+    """What the kernel sends it when this process ends: the stores survive a KILL, the gateway has workers of its own to end."""
 
 
 class Child:
@@ -77,7 +77,7 @@ class Child:
         with log.open("ab") as sink:
             position = sink.seek(0, os.SEEK_END)
             process = await asyncio.create_subprocess_exec(
-                *tethered(launch.command, launch.death_signal),
+                *exits_with_parent(launch.command, launch.death_signal),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=sink,
                 stderr=sink,
@@ -152,25 +152,25 @@ async def run_tool(
     that it started are killed first.
     """
     process = await asyncio.create_subprocess_exec(
-        *tethered(command, signal.SIGKILL),
+        *exits_with_parent(command, signal.SIGKILL),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         cwd=working_directory,
         env=dict(environment),
         start_new_session=True,
-        limit=4_000_000,  # a linker's complaint is one very long line
+        limit=4_000_000,  # a linker's error message is one very long line
     )
     assert process.stdout is not None  # noqa: S101  # asked for above
     assert process.stderr is not None  # noqa: S101
 
-    async def read(stream: asyncio.StreamReader, heard: Callable[[str], None] | None) -> list[str]:
+    async def read(stream: asyncio.StreamReader, on_line: Callable[[str], None] | None) -> list[str]:
         lines: list[str] = []
         async for raw in stream:
             line = raw.decode(errors="replace").rstrip()
             lines.append(line)
-            if heard is not None:
-                heard(line)
+            if on_line is not None:
+                on_line(line)
         return lines
 
     try:

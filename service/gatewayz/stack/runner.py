@@ -21,9 +21,9 @@ from gatewayz.stack.files import component_files
 from gatewayz.stack.gateway import gateway_environment, gateway_launch, reader_addresses
 from gatewayz.stack.lock import FileLock
 from gatewayz.stack.options import StackOptions
-from gatewayz.stack.part import Part, PartPolicy
 from gatewayz.stack.ports import Ports, check_ports
 from gatewayz.stack.process import run_tool
+from gatewayz.stack.process_supervisor import ProcessSupervisor, SupervisionPolicy
 from gatewayz.stack.programs.build import Builder, BuildStep, describe
 from gatewayz.stack.programs.locate import Found, locate
 from gatewayz.stack.programs.provided import find_provided, read_provided
@@ -47,18 +47,18 @@ class Stack:
     def __init__(self, options: StackOptions, view: View | None = None) -> None:
         self.options = options
         self.first_key_notice = ""
-        """What `gatewayz keys ensure-first` said: the first key and a request to paste; empty if there were keys."""
+        """What `gatewayz keys ensure-first` printed: the first key and a request to paste; empty if there were keys."""
         self._view: View = view or SilentView()
         self._data = options.data_dir.absolute()
         self._lock = FileLock(self._data / "stack.lock")
-        self._parts: dict[str, Part] = {}
+        self._supervisors: dict[str, ProcessSupervisor] = {}
         self._state_file: StateFile | None = None
         self._phase: Literal["starting", "running", "stopping", "stopped"] = "stopped"
         self._lost: asyncio.Event = asyncio.Event()
         self._hurry = asyncio.Event()
         self._kill = asyncio.Event()
 
-    # What there is to know
+    # State
 
     @property
     def ports(self) -> Ports:
@@ -71,28 +71,32 @@ class Stack:
 
     @property
     def urls(self) -> Mapping[str, str]:
-        return {name: part.launch.url for name, part in self._parts.items() if part.launch is not None}
+        return {
+            name: supervisor.launch.url
+            for name, supervisor in self._supervisors.items()
+            if supervisor.launch is not None
+        }
 
     @property
     def pids(self) -> Mapping[str, int]:
         """Process ids of what runs now."""
-        return {name: part.pid for name, part in self._parts.items() if part.pid is not None}
+        return {name: supervisor.pid for name, supervisor in self._supervisors.items() if supervisor.pid is not None}
 
     @property
     def states(self) -> Mapping[str, State]:
-        return {name: part.state for name, part in self._parts.items()}
+        return {name: supervisor.state for name, supervisor in self._supervisors.items()}
 
     def rows(self) -> list[Row]:
         """The closing table."""
         return [
             Row(
-                part.name,
-                part.state,
-                (part.launch.shown_url or part.launch.url) if part.launch else "",
-                part.version,
-                part.source,
+                supervisor.name,
+                supervisor.state,
+                (supervisor.launch.shown_url or supervisor.launch.url) if supervisor.launch else "",
+                supervisor.version,
+                supervisor.source,
             )
-            for part in self._parts.values()
+            for supervisor in self._supervisors.values()
         ]
 
     # Up
@@ -100,7 +104,7 @@ class Stack:
     async def start(self) -> None:
         """Check the ports, start the gateway, then each component as soon as its program exists; return when all are ready.
 
-        Raises StackError, after stopping what had been started: a busy port, a failed build, a part that dies before it is
+        Raises StackError, after stopping what had been started: a busy port, a failed build, a process that dies before it is
         ready. The same on cancellation.
         """
         self._claim()
@@ -151,8 +155,8 @@ class Stack:
         )
         try:
             if options.gateway:
-                # Alone at first: it answers within seconds only if nothing else wants the processor.
-                await self._parts[GATEWAY].start(gateway)
+                # Alone at first: it answers within seconds only if nothing else uses the processor.
+                await self._supervisors[GATEWAY].start(gateway)
             for (name, spec), found in zip(specs.items(), await located, strict=True):
                 programs[name] = found or spec
         except BaseException:
@@ -184,18 +188,18 @@ class Stack:
                 if options.gateway:
                     self._view.note(f"The gateway answers already, at {self.urls[GATEWAY]}.")
             if options.first_key and options.gateway:
-                first_key = asyncio.create_task(self._ask_for_first_key(site))
+                first_key = asyncio.create_task(self._make_first_key(site))
                 if missing:  # there is time to use it before all is ready
-                    first_key.add_done_callback(lambda _: self._tell_first_key())
+                    first_key.add_done_callback(lambda _: self._show_first_key())
             for component in components:
                 work = self._bring_up_one(component, programs[component.name], builder, site)
                 tasks.append(asyncio.create_task(work, name=f"bring up {component.name}"))
             await asyncio.gather(*tasks)
         except BaseException:
             if first_key is not None:
-                # It may have been made already, and it is shown only once: hear it out, whatever else has failed.
+                # It may have been made already, and it is shown only once: wait for it, whatever else has failed.
                 await asyncio.wait({first_key})
-                self._tell_first_key()
+                self._show_first_key()
             raise
         finally:
             for task in tasks:
@@ -206,17 +210,17 @@ class Stack:
             await first_key
 
     async def _bring_up_one(self, component: Component, found: Found | BuildSpec, builder: Builder, site: Site) -> None:
-        part = self._parts[component.name]
+        supervisor = self._supervisors[component.name]
         if isinstance(found, BuildSpec):
-            part.state = "building"
+            supervisor.state = "building"
             self._write_state()
             try:
                 found = await builder.build(component.name, found, self._reporter(component.name))
             except StackError:
-                part.fail()
+                supervisor.fail()
                 raise
-        part.source = found.source
-        await part.start(component.launch(site, found.program))
+        supervisor.source = found.source
+        await supervisor.start(component.launch(site, found.program))
 
     def _reporter(self, name: str) -> Callable[[BuildStep], None]:
         def report(step: BuildStep) -> None:
@@ -225,7 +229,7 @@ class Stack:
 
         return report
 
-    async def _ask_for_first_key(self, site: Site) -> None:
+    async def _make_first_key(self, site: Site) -> None:
         status, out, err = await run_tool(
             [*self.options.program, "keys", "ensure-first"], environment=gateway_environment(site)
         )
@@ -237,7 +241,7 @@ class Stack:
             return
         self.first_key_notice = "\n".join(out).strip()
 
-    def _tell_first_key(self) -> None:
+    def _show_first_key(self) -> None:
         notice, self.first_key_notice = self.first_key_notice, ""
         if notice:
             self._view.note(f"\n{notice}\n")
@@ -250,23 +254,23 @@ class Stack:
 
     async def stop(self) -> None:
         """Gateway, Collector, stores, in the order in which data flows; no process is left afterwards. May be called again."""
-        if self._phase == "stopped" and not self._parts:
+        if self._phase == "stopped" and not self._supervisors:
             self._lock.release()
             return
         self._phase = "stopping"
         self._view.settled()
         self._write_state()
         scrape_due = all(self.states.get(name) == "ready" for name in (GATEWAY, "collector", "prometheus"))
-        await self._stop_parts(GATEWAY)
+        await self._stop_processes(GATEWAY)
         if scrape_due and self.options.last_scrape_s > 0 and not self._hurry.is_set():
             # What the Collector has counted and Prometheus has not yet fetched is gone when it ends.
             self._view.note(
                 f"Waiting {self.options.last_scrape_s:.0f} s until Prometheus has the last requests (Ctrl-C again to skip) …"
             )
             await self._pause(self.options.last_scrape_s)
-        await self._stop_parts("collector")
+        await self._stop_processes("collector")
         for names in STOP_ORDER:
-            await self._stop_parts(*names)
+            await self._stop_processes(*names)
         self._phase = "stopped"
         self._write_state()
         self._lock.release()
@@ -277,18 +281,18 @@ class Stack:
             self._kill.set()
         self._hurry.set()
 
-    async def _stop_parts(self, *names: str) -> None:
-        parts = [self._parts[name] for name in names if name in self._parts]
-        stopping = asyncio.gather(*(part.stop(at_once=self._kill.is_set()) for part in parts))
-        impatient = asyncio.create_task(self._kill.wait())
+    async def _stop_processes(self, *names: str) -> None:
+        supervisors = [self._supervisors[name] for name in names if name in self._supervisors]
+        stopping = asyncio.gather(*(supervisor.stop(at_once=self._kill.is_set()) for supervisor in supervisors))
+        kill_requested = asyncio.create_task(self._kill.wait())
         try:
-            await asyncio.wait({asyncio.ensure_future(stopping), impatient}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({asyncio.ensure_future(stopping), kill_requested}, return_when=asyncio.FIRST_COMPLETED)
             if not stopping.done():
-                for part in parts:
-                    part.signal(signal.SIGKILL)
+                for supervisor in supervisors:
+                    supervisor.signal(signal.SIGKILL)
             await stopping
         finally:
-            impatient.cancel()
+            kill_requested.cancel()
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -305,15 +309,15 @@ class Stack:
     ) -> None:
         await self.stop()
 
-    # One part
+    # One process
 
     async def stop_component(self, name: str, number: signal.Signals = signal.SIGTERM) -> None:
         """Signal it, wait for its end (KILL after its grace); it stays down until ``start_component``."""
-        await self._part(name).stop(number)
+        await self._supervisor(name).stop(number)
 
     async def start_component(self, name: str) -> None:
         """Start it again as it was, and return when it is ready. Raises StackError with its last log lines."""
-        await self._part(name).start()
+        await self._supervisor(name).start()
 
     async def restart_component(self, name: str) -> None:
         await self.stop_component(name)
@@ -321,19 +325,21 @@ class Stack:
 
     def signal_component(self, name: str, number: signal.Signals) -> None:
         """Just the signal. If it dies of it, it is started again like one that crashed (``options.restart``)."""
-        self._part(name).signal(number)
+        self._supervisor(name).signal(number)
 
-    def _part(self, name: str) -> Part:
-        part = self._parts.get(name)
-        if part is None:
-            raise StackError(f"There is no {name} in this stack; there is {', '.join(self._parts)}.")
-        return part
+    def _supervisor(self, name: str) -> ProcessSupervisor:
+        supervisor = self._supervisors.get(name)
+        if supervisor is None:
+            raise StackError(f"There is no {name} in this stack; there is {', '.join(self._supervisors)}.")
+        return supervisor
 
-    def _add(self, name: str, *, restart: bool) -> Part:
-        policy = PartPolicy(self.options.ready_timeout_s, restart)
-        part = Part(name, self.logs / f"{name}.log", policy, self._view, self._write_state, self._gave_up)
-        self._parts[name] = part
-        return part
+    def _add(self, name: str, *, restart: bool) -> ProcessSupervisor:
+        policy = SupervisionPolicy(self.options.ready_timeout_s, restart)
+        supervisor = ProcessSupervisor(
+            name, self.logs / f"{name}.log", policy, self._view, self._write_state, self._gave_up
+        )
+        self._supervisors[name] = supervisor
+        return supervisor
 
     def _gave_up(self, name: str) -> None:
         if name == GATEWAY:
@@ -343,15 +349,15 @@ class Stack:
         if self._state_file is None:
             return
         components = {
-            part.name: ComponentState(
-                pid=part.pid,
-                state=part.state,
-                url=part.launch.url if part.launch else "",
-                ready_url=part.launch.ready_url if part.launch else "",
-                version=part.version,
-                source=part.source,
-                log=str(part.log),
+            supervisor.name: ComponentState(
+                pid=supervisor.pid,
+                state=supervisor.state,
+                url=supervisor.launch.url if supervisor.launch else "",
+                ready_url=supervisor.launch.ready_url if supervisor.launch else "",
+                version=supervisor.version,
+                source=supervisor.source,
+                log=str(supervisor.log),
             )
-            for part in self._parts.values()
+            for supervisor in self._supervisors.values()
         }
         self._state_file.write(self._phase, components)

@@ -1,4 +1,4 @@
-"""What runs here, for everyone who is not the runner: ``stack.json`` in the data directory."""
+"""What runs here, for every program but the runner: ``stack.json`` in the data directory."""
 
 from __future__ import annotations
 

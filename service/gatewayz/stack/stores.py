@@ -1,4 +1,4 @@
-"""How is each store for traces and logs called, where is it read, and which file tells the Collector of it?"""
+"""How is each store for traces and logs called, where is it read, and which file makes the Collector send to it?"""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def jaeger(site: Site, program: Path) -> Launch:
             JAEGER_MEMORY_LIMIT_MIB=str(limit_mib),
             JAEGER_OTLP_HTTP_ADDRESS=f"{LOOPBACK}:{ports.jaeger_otlp}",
             JAEGER_QUERY_ADDRESS=f"{LOOPBACK}:{ports.jaeger}",
-            JAEGER_GRPC_ADDRESS=f"{LOOPBACK}:0",  # nobody asks there, and it cannot be switched off: any free port
+            JAEGER_GRPC_ADDRESS=f"{LOOPBACK}:0",  # unused, and it cannot be switched off: any free port
             JAEGER_HEALTH_ADDRESS=f"{LOOPBACK}:{ports.jaeger_health}",
             JAEGER_SELF_HOST=LOOPBACK,
             JAEGER_SELF_PORT=str(ports.jaeger_metrics),

@@ -48,7 +48,7 @@ def run(options: UpOptions) -> int:
     """Run the stack until a signal ends it.
 
     The exit status: 0 after a stop that was asked for, 128 + signal if that came before all was ready, 1 if anything could not
-    be started, had died for good, or if the gateway died. Says everything itself; raises nothing.
+    be started, had died for good, or if the gateway died. Prints everything itself; raises nothing.
     """
     console = Console(highlight=False, emoji=False)
     errors = Console(stderr=True, highlight=False, emoji=False)
@@ -116,25 +116,25 @@ def _names(option: str, given: Iterable[str]) -> frozenset[ComponentName]:
 async def run_stack(stack: Stack, view: View, console: Console, errors: Console) -> int:
     """``run`` for a stack that is made already: start, table, wait for a signal, stop; the exit status."""
     loop = asyncio.get_running_loop()
-    asked: asyncio.Future[signal.Signals] = loop.create_future()
+    stop_signal: asyncio.Future[signal.Signals] = loop.create_future()
 
     def on_signal(number: signal.Signals) -> None:
-        if asked.done():
+        if stop_signal.done():
             stack.hurry()
         else:
-            asked.set_result(number)
+            stop_signal.set_result(number)
 
     for number in SIGNALS:
         loop.add_signal_handler(number, on_signal, number)
 
     starting = asyncio.create_task(stack.start())
-    await asyncio.wait({starting, asked}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({starting, stop_signal}, return_when=asyncio.FIRST_COMPLETED)
     if not starting.done():
-        view.note(f"Stopping ({asked.result().name}) …")
+        view.note(f"Stopping ({stop_signal.result().name}) …")
         starting.cancel()
         await asyncio.wait({starting})
         view.note("Stopped.")
-        return 128 + asked.result()
+        return 128 + stop_signal.result()
     failure = starting.exception()
     if failure is not None:
         if not isinstance(failure, (StackError, ConfigurationError)):
@@ -150,10 +150,10 @@ async def run_stack(stack: Stack, view: View, console: Console, errors: Console)
     )
 
     lost = asyncio.create_task(stack.lost())
-    await asyncio.wait({lost, asked}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({lost, stop_signal}, return_when=asyncio.FIRST_COMPLETED)
     gateway_died = lost.done()
     lost.cancel()
-    view.note("Stopping: the gateway is gone …" if gateway_died else f"Stopping ({asked.result().name}) …")
+    view.note("Stopping: the gateway is gone …" if gateway_died else f"Stopping ({stop_signal.result().name}) …")
     failed = [name for name, state in stack.states.items() if state == "failed"]
     await stack.stop()
     if failed:
@@ -189,6 +189,6 @@ def _near(path: Path) -> str:
 
 
 def _write_plain(text: str) -> None:
-    # Line by line, also into a file or a pipe that somebody follows.
+    # Line by line, also into a file or a pipe that is followed.
     sys.stdout.write(text)
     sys.stdout.flush()

@@ -11,7 +11,7 @@ State = Literal["waiting", "building", "starting", "ready", "restarting", "stopp
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far one part of the stack is."""
+    """How far the start of one process of the stack is."""
 
     name: str
     state: State
@@ -33,7 +33,7 @@ class Row:
 
 
 class View(Protocol):
-    """Where the runner tells what it does. Called from the event loop, so it must not block."""
+    """Where the runner reports what it does. Called from the event loop, so it must not block."""
 
     def note(self, text: str, details: Sequence[str] = ()) -> None:
         """A sentence worth keeping on the screen."""

@@ -220,7 +220,7 @@ def _reason(error: BaseException) -> str:
 
 def _begin_sqlite(connection: Connection) -> None:
     # A transaction that begins as a reader and then writes fails at once if another writer came between: SQLite cannot
-    # wait for a lock without breaking the snapshot. So writers say so from the beginning.
+    # wait for a lock without breaking the snapshot. So writers declare it from the beginning.
     writes = connection.get_execution_options().get(_WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 

@@ -54,7 +54,7 @@ def _write_ahead(path: Path) -> None:
 
 def configure(connection: DBAPIConnection, _record: object) -> None:
     """Sets up a new connection, before its first use."""
-    # None: the driver begins no transaction by itself; Database does, and says whether it will write.
+    # None: the driver begins no transaction by itself; Database does, and declares whether it will write.
     connection.isolation_level = None
     cursor = connection.cursor()
     try:

@@ -1,4 +1,4 @@
-"""Telemetry is a sink: the gateway says what happened, and nothing here can fail a request."""
+"""Telemetry is a sink: the gateway reports what happened, and nothing here can fail a request."""
 
 import os
 

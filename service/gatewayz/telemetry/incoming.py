@@ -1,8 +1,8 @@
 """Which trace does the caller name as its own?
 
 W3C ``traceparent`` first, then B3 in its single and its multiple form. Only the two ids are taken: the sampled flag is
-never obeyed (a caller's flag 00 would erase its requests from every series), ``tracestate`` and baggage are not read.
-What is malformed counts as absent, as both specifications say.
+never used (a caller's flag 00 would erase its requests from every series), ``tracestate`` and baggage are not read.
+What is malformed counts as absent, as both specifications demand.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _context(trace_id: bytes | None, span_id: bytes | None, alphabet: frozenset[
     if trace_id is None or span_id is None:
         return None
     trace_id, span_id = trace_id.strip(), span_id.strip()
-    # B3 also knows trace ids of 64 bits: they are the lower half of ours.
+    # B3 also has trace ids of 64 bits: they are the lower half of ours.
     if len(trace_id) not in (16, 32) or len(span_id) != 16:
         return None
     if not alphabet.issuperset(trace_id) or not alphabet.issuperset(span_id):

@@ -1,7 +1,7 @@
-"""The instruments, by what the gateway has to say: one method per event, never a name or an attribute at the call.
+"""The instruments, by what the gateway reports: one method per event, never a name or an attribute at the call.
 
-Synchronous ones are our own cheap ones (measures.py); observable ones are the SDK's. Attribute values come from closed sets
-only: models as the catalogue knows them, route templates, providers of the catalogue, error types.
+Synchronous ones are our own cheap ones (light_instruments.py); observable ones are the SDK's. Attribute values come from closed
+sets only: models as the catalogue knows them, route templates, providers of the catalogue, error types.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Instruments:
         """Provider streams open now, by provider."""
 
     def attempt_ended(self, attempt: Attempt, outcome: Outcome, duration_s: float, span: SpanContext) -> None:
-        """Duration always; tokens and stream figures where there are any. ``error.type`` tells failures apart."""
+        """Duration always; tokens and stream figures where there are any. ``error.type`` distinguishes failures."""
         if not self._enabled:
             return
         model = outcome.known_model
@@ -164,7 +164,7 @@ class Instruments:
 
 
 def delivery_metrics(accounts: Iterable[Account], started_ns: int, now_ns: int) -> Iterator[Metric]:
-    """The books of delivery. Each account is of one moment, so the sums agree in every export."""
+    """The delivery accounts. Each account is of one moment, so the sums agree in every export."""
     emitted: list[NumberDataPoint] = []
     delivered: list[NumberDataPoint] = []
     dropped: list[NumberDataPoint] = []
@@ -212,7 +212,7 @@ class Observables:
             for one in sources:
                 try:
                     observations += [Observation(value, attributes) for value, attributes in one()]
-                except Exception:  # noqa: BLE001 - somebody else's callback must not stop the collection
+                except Exception:  # noqa: BLE001 - a callback of other code must not stop the collection
                     self._failed("observe")
             return observations
 
@@ -225,7 +225,7 @@ class Observables:
                 self._meter.create_observable_gauge(name, [callback], instrument.unit, instrument.meaning)
 
     def observe_worker(self, instruments: Instruments, loop_lag_s: Callable[[], float | None]) -> None:
-        """What every worker says about itself."""
+        """What every worker reports about itself."""
         started = time.monotonic()
         build = {"version": __version__, "python_version": platform.python_version()}
 

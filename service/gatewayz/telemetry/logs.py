@@ -1,6 +1,6 @@
 """Log records become JSON lines: one event, one line, the same line on stdout and in OTLP.
 
-Two ways in: a handler of the standard library's logging, for everybody; and ``RequestLog``, for the record in which every
+Two ways in: a handler of the standard library's logging, for all code; and ``RequestLog``, for the record in which every
 request ends, which is made too often to take the long way. Levels are lower case; times RFC 3339 in UTC.
 """
 
@@ -29,7 +29,7 @@ FRAMES: Final = 40
 CAUSES: Final = 4
 
 KEPT_FROM_OTLP: Final = ("opentelemetry", "grpc", "urllib3", "gatewayz.telemetry")
-"""Loggers that speak about delivery itself: on stdout only, or a Collector that is away would feed its own queue."""
+"""Loggers of delivery itself: on stdout only, or a Collector that is away would feed its own queue."""
 
 _SEVERITIES: Final = {
     logging.DEBUG: ("debug", 5, "DEBUG"),
@@ -142,7 +142,7 @@ class JsonHandler(logging.Handler):
             self.handleError(record)
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Say that a record could not be written, without the record: it may be what cannot be written."""
+        """Log that a record could not be written, without the record: it may be what cannot be written."""
         now_ns = time.time_ns()
         fields = {
             "timestamp": self._clock.rfc3339(now_ns),

@@ -1,11 +1,11 @@
 """Every name that GatewayZ's telemetry uses: the contract between gateway, Collector, rules and dashboards.
 
 Nothing else may invent a name: docs/telemetry.md is generated from these tables, and tests hold the Collector's
-configuration, the rules and the dashboards against them. ``emitted`` says whether something produces the name today; a
-name that is reserved for later is listed so that nobody gives it another meaning in between.
+configuration, the rules and the dashboards against them. ``emitted`` states whether something produces the name today; a
+name that is reserved for later is listed so that it gets no other meaning in between.
 
 Sources: the OpenTelemetry HTTP conventions; the GenAI conventions as of v1.41 (their successors are under development and
-rename the metrics, while dashboards and libraries speak these); ``gatewayz.*`` where no convention has a word.
+rename the metrics, while dashboards and libraries use these); ``gatewayz.*`` where no convention has a name.
 """
 
 # ruff: noqa: E501 - tables: one row, one line
@@ -117,8 +117,8 @@ COMPLETED: Final = "request completed"
 """The message of the one record in which every request ends."""
 ATTEMPT_FAILED: Final = "provider call failed"
 """The message of the record that a failed attempt leaves."""
-ATTEMPT_OUTLIVED: Final = "provider call outlived its request"
-"""The message of the record of what an attempt used that was awaited after its caller had left."""
+ATTEMPT_DETACHED: Final = "detached provider call ended"
+"""The message of the record of an orphaned call's attempt, which ended after its request: what it used."""
 
 REQUESTS_SERIES: Final = "http_requests_total"
 REQUEST_DURATION_SERIES: Final = "http_request_duration_seconds"

@@ -1,6 +1,6 @@
-"""The last line of defence against secrets in telemetry, and the knife for texts that somebody else wrote.
+"""The last line of defence against secrets in telemetry, and the place where texts from outside are cut.
 
-Nobody is meant to log a key. Should it happen, this finds what is shaped like one. The test that runs on every line is a
+No code should log a key. If it happens, this finds what is shaped like one. The test that runs on every line is a
 few substring searches (about 3 µs for half a kilobyte); the expressions run only where one of them hits.
 """
 
@@ -88,6 +88,6 @@ _cut_short = lru_cache(maxsize=1024)(_cut)
 
 
 def error_message(text: str, limit: int = 200) -> str:
-    """What may be kept of an error text that somebody else wrote: its first characters, without secrets and without
+    """What may be kept of an error text from outside: its first characters, without secrets and without
     anything in quotes, since providers and drivers quote what they were sent."""
     return cut(_QUOTED.sub("…", text[: limit * 4]), limit)

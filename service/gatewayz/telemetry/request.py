@@ -1,4 +1,4 @@
-"""What the gateway tells telemetry about one request, and nothing it could get wrong.
+"""What the gateway reports to telemetry about one request.
 
 Each of these ends once, whatever happens: ending again does nothing, and nothing here raises into a request. An exception
 inside telemetry is swallowed and counted (``gatewayz.telemetry.errors``).
@@ -27,8 +27,8 @@ _ATTEMPT_LOGGER = "gatewayz.attempt"
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
-    """What every request's telemetry works with; one per worker."""
+class Emitters:
+    """What every request's telemetry emits through: spans, instruments and log lines. One per worker."""
 
     spans: SpanSource
     instruments: Instruments
@@ -40,9 +40,9 @@ class RequestTelemetry:
 
     __slots__ = (
         "_attempts",
+        "_emitters",
         "_ended",
         "_http",
-        "_means",
         "_method",
         "_offset_ns",
         "request_id",
@@ -52,8 +52,8 @@ class RequestTelemetry:
         "traceresponse",
     )
 
-    def __init__(self, means: Means, http: HttpRequest) -> None:
-        self._means = means
+    def __init__(self, emitters: Emitters, http: HttpRequest) -> None:
+        self._emitters = emitters
         self._http = http
         self.request_id = clean(http.request_id)
         self._method = spans.known_method(http.method)
@@ -64,9 +64,9 @@ class RequestTelemetry:
         self._attempts: list[AttemptTelemetry] = []
         self._ended = False
         try:
-            self.span: Span = spans.start_request_span(means.spans, http)
+            self.span: Span = spans.start_request_span(emitters.spans, http)
         except Exception:  # noqa: BLE001 - never into a request
-            means.instruments.failed("start")
+            emitters.instruments.failed("start")
             self.span = silent_span(RandomIdGenerator())
         context = self.span.get_span_context()
         self.trace_id = f"{context.trace_id:032x}"
@@ -76,7 +76,7 @@ class RequestTelemetry:
         # another task (a stream's, say) is an error of its own.
         otel_context.attach(set_span_in_context(self.span))
         logs.request_id.set(self.request_id)
-        means.instruments.in_flight[self._method, http.route] += 1
+        emitters.instruments.in_flight[self._method, http.route] += 1
 
     def now_ns(self) -> int:
         """Wall-clock time by this request's own clock."""
@@ -89,7 +89,7 @@ class RequestTelemetry:
         try:
             self.span.add_event(name, attributes, self.now_ns())
         except Exception:  # noqa: BLE001 - never into a request
-            self._means.instruments.failed("event")
+            self._emitters.instruments.failed("event")
 
     @property
     def ended(self) -> bool:
@@ -97,23 +97,23 @@ class RequestTelemetry:
 
     def start_attempt(self, attempt: Attempt) -> AttemptTelemetry:
         """A call to a provider begins now. End it in a ``finally``: what is never ended is never seen."""
-        started = AttemptTelemetry(self, self._means, attempt)
+        started = AttemptTelemetry(self, self._emitters, attempt)
         self._attempts.append(started)
         return started
 
     def end(self, end: RequestEnd) -> None:
-        """The last byte is out, or nobody reads any more."""
+        """The last byte is sent, or the caller has disconnected."""
         if self._ended:
             return
         self._ended = True
-        means, http, end_ns, model = self._means, self._http, self.now_ns(), None
+        emitters, http, end_ns, model = self._emitters, self._http, self.now_ns(), None
         try:
-            means.instruments.in_flight[self._method, http.route] -= 1
+            emitters.instruments.in_flight[self._method, http.route] -= 1
             if end.model is not None:
                 model = cut(end.model, spans.MODEL_LIMIT)
             duration_ns = max(0, end_ns - http.received_at_ns)
             context = self.span.get_span_context()
-            means.instruments.request_ended(
+            emitters.instruments.request_ended(
                 self._method,
                 http.route,
                 max(0, duration_ns - self._attempts_ns(end_ns)) / 1e9,
@@ -121,7 +121,7 @@ class RequestTelemetry:
                 end.error_type,
                 context,
             )
-            means.log.write(
+            emitters.log.write(
                 logging.INFO,
                 names.COMPLETED,
                 _REQUEST_LOGGER,
@@ -131,12 +131,12 @@ class RequestTelemetry:
                 self._fields(end, model, duration_ns),
             )
         except Exception:  # noqa: BLE001 - never into a request
-            means.instruments.failed("request")
+            emitters.instruments.failed("request")
         finally:
             try:
                 spans.end_request_span(self.span, end, model, end_ns)
             except Exception:  # noqa: BLE001 - never into a request
-                means.instruments.failed("request")
+                emitters.instruments.failed("request")
 
     def _fields(self, end: RequestEnd, model: str | None, duration_ns: int) -> dict[str, Any]:
         http = self._http
@@ -187,50 +187,50 @@ class RequestTelemetry:
 class AttemptTelemetry:
     """One call to one provider: its CLIENT span and its instruments. Usage is counted here and nowhere else."""
 
-    __slots__ = ("_attempt", "_ended", "_means", "_request", "end_ns", "span", "start_ns", "traceparent")
+    __slots__ = ("_attempt", "_emitters", "_ended", "_request", "end_ns", "span", "start_ns", "traceparent")
 
-    def __init__(self, request: RequestTelemetry, means: Means, attempt: Attempt) -> None:
+    def __init__(self, request: RequestTelemetry, emitters: Emitters, attempt: Attempt) -> None:
         self._request = request
-        self._means = means
+        self._emitters = emitters
         self._attempt = attempt
         self.start_ns = request.now_ns()
         self.end_ns: int | None = None
         self._ended = False
         try:
-            self.span: Span = spans.start_attempt_span(means.spans, request.span, attempt, self.start_ns)
+            self.span: Span = spans.start_attempt_span(emitters.spans, request.span, attempt, self.start_ns)
         except Exception:  # noqa: BLE001 - never into a request
-            means.instruments.failed("start")
+            emitters.instruments.failed("start")
             self.span = silent_span(RandomIdGenerator())
         self.traceparent = spans.header(self.span.get_span_context())
         if attempt.stream:
-            means.instruments.streams_open[attempt.provider] += 1
+            emitters.instruments.streams_open[attempt.provider] += 1
 
     def end(self, outcome: Outcome) -> None:
         """The provider's answer is complete, failed, or not wanted any more."""
         if self._ended:
             return
         self._ended = True
-        means, attempt, request = self._means, self._attempt, self._request
+        emitters, attempt, request = self._emitters, self._attempt, self._request
         end_ns = self.end_ns = request.now_ns()
         try:
             if attempt.stream:
-                means.instruments.streams_open[attempt.provider] -= 1
+                emitters.instruments.streams_open[attempt.provider] -= 1
             context = self.span.get_span_context()
-            means.instruments.attempt_ended(attempt, outcome, (end_ns - self.start_ns) / 1e9, context)
+            emitters.instruments.attempt_ended(attempt, outcome, (end_ns - self.start_ns) / 1e9, context)
             if outcome.error_type is not None and outcome.error_type != "caller_cancelled":
                 self._warn(outcome)
             if request.ended:
-                self._add_up(outcome)
+                self._write_detached(outcome)
         except Exception:  # noqa: BLE001 - never into a request
-            means.instruments.failed("attempt")
+            emitters.instruments.failed("attempt")
         finally:
             try:
                 spans.end_attempt_span(self.span, attempt, outcome, end_ns)
             except Exception:  # noqa: BLE001 - never into a request
-                means.instruments.failed("attempt")
+                emitters.instruments.failed("attempt")
 
-    def _add_up(self, outcome: Outcome) -> None:
-        """The request's own record is out, without what this attempt used."""
+    def _write_detached(self, outcome: Outcome) -> None:
+        """The request's own record is written already, without what this attempt used."""
         attempt, context, usage = self._attempt, self.span.get_span_context(), outcome.usage
         fields: dict[str, Any] = {"provider": attempt.provider, "model": outcome.known_model}
         fields["input_tokens"] = usage.input_tokens
@@ -242,8 +242,8 @@ class AttemptTelemetry:
         fields["attempt"] = attempt.number
         fields["duration_ms"] = round(((self.end_ns or self.start_ns) - self.start_ns) / 1e6, 3)
         ids = (self._request.trace_id, f"{context.span_id:016x}")
-        self._means.log.write(
-            logging.INFO, names.ATTEMPT_OUTLIVED, _ATTEMPT_LOGGER, context, ids, self._request.request_id, fields
+        self._emitters.log.write(
+            logging.INFO, names.ATTEMPT_DETACHED, _ATTEMPT_LOGGER, context, ids, self._request.request_id, fields
         )
 
     def _warn(self, outcome: Outcome) -> None:
@@ -257,6 +257,6 @@ class AttemptTelemetry:
         fields["reason"] = attempt.reason
         fields["duration_ms"] = round(((self.end_ns or self.start_ns) - self.start_ns) / 1e6, 3)
         ids = (self._request.trace_id, f"{context.span_id:016x}")
-        self._means.log.write(
+        self._emitters.log.write(
             logging.WARNING, names.ATTEMPT_FAILED, _ATTEMPT_LOGGER, context, ids, self._request.request_id, fields
         )

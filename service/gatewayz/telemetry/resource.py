@@ -1,4 +1,4 @@
-"""Who is speaking: the resource that every span, metric and log record carries."""
+"""Which process is this: the resource that every span, metric and log record carries."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SERVICE_NAME = "gatewayz-api"
 
 
 def make_resource(environment: Mapping[str, str]) -> Resource:
-    """The SDK's detectors, our defaults, then what OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME say.
+    """The SDK's detectors, our defaults, then what OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME set.
 
     ``service.instance.id`` is a new UUID at every call, so one per worker process: series of two workers must never mix.
     Not even the environment can set it, since all workers share one environment. Command lines stay out: they may hold

@@ -40,7 +40,7 @@ from gatewayz.telemetry.instruments import Instruments, Observables, Source, del
 from gatewayz.telemetry.light_spans import VALUE_LIMIT, RecordedSpans, SilentSpans, SpanSource
 from gatewayz.telemetry.logs import JsonHandler, Lines, RequestLog
 from gatewayz.telemetry.loop_lag import LoopLag
-from gatewayz.telemetry.request import Means, RequestTelemetry
+from gatewayz.telemetry.request import Emitters, RequestTelemetry
 from gatewayz.telemetry.resource import make_resource
 
 STDOUT_BYTES = 8_000_000
@@ -49,7 +49,7 @@ METRIC_INTERVAL_MS = 5000
 SPAN_DELAY_MS = 200
 METRICS_SHARE = 0.25
 STDOUT_SHARE = 0.1
-"""Of the time for closing: kept for the metrics, which go after spans and logs because they say what became of them, and
+"""Of the time for closing: kept for the metrics, which go after spans and logs because they report what became of them, and
 for the last lines on stdout."""
 
 
@@ -103,7 +103,7 @@ class Telemetry:
 
         lines = Lines(self._stdout.put, self._logs)
         level = logging.getLevelNamesMapping()[settings.telemetry.log_level]
-        self._means = Means(spans, self._instruments, RequestLog(lines, level))
+        self._emitters = Emitters(spans, self._instruments, RequestLog(lines, level))
         self._restore_logging = _take_over_logging(JsonHandler(lines, level), level)
         for part in (self._stdout, self._spans, self._logs, self._otlp_metrics):
             if part is not None:
@@ -111,7 +111,7 @@ class Telemetry:
 
     def start_request(self, http: HttpRequest) -> RequestTelemetry:
         """After authentication, which decides what becomes of the caller's trace. The span becomes the current one."""
-        return RequestTelemetry(self._means, http)
+        return RequestTelemetry(self._emitters, http)
 
     def observe(self, name: str, callback: Source) -> None:
         """Register the source of an observable instrument of names.py; it is called on another thread at each export.
@@ -146,7 +146,7 @@ class Telemetry:
         return self._prometheus.exposition(accept)
 
     def accounts(self) -> tuple[Account, ...]:
-        """The books of delivery, one account per signal that is delivered anywhere."""
+        """The delivery accounts, one per signal that is delivered anywhere."""
         return tuple(part.account() for part in (self._spans, self._logs, self._stdout) if part is not None)
 
     def close(self, deadline_s: float) -> None:

@@ -34,7 +34,7 @@ def known_method(method: str) -> str:
 def start_request_span(source: SpanSource, http: HttpRequest) -> Span:
     """The SERVER span, from the request's arrival.
 
-    An authenticated caller's trace is continued, linked or ignored as the key says; an anonymous caller's is linked from a
+    An authenticated caller's trace is continued, linked or ignored as its key allows; an anonymous caller's is linked from a
     trace of our own, so that no caller can write into another's trace.
     """
     parent: SpanContext | None = None
@@ -46,7 +46,7 @@ def start_request_span(source: SpanSource, http: HttpRequest) -> Span:
             parent = caller
         elif caller is not None:
             links = (Link(caller),)
-    # The convention's word for a method that HTTP does not know, since the method itself is the caller's text.
+    # The convention's name for a method that HTTP does not know, since the method itself is the caller's text.
     method = http.method if http.method in names.KNOWN_METHODS else "HTTP"
     name = method if http.route is None else f"{method} {http.route}"
     return source.start(name, SpanKind.SERVER, parent, _request_attributes(http), links, http.received_at_ns)
@@ -81,7 +81,7 @@ def _request_attributes(http: HttpRequest) -> Attributes:
 
 
 def end_request_span(span: Span, end: RequestEnd, model: str | None, end_ns: int) -> None:
-    """ERROR for a 5xx, and for an answer that began as a success and broke: no status code could say so any more."""
+    """ERROR for a 5xx, and for an answer that began as a success and broke: no status code could show it any more."""
     attributes: Attributes = {
         names.HTTP_STATUS: end.status,
         names.HTTP_REQUEST_SIZE: end.request_body_size,

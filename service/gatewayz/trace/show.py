@@ -1,4 +1,4 @@
-"""Shows a trace as a tree, and its log lines under it. Nothing that a store says is read as markup."""
+"""Shows a trace as a tree, and its log lines under it. No text of a store is read as markup."""
 
 from __future__ import annotations
 

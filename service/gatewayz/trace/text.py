@@ -1,4 +1,4 @@
-"""How is text that others wrote shown, so that it stays text?"""
+"""How is text from outside shown, so that it stays text?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gatewayz.queries.traces import AttributeValue
 
 def visible(text: str, limit: int | None = None) -> str:
     """On one line, without anything that steers a terminal: control characters, line ends and marks that turn the direction
-    of writing are spelled out. Beyond ``limit`` characters it is cut, and says how long it was."""
+    of writing are spelled out. Beyond ``limit`` characters it is cut, and its length is added."""
     shown = "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text[:limit])
     return shown if limit is None or len(text) <= limit else f"{shown}… ({len(text)} characters)"
 

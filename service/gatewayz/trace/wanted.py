@@ -1,4 +1,4 @@
-"""Which trace is meant? By its own id, by what the answer's headers said, or by the request's id."""
+"""Which trace is meant? By its own id, by a header of the answer, or by the request's id."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ async def _exchange(
         stale = (
             isinstance(protocol, Protocol)
             and protocol.used
-            and not protocol.heard
+            and not protocol.received
             and monotonic() - sent_at_s < STALE_S
         )
         if may_be_stale and stale:

@@ -28,22 +28,22 @@ NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, 
 
 
 class Protocol(ResponseHandler):
-    """Remembers what has come: a request may be repeated only while no byte of its answer has come, and a connection may be
+    """Remembers whether bytes have come. A request may be repeated only while no byte of its answer has come. A connection may be
     used again only if nothing has come since its last answer."""
 
     used = False
     """It has brought an answer before."""
-    heard = False
-    """Something has come since it was last released."""
+    received = False
+    """Bytes have come since it was last released."""
 
     @property
     def silent(self) -> bool:
-        """Nothing has come unasked. It would be read as the answer to the next request."""
-        return not self.heard and not self.should_close
+        """No unrequested bytes have come. They would be read as the answer to the next request."""
+        return not self.received and not self.should_close
 
     def data_received(self, data: bytes) -> None:
         if data:  # empty where reading goes on after a pause
-            self.heard = True
+            self.received = True
         super().data_received(data)
 
 
@@ -122,7 +122,7 @@ class Connector(aiohttp.TCPConnector):
 
     def _release(self, key: ConnectionKey, protocol: ResponseHandler, *, should_close: bool = False) -> None:
         if isinstance(protocol, Protocol):
-            protocol.used, protocol.heard = True, False
+            protocol.used, protocol.received = True, False
         super()._release(key, protocol, should_close=should_close)
 
     def forget(self, target: Target) -> None:

@@ -246,7 +246,7 @@ async def test_unprintable_or_long_name_is_refused(keys: Keys, name: str) -> Non
 
 
 @pytest.mark.parametrize("seconds", [0, -1, 1e12, float("nan"), float("inf")])
-async def test_expiry_that_makes_no_sense_is_refused(keys: Keys, seconds: float) -> None:
+async def test_invalid_expiry_is_refused(keys: Keys, seconds: float) -> None:
     with pytest.raises(InvalidRequest, match="expire"):
         await keys.create("good", expires_in_s=seconds)
 
@@ -285,7 +285,7 @@ async def test_commands_of_the_command_line_work_on_their_own(settings: Settings
         await commands.revoke_key(settings, "nothing")
 
 
-async def test_commands_say_when_there_is_no_database(tmp_path: Path) -> None:
+async def test_commands_report_a_missing_database(tmp_path: Path) -> None:
     settings = load_settings(data_dir=tmp_path, database_url="postgresql://u:hunter2@127.0.0.1:1/x")
     with pytest.raises(ConfigurationError, match="does not answer") as caught:
         await commands.list_keys(settings)

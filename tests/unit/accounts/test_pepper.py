@@ -40,7 +40,7 @@ async def test_concurrent_creations_get_the_same_pepper(tmp_path: Path) -> None:
     assert [path.name for path in settings.storage.data_dir.iterdir()] == ["pepper"]
 
 
-async def test_lost_pepper_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+async def test_lost_pepper_is_an_error_with_what_to_do(tmp_path: Path) -> None:
     settings = load_settings(data_dir=tmp_path)
     with pytest.raises(ConfigurationError, match="Put that file back"):
         await load_pepper(settings, some_keys)

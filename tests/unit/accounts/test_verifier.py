@@ -134,7 +134,7 @@ async def test_flood_of_unknown_keys_does_not_block_known_ones(
     clock.passed_s = 10  # the known key must be looked up again
     good = asyncio.create_task(verifier.authenticate(known))
     await good
-    # It did not stand in the strangers' queue.
+    # It did not stand in the queue of unknown keys.
     assert not all(task.done() for task in flood)
     ends = {type(error) for error in await asyncio.gather(*flood, return_exceptions=True)}
     assert ends == {Unauthenticated, Overloaded}

@@ -13,7 +13,7 @@ from gatewayz.errors import Overloaded
 from tests.unit.controlplane.rig import ControlPlane, served
 
 
-async def test_index_says_what_this_is_and_where_to_look(plane: ControlPlane) -> None:
+async def test_index_names_the_gateway_and_links_to_its_pages(plane: ControlPlane) -> None:
     answer = await plane.http.get("/")
     links = answer.json()["links"]
     assert answer.json()["name"] == "GatewayZ"

@@ -76,7 +76,7 @@ async def test_unhealthy_critical_dependency_is_503(
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready"])
-async def test_head_says_the_same_without_a_body(plane: ControlPlane, path: str) -> None:
+async def test_head_has_the_same_length_without_a_body(plane: ControlPlane, path: str) -> None:
     get, head = await plane.http.get(path), await plane.http.head(path)
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["content-length"] == get.headers["content-length"]

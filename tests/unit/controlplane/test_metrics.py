@@ -57,7 +57,7 @@ async def test_accept_header_selects_open_metrics_with_exemplars(collector: Fake
 
 
 @pytest.mark.parametrize("status", [302, 404, 500])
-async def test_collector_that_answers_nonsense_is_503(
+async def test_collector_that_answers_another_status_is_503(
     collector: FakeCollector, collector_url: str, status: int
 ) -> None:
     collector.status = status

@@ -32,7 +32,7 @@ async def test_key_with_the_scope_is_let_in(guarded: ControlPlane, headers: dict
     assert (answer.status_code, answer.json()) == (200, "".join(headers.values()).removeprefix("Bearer "))
 
 
-async def test_key_without_the_scope_is_403_and_told_which_one_it_lacks(guarded: ControlPlane) -> None:
+async def test_key_without_the_scope_is_403_with_the_missing_scope(guarded: ControlPlane) -> None:
     answer = await guarded.http.get("/whoami", headers={"authorization": "Bearer caller"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "missing_scope")
     assert "admin:read" in answer.json()["error"]["message"]
@@ -46,7 +46,7 @@ async def test_no_key_or_an_unknown_one_is_401(guarded: ControlPlane, headers: d
     assert "canary" not in answer.text
 
 
-async def test_openapi_says_that_the_route_needs_a_key(guarded: ControlPlane) -> None:
+async def test_openapi_lists_the_key_that_the_route_requires(guarded: ControlPlane) -> None:
     document = (await guarded.http.get("/openapi.json")).json()
     assert document["paths"]["/whoami"]["get"]["security"] == [{"API key": []}]
     assert document["components"]["securitySchemes"]["API key"]["scheme"] == "bearer"

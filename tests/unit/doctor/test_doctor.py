@@ -79,7 +79,7 @@ def examine(address: str, kinds: Kinds, capsys: pytest.CaptureFixture[str]) -> E
         parts = {part: f"{address}/{part}" for part in ("gateway", "collector", "prometheus")}
         parts["traces"] = f"{kinds.traces}+{address}/{kinds.traces}"
         parts["logs"] = f"{kinds.logs}+{address}/{kinds.logs}"
-        options = DoctorOptions(environment={}, **({"api_key": "gz_key", "patience_s": 0.3} | parts | changes))  # type: ignore[arg-type]
+        options = DoctorOptions(environment={}, **({"api_key": "gz_key", "wait_s": 0.3} | parts | changes))  # type: ignore[arg-type]
         status = doctor.run(options)
         return Examined(status, capsys.readouterr().out)
 
@@ -108,7 +108,7 @@ def test_output_without_a_terminal_is_plain(examine: Examine) -> None:
     assert "\x1b" not in examine().output
 
 
-def test_json_says_the_same(examine: Examine, pipeline: Pipeline) -> None:
+def test_json_has_the_same_findings(examine: Examine, pipeline: Pipeline) -> None:
     pipeline.faults.add("log store has no line")
 
     document = json.loads(examine(json=True).output)
@@ -169,9 +169,7 @@ def test_a_closed_port_is_named_with_the_option_that_corrects_it(
     assert f"--{part}" in examined.sentence(hop)
 
 
-def test_an_exemplar_whose_trace_cannot_be_looked_up_is_not_called_good(
-    examine: Examine, kinds: Kinds, closed: str
-) -> None:
+def test_an_exemplar_whose_trace_cannot_be_looked_up_is_unknown(examine: Examine, kinds: Kinds, closed: str) -> None:
     examined = examine(traces=f"{kinds.traces}+{closed}")
 
     assert examined.marked("–") == ["exemplar"]
@@ -192,7 +190,7 @@ def test_what_is_not_the_store_of_traces_is_recognised(examine: Examine, pipelin
         (("traces", "logs", "prometheus"), ["OTLP accepted"]),
     ],
 )
-def test_what_the_running_stack_left_out_is_said_to_be_left_out(
+def test_what_the_running_stack_left_out_is_reported_as_left_out(
     examine: Examine, address: str, kinds: Kinds, tmp_path: Path, runs: tuple[str, ...], left_out: list[str]
 ) -> None:
     all_of_them = {
@@ -229,7 +227,7 @@ def test_another_service_on_the_gateways_port_is_recognised(examine: Examine, pi
     assert "--gateway" in examine().sentence("gateway healthy")
 
 
-def test_a_refused_key_says_where_to_get_one(examine: Examine, pipeline: Pipeline) -> None:
+def test_a_refused_key_is_reported_with_how_to_get_one(examine: Examine, pipeline: Pipeline) -> None:
     pipeline.faults.add("gateway refuses key")
 
     examined = examine()
@@ -252,7 +250,7 @@ def test_a_stream_without_its_end_is_not_an_answer(examine: Examine, pipeline: P
     assert "[DONE]" in examine(stream=True).sentence("request answered")
 
 
-def test_a_trace_that_the_gateway_began_itself_is_followed_and_said_so(examine: Examine, pipeline: Pipeline) -> None:
+def test_a_trace_that_the_gateway_began_itself_is_followed_and_reported(examine: Examine, pipeline: Pipeline) -> None:
     pipeline.faults.add("gateway starts its own trace")
 
     examined = examine()
@@ -262,11 +260,11 @@ def test_a_trace_that_the_gateway_began_itself_is_followed_and_said_so(examine: 
     assert "incoming_trace" in examined.sentence("request answered")
 
 
-def test_an_address_that_is_none_is_said_to_be_none(examine: Examine) -> None:
+def test_an_invalid_address_is_reported(examine: Examine) -> None:
     assert "is no address" in examine(logs="loki+ftp://here").sentence("log line")
 
 
-def test_an_address_that_does_not_say_which_store_it_is_is_told_how(examine: Examine, address: str) -> None:
+def test_an_address_without_a_store_is_reported_with_what_to_write(examine: Examine, address: str) -> None:
     examined = examine(logs=f"{address}/loki", traces=f"{address}/tempo")
 
     assert "loki+http://" in examined.sentence("log line")

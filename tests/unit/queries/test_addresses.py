@@ -34,7 +34,7 @@ def test_standard_ports_when_nothing_is_known(tmp_path: Path) -> None:
     assert find_addresses({}, {}, tmp_path) == Addresses()
 
 
-def test_a_running_stack_says_where_it_is(tmp_path: Path) -> None:
+def test_addresses_of_a_running_stack_are_found(tmp_path: Path) -> None:
     write_stack_file(tmp_path, "running")
 
     assert find_addresses({}, {}, tmp_path) == Addresses(**STACK)
@@ -56,13 +56,13 @@ def test_what_was_left_out_may_be_elsewhere(tmp_path: Path) -> None:
     assert (found.traces, found.logs) == ("tempo+http://far:1", "loki+http://far:2")
 
 
-def test_a_stopped_stack_says_nothing(tmp_path: Path) -> None:
+def test_a_stopped_stack_is_ignored(tmp_path: Path) -> None:
     write_stack_file(tmp_path, "stopped")
 
     assert find_addresses({}, {}, tmp_path) == Addresses()
 
 
-def test_a_broken_stack_file_says_nothing(tmp_path: Path) -> None:
+def test_a_broken_stack_file_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "stack.json").write_text('{"ports": ')
 
     assert find_addresses({}, {}, tmp_path) == Addresses()
@@ -89,7 +89,7 @@ def test_a_host_and_a_port_are_address_enough(tmp_path: Path) -> None:
         ("tempo+https://u:p@here/prefix", "tempo", "https://u:p@here/prefix"),
     ],
 )
-def test_the_scheme_says_which_store_of_traces_it_is(address: str, store: str, url: str) -> None:
+def test_the_scheme_names_the_store_of_traces(address: str, store: str, url: str) -> None:
     assert split_trace_store(address, "--traces") == (store, url)
 
 
@@ -100,14 +100,14 @@ def test_the_scheme_says_which_store_of_traces_it_is(address: str, store: str, u
         ("loki+https://here", "loki", "https://here"),
     ],
 )
-def test_the_scheme_says_which_store_of_lines_it_is(address: str, store: str, url: str) -> None:
+def test_the_scheme_names_the_store_of_lines(address: str, store: str, url: str) -> None:
     assert split_log_store(address, "--logs") == (store, url)
 
 
 @pytest.mark.parametrize(
     "address", ["http://u:s3cret@here:1", "here:1", "zipkin+http://here", "jaeger", "loki+http://x"]
 )
-def test_an_address_that_does_not_say_which_store_is_none(address: str) -> None:
+def test_an_address_without_a_store_is_rejected(address: str) -> None:
     with pytest.raises(BadAddress, match=r"tempo\+http://.*--traces") as raised:
         split_trace_store(address, "--traces")
 

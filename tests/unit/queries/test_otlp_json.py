@@ -27,7 +27,7 @@ def spans(span: dict[str, object]) -> tuple[Span, ...]:
         {"traceId": "CvdlGRbNQ92ESOshHIAxnA==", "spanId": "t61rcWkgMzE=", "parentSpanId": "APBnqgupArc="},
     ],
 )
-def test_ids_are_hexadecimal_whichever_way_they_come(ids: dict[str, object]) -> None:
+def test_ids_in_hexadecimal_and_base64_become_hexadecimal(ids: dict[str, object]) -> None:
     [span] = spans(ids)
 
     assert (span.trace_id, span.span_id, span.parent_id) == (TRACE_ID, "b7ad6b7169203331", "00f067aa0ba902b7")
@@ -46,7 +46,7 @@ def test_kinds_and_states_are_numbers_or_names(kind: object, status: object) -> 
 
 
 @pytest.mark.parametrize(("kind", "status"), [(99, -1), ("SPAN_KIND_NEW", "")])
-def test_kinds_and_states_that_nobody_knows_are_none(kind: object, status: object) -> None:
+def test_unknown_kinds_and_states_are_none(kind: object, status: object) -> None:
     [span] = spans({"traceId": TRACE_ID, "spanId": "b7ad6b7169203331", "kind": kind, "status": {"code": status}})
 
     assert (span.kind, span.status) == ("unspecified", "unset")

@@ -86,7 +86,7 @@ async def test_equal_times_do_not_hide_a_line() -> None:
     assert first + await next_texts(lines, 1) == ["a", "b"]
 
 
-async def test_it_begins_where_it_was_told_to() -> None:
+async def test_tail_begins_at_the_given_time() -> None:
     kept = Kept()
     kept.add(10, "before")
     kept.add(30, "after")
@@ -94,7 +94,7 @@ async def test_it_begins_where_it_was_told_to() -> None:
     assert await next_texts(following(kept, since_s=20), 1) == ["after"]
 
 
-async def test_a_flood_shows_the_newest() -> None:
+async def test_a_flood_of_lines_shows_the_newest() -> None:
     kept = Kept()
     for number in range(LINES + 5):
         kept.add(10 + number / 1000, str(number))
@@ -102,7 +102,7 @@ async def test_a_flood_shows_the_newest() -> None:
     assert await next_texts(following(kept), 1) == ["5"]
 
 
-async def test_a_store_that_fails_ends_it_with_the_reason() -> None:
+async def test_a_failing_store_ends_the_tail_with_the_reason() -> None:
     kept = Kept()
     kept.away = True
 

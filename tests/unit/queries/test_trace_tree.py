@@ -42,7 +42,7 @@ def test_spans_hang_under_their_parents(parents: list[tuple[str, str]], tree: li
     assert drawn(trace(*parents)) == tree
 
 
-def test_it_is_said_who_is_the_last_of_its_siblings() -> None:
+def test_the_last_of_its_siblings_is_marked() -> None:
     tree = branches(trace(("a", ""), ("b", "a"), ("c", "b"), ("d", "a")))
 
     assert [branch.last_of for branch in tree] == [(True,), (True, False), (True, False, True), (True, True)]
@@ -55,7 +55,7 @@ def test_every_span_is_there_exactly_once(parents: list[tuple[str, str]]) -> Non
     assert sorted(map(id, (branch.span for branch in branches(one)))) == sorted(map(id, one.spans))
 
 
-def test_a_chain_of_many_thousand_spans_is_no_trouble() -> None:
+def test_a_chain_of_many_thousand_spans_is_drawn() -> None:
     tree = branches(trace(("0", ""), *((str(depth), str(depth - 1)) for depth in range(1, 20_000))))
 
     assert tree[-1].depth == 19_999

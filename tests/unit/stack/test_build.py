@@ -70,7 +70,7 @@ async def test_program_is_built_into_the_cache_and_nothing_else_stays(miniature:
 
 
 @needs_go
-async def test_compile_error_is_one_sentence_with_the_compilers_words(
+async def test_compile_error_is_one_sentence_with_the_compilers_message(
     miniature: Miniature, spec: BuildSpec, builder: Builder
 ) -> None:
     (spec.folder / "main.go").write_text("package main\n\nfunc main() { undefined() }\n")
@@ -203,7 +203,7 @@ def test_go_versions_are_compared_as_numbers(version: str, enough: bool) -> None
         ("x.go:3: syntax error", "Building jaeger failed"),
     ],
 )
-def test_what_go_says_becomes_a_sentence_with_what_to_do(said: str, sentence: str) -> None:
+def test_error_of_go_becomes_a_sentence_with_what_to_do(said: str, sentence: str) -> None:
     error = failure("jaeger", [f"go: {said}"], {}, Path("log"))
     assert sentence in str(error)
     assert error.details == (f"go: {said}",)
@@ -229,7 +229,7 @@ def test_estimate_counts_on_shared_work_and_on_cores() -> None:
     assert estimated_seconds([100], 64) == 25
 
 
-async def test_plan_says_time_download_and_disk(builder: Builder, spec: BuildSpec, tmp_path: Path) -> None:
+async def test_plan_names_time_download_and_disk(builder: Builder, spec: BuildSpec, tmp_path: Path) -> None:
     plan = await builder.plan([spec, spec])
     assert plan.disk_mb == 200
     text = " ".join(describe(plan, ["VictoriaLogs", "Jaeger"], tmp_path, {}))

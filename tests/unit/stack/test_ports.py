@@ -46,7 +46,7 @@ def test_port_of_a_connection_that_has_just_ended_is_free() -> None:
     assert trouble_at("127.0.0.1", number) is None
 
 
-def test_two_parts_on_one_port_are_told_apart() -> None:
+def test_two_components_on_one_port_are_both_named() -> None:
     uses = [PortUse("tempo", "tempo", "127.0.0.1", 23456), PortUse("loki", "loki", "127.0.0.1", 23456)]
     with pytest.raises(StackError, match=r"Port 23456 is given to both tempo \(tempo\) and loki \(loki\)"):
         check_ports(uses)
@@ -57,7 +57,7 @@ def test_address_of_another_machine_is_explained() -> None:
         check_ports([PortUse("gateway", "gateway", "192.0.2.1", 23457)])
 
 
-def test_all_clashes_are_told_at_once() -> None:
+def test_all_clashes_are_reported_at_once() -> None:
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
         uses = [
             PortUse("gateway", "gateway", "127.0.0.1", one.getsockname()[1]),
@@ -74,6 +74,6 @@ def test_ports_on_the_command_line_are_read() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["grafana=3000", "loki=", "loki=70000", "loki=http", "8000"])
-def test_port_on_the_command_line_that_makes_no_sense_is_named(wrong: str) -> None:
+def test_invalid_port_on_the_command_line_is_named(wrong: str) -> None:
     with pytest.raises(StackError, match=f"^--port {wrong}: "):
         parse_ports([wrong])

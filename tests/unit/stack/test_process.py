@@ -56,7 +56,7 @@ async def test_child_is_out_of_reach_of_the_terminals_ctrl_c(tmp_path: Path) -> 
     await child.stop(signal.SIGTERM, 5)
 
 
-async def test_grandchildren_are_gone_when_the_child_is(tmp_path: Path) -> None:
+async def test_grandchildren_end_with_the_child(tmp_path: Path) -> None:
     script = (
         "import subprocess, sys, time\n"
         "deaf = 'import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)'\n"
@@ -80,7 +80,7 @@ async def test_last_lines_are_those_of_this_start(tmp_path: Path) -> None:
     assert child.last_lines() == ("new words",)
 
 
-async def test_log_that_has_grown_too_long_is_put_aside_at_the_start(tmp_path: Path) -> None:
+async def test_log_that_is_too_long_is_rotated_at_the_start(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with log.open("wb") as file:
         file.truncate(ROTATE_AT_BYTES + 1)
@@ -90,7 +90,7 @@ async def test_log_that_has_grown_too_long_is_put_aside_at_the_start(tmp_path: P
     assert (tmp_path / "log.1").stat().st_size == ROTATE_AT_BYTES + 1
 
 
-async def test_program_that_is_not_there_says_so_in_the_log(tmp_path: Path) -> None:
+async def test_missing_program_is_reported_in_the_log(tmp_path: Path) -> None:
     launch = Launch(("/nowhere/prometheus",), {}, "", "", tmp_path)
     child = await Child.start("prometheus", launch, tmp_path / "log")
     assert await child.wait() == 127
@@ -115,7 +115,7 @@ async def test_tool_past_its_deadline_is_killed() -> None:
         await run_tool(["sleep", "600"], environment=dict(os.environ), deadline_s=0.2)
 
 
-def test_exits_are_put_into_words() -> None:
+def test_exit_statuses_are_described() -> None:
     assert describe_exit(1) == "exit status 1"
     assert describe_exit(-9) == "killed by SIGKILL"
 

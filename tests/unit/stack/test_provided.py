@@ -28,7 +28,7 @@ async def look(miniature: Miniature) -> Found:
 
 
 @pytest.mark.parametrize("version", ["9.8.0", "9.8.4", "9.10.1", "v9.8.0-rc.1", "9.8"])
-async def test_program_on_path_is_used_with_the_version_it_says(miniature: Miniature, version: str) -> None:
+async def test_program_on_path_is_used_with_the_version_it_prints(miniature: Miniature, version: str) -> None:
     path = say(miniature, f"tempo, version {version} (branch: HEAD)")
     assert await look(miniature) == Found(path, "PATH", version.removeprefix("v"))
 
@@ -66,7 +66,7 @@ async def test_missing_program_is_one_sentence_with_what_to_do(miniature: Miniat
         ("[", "is not a component description"),
     ],
 )
-def test_description_that_makes_no_sense_is_named(tmp_path: Path, text: str, complaint: str) -> None:
+def test_invalid_description_is_named(tmp_path: Path, text: str, complaint: str) -> None:
     (tmp_path / "component.yaml").write_text(text)
     with pytest.raises(StackError, match=complaint):
         read_provided(tmp_path)

@@ -45,7 +45,7 @@ async def test_gateway_starts_before_all_components(miniature: Miniature) -> Non
     assert {line.split()[0] for line in journal[1:]} == PROGRAMS
 
 
-async def test_stop_goes_with_the_data_from_gateway_to_stores_and_leaves_no_process(miniature: Miniature) -> None:
+async def test_stop_follows_the_data_from_gateway_to_stores_and_leaves_no_process(miniature: Miniature) -> None:
     stack = Stack(miniature.options(redis_url="redis://127.0.0.1:6379"))
     await stack.start()
     pids = dict(stack.pids)
@@ -121,7 +121,7 @@ async def test_component_that_dies_later_is_reported_and_started_again(miniature
 async def test_component_that_keeps_dying_is_given_up_while_the_rest_runs_on(
     miniature: Miniature, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gatewayz.stack.part.FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr("gatewayz.stack.process_supervisor.FIRST_PAUSE_S", 0.01)
     async with Stack(miniature.options()) as stack:
         miniature.behave("jaeger", "die")
         stack.signal_component("jaeger", signal.SIGKILL)
@@ -172,7 +172,7 @@ async def test_second_stack_on_the_same_data_is_refused(miniature: Miniature) ->
         pass
 
 
-async def test_stack_file_tells_what_runs_where_and_that_it_was_stopped(miniature: Miniature) -> None:
+async def test_stack_file_lists_what_runs_where_and_that_it_was_stopped(miniature: Miniature) -> None:
     options = miniature.options()
     async with Stack(options) as stack:
         told = json.loads((options.data_dir / "stack.json").read_text())
@@ -187,7 +187,7 @@ async def test_stack_file_tells_what_runs_where_and_that_it_was_stopped(miniatur
     assert all(part["pid"] is None for part in told["components"].values())
 
 
-async def test_prometheus_is_told_the_ports_of_this_run(miniature: Miniature) -> None:
+async def test_prometheus_gets_the_ports_of_this_run(miniature: Miniature) -> None:
     options = miniature.options()
     async with Stack(options):
         targets = options.data_dir / "prometheus" / "config" / "targets"
@@ -206,7 +206,7 @@ async def test_components_get_no_secrets_of_the_gateway(miniature: Miniature) ->
     assert not any(entry.startswith(("OPENAI", "OTEL")) for entry in log_store)
 
 
-async def test_first_key_is_asked_for_and_kept_for_the_closing_words(miniature: Miniature) -> None:
+async def test_first_key_is_made_and_kept_for_the_closing_notice(miniature: Miniature) -> None:
     async with Stack(miniature.options(first_key=True, only=frozenset({"victoria-logs"}))) as stack:
         assert stack.first_key_notice == "Your first key: gz_secret"
 

@@ -80,7 +80,7 @@ def test_prometheus_scrapes_the_stores_of_this_run_only(miniature: Miniature) ->
     assert told["tempo"] == told["victoria-logs"] == []
 
 
-def test_addresses_say_which_store_it_is(miniature: Miniature) -> None:
+def test_scheme_of_an_address_names_the_store(miniature: Miniature) -> None:
     site = site_of(miniature)
     ports = site.ports
     assert reader_addresses(site) == {
@@ -98,7 +98,7 @@ def test_addresses_say_which_store_it_is(miniature: Miniature) -> None:
     }
 
 
-def test_gateway_is_told_where_to_read(miniature: Miniature) -> None:
+def test_gateway_gets_the_addresses_to_read_from(miniature: Miniature) -> None:
     site = site_of(miniature)
     environment = gateway_launch(site).environment
     assert environment["GATEWAYZ_TRACES_URL"] == f"jaeger+http://127.0.0.1:{site.ports.jaeger}"
@@ -125,7 +125,7 @@ async def test_store_that_is_not_on_path_ends_the_start_before_anything_runs(min
     assert miniature.journal() == []
 
 
-def test_retention_and_disk_reach_every_store_that_knows_them(miniature: Miniature) -> None:
+def test_retention_and_disk_reach_every_store_that_supports_them(miniature: Miniature) -> None:
     site = site_of(miniature, trace_retention_h=24, log_retention_h=48, log_disk="2GiB", min_free_disk="1GB")
     jaeger, log_store = launch_of(site, "jaeger").environment, launch_of(site, "victoria-logs").environment
     assert jaeger["JAEGER_RETENTION"] == "24h"
@@ -176,7 +176,7 @@ def test_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, variable: str, va
         stack_options(UpOptions())
 
 
-def test_only_with_a_store_that_is_not_chosen_says_how_to_choose_it() -> None:
+def test_only_with_a_store_that_is_not_chosen_explains_how_to_choose_it() -> None:
     with pytest.raises(StackError, match=r"--only tempo: another store is chosen for traces\. Add --traces tempo\."):
         stack_options(UpOptions(only=("tempo",)))
     assert stack_options(UpOptions(only=("tempo",), traces="tempo")).only == {"tempo"}

@@ -101,7 +101,7 @@ async def test_ctrl_c_ends_it_in_order_with_status_0(miniature: Miniature) -> No
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-async def test_other_requests_to_end_are_obeyed_too(miniature: Miniature, number: signal.Signals) -> None:
+async def test_sigterm_and_sighup_end_it_too(miniature: Miniature, number: signal.Signals) -> None:
     async with up(miniature) as it:
         await it.running()
         it.process.send_signal(number)
@@ -141,7 +141,7 @@ async def test_ctrl_c_during_the_start_ends_it_with_status_130(miniature: Miniat
     assert "gateway ended" in miniature.journal()
 
 
-async def test_dead_child_is_told_on_standard_error_with_status_1(miniature: Miniature) -> None:
+async def test_dead_child_is_reported_on_standard_error_with_status_1(miniature: Miniature) -> None:
     miniature.behave("alertmanager", "die")
     async with up(miniature) as it:
         assert await it.process.wait() == 1

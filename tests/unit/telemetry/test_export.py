@@ -225,7 +225,7 @@ def test_a_frozen_receiver_is_given_up_at_the_deadline_and_tried_again(exporter:
     eventually(lambda: sending.account().delivered == 1, deadline_s=10)
 
 
-def test_the_books_balance_at_every_moment_under_load(exporter: Maker, sink: GrpcSink) -> None:
+def test_the_delivery_accounts_balance_at_every_moment_under_load(exporter: Maker, sink: GrpcSink) -> None:
     sink.behave = lambda path, number: Behaviour(
         code=grpc.StatusCode.UNAVAILABLE if number % 5 == 0 else grpc.StatusCode.DATA_LOSS if number % 7 == 0 else None,
         rejected=1 if number % 3 == 0 else 0,
@@ -310,7 +310,7 @@ def test_retry_after_is_read_as_a_date() -> None:
     assert retry_after("Wed, 21 Oct 2099 07:28:00 GMT") == 300
 
 
-def test_the_books_reach_the_collector_as_metrics(opened: Opener, sink: GrpcSink) -> None:
+def test_the_delivery_accounts_reach_the_collector_as_metrics(opened: Opener, sink: GrpcSink) -> None:
     telemetry = opened(sink.environment)
     for number in range(20):
         one_request(telemetry, f"req-{number}")

@@ -74,7 +74,7 @@ def test_a_malformed_context_is_no_context(headers: dict[str, str]) -> None:
     assert ids(**headers) is None
 
 
-def test_w3c_knows_no_short_trace_ids() -> None:
+def test_w3c_has_no_short_trace_ids() -> None:
     assert ids(traceparent=f"00-{TRACE[16:]}-{SPAN}-01") is None
 
 

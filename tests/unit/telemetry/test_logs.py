@@ -161,7 +161,7 @@ def test_masking_twice_changes_nothing() -> None:
     assert redact(once) == once
 
 
-def test_innocent_lines_stay_as_they_are(opened: Opener, stdout: Stdout) -> None:
+def test_lines_without_secrets_stay_as_they_are(opened: Opener, stdout: Stdout) -> None:
     telemetry = opened()
     texts = [
         "ask-me-anything is a task-list",
@@ -217,7 +217,7 @@ def test_log_lines_of_exporter_libraries_never_enter_the_export_queue(
     assert len(stdout.lines()) == 5
 
 
-def test_a_dead_collector_makes_no_recursion(opened: Opener, stdout: Stdout) -> None:
+def test_a_dead_collector_is_reported_on_stdout_only(opened: Opener, stdout: Stdout) -> None:
     sink = GrpcSink(start=False)
     telemetry = opened(sink.environment, log_level="DEBUG")
     logging.getLogger("mine").warning("one")

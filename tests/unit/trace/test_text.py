@@ -20,16 +20,16 @@ from gatewayz.trace.text import duration_text, value_text, visible
         ("c1 \x9b31m", r"c1 \x9b31m"),
     ],
 )
-def test_nothing_of_it_steers_the_terminal(text: str, shown: str) -> None:
+def test_control_characters_never_reach_the_terminal(text: str, shown: str) -> None:
     assert visible(text) == shown
 
 
 @given(st.text())
-def test_whatever_it_is_it_stays_on_its_line(text: str) -> None:
+def test_text_stays_on_its_line(text: str) -> None:
     assert visible(text).isprintable()
 
 
-def test_what_is_long_is_cut_and_says_how_long_it_was() -> None:
+def test_long_text_is_cut_and_its_length_is_shown() -> None:
     assert visible("abcdef", 3) == "abc… (6 characters)"
     assert visible("abc", 3) == "abc"
 

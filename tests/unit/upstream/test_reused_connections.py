@@ -70,7 +70,7 @@ class TestUnaskedBytes:
 
     @pytest.mark.parametrize("unasked", [b"whole", b"half", b"none"])
     @pytest.mark.parametrize("at_once", [True, False], ids=["with-the-answer", "later"])
-    async def test_unasked_bytes_never_answer_the_next_request(
+    async def test_unrequested_bytes_never_answer_the_next_request(
         self, upstream: AiohttpUpstream, unasked: bytes, at_once: bool
     ) -> None:
         more = {b"whole": _answer(b"another caller's"), b"half": _answer(b"another caller's")[:20], b"none": b""}[

@@ -15,7 +15,7 @@ from gatewayz.errors import ConfigurationError
 from gatewayz.records import KeyIdentity
 from gatewayz.storage.database import Database, StorageUnavailable
 
-_WAIT_S = 5.0  # for the database: somebody sits at the terminal
+_WAIT_S = 5.0  # for the database: a person waits at the terminal
 
 
 async def create_key(

@@ -26,7 +26,7 @@ class Pepper:
 
     value: bytes = field(repr=False)
     pepper_id: str = field(init=False)
-    """Tells peppers apart without revealing anything about them."""
+    """Distinguishes peppers without revealing anything about them."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pepper_id", self.hash("gatewayz pepper id").hex()[:16])

@@ -19,7 +19,7 @@ class KeyRecord:
     name: str
     customer_id: str | None
     incoming_trace: IncomingTrace | None
-    """``None``: as the gateway's setting says."""
+    """``None``: the gateway's setting applies."""
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None

@@ -18,12 +18,12 @@ api_keys = Table(
     # Which pepper that was: a lost or changed one is then an error at start, not a refusal of every key.
     Column("pepper_id", String(16), nullable=False),
     Column("customer_id", String(200), nullable=True),
-    # NULL: as the gateway's setting says.
+    # NULL: the gateway's setting applies.
     Column("incoming_trace", String(16), nullable=True),
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=True),
     Column("revoked_at", UtcDateTime, nullable=True),
-    # Written in batches, well after the request: a minute's precision is enough to tell a key in use from a dead one.
+    # Written in batches, well after the request: a minute's precision is enough to distinguish a key in use from an unused one.
     Column("last_used_at", UtcDateTime, nullable=True),
     # Separated by spaces. NULL: inference only.
     Column("scopes", String(200), nullable=True),

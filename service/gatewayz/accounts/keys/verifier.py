@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
-_STALE_S = 15 * 60  # a database that is down longer than this is an outage that somebody has noticed
+_STALE_S = 15 * 60  # a database that is down longer than this is an outage that has been noticed
 _RETRY_S = 1.0  # while the database is down it is asked this often: it is used again a second after it is back
 _TIMEOUT_S = 2.0  # a look-up takes a millisecond; one that takes this long is for a database that is down
 _REFUSED_S = 5.0  # a wrong key in a client's retry loop costs one query per this time
@@ -162,7 +162,7 @@ class Verifier:
         )
 
     async def _verdict(self, key: bytes, presented: Credential) -> _Verdict | None:
-        """What the database says, else what was known before, else ``None``."""
+        """The database's answer, else what was known before, else ``None``."""
         known = key in self._verified
         if not known and key not in self._lookups and len(self._lookups) >= _UNKNOWN_WAITING:
             raise Overloaded("Too many unknown API keys at once. Try again shortly.", retry_after_s=_RETRY_S)

@@ -41,7 +41,7 @@ Report = Callable[[BuildStep], None]
 
 @dataclass(frozen=True, slots=True)
 class BuildPlan:
-    """What building will take; said before it begins."""
+    """What building will take; shown before it begins."""
 
     seconds: int
     download_mb: int
@@ -232,14 +232,14 @@ REGISTRY_SIGNS = re.compile(
         )
     )
 )
-"""How Go words it that a proxy does not answer, or refuses to."""
+"""Go's messages about a module proxy that does not answer, or refuses to."""
 
 
 def failure(name: str, lines: Sequence[str], environment: Mapping[str, str], log: Path) -> StackError:
-    """What a failing ``go`` said, as one sentence with what to do; its own words below."""
+    """The error of a failing ``go``: one sentence with what to do, then its own last lines."""
     text = "\n".join(lines)
-    said = dict.fromkeys(line[:400] for line in lines if line.strip() and not line.startswith("go: downloading"))
-    details = tuple(said)[-8:]
+    distinct = dict.fromkeys(line[:400] for line in lines if line.strip() and not line.startswith("go: downloading"))
+    details = tuple(distinct)[-8:]
     if "no space left on device" in text:
         return StackError(
             f"The disk filled up while building {name}: free some space, or point XDG_CACHE_HOME to a larger disk.",
@@ -287,7 +287,7 @@ def _translated(name: str, cache_dir: Path) -> Generator[None]:
 
 
 def describe(plan: BuildPlan, titles: Sequence[str], cache_dir: Path, environment: Mapping[str, str]) -> list[str]:
-    """The plan in words, for the person who will wait for it."""
+    """The plan as text, for the person who will wait for it."""
     minutes = max(1, round(plan.seconds / 60))
     kept = environment.get(KEEP_VARIABLE)
     after = f"kept in {kept}" if kept else "freed afterwards"

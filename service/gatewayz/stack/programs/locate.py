@@ -32,7 +32,7 @@ class Found:
 
 
 def go_platform() -> tuple[str, str]:
-    """GOOS and GOARCH of this machine, in Go's words."""
+    """GOOS and GOARCH of this machine."""
     machine = platform.machine().lower()
     names = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64", "armv7l": "arm", "i686": "386"}
     return sys.platform, names.get(machine, machine)

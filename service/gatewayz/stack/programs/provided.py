@@ -51,7 +51,7 @@ def read_provided(folder: Path) -> ProvidedSpec:
 
 
 async def find_provided(spec: ProvidedSpec, instead: str, environment: Mapping[str, str]) -> Found:
-    """The program on PATH. Raises StackError that says what is missing and what to do.
+    """The program on PATH. Raises StackError with what is missing and what to do.
 
     ``instead`` is the option of `gatewayz up` that chooses the store which is built here.
     """

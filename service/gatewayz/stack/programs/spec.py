@@ -16,7 +16,7 @@ from gatewayz.stack.errors import StackError
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What building it alone from empty caches takes on two cores: told to the user beforehand, so it has to be honest."""
+    """What building it alone from empty caches takes on two cores: shown to the user beforehand, so it has to be honest."""
 
     seconds: int
     download_mb: int
@@ -50,7 +50,7 @@ class BuildSpec:
 
     @property
     def ldflags(self) -> str:
-        # -s -w: no symbol tables; they double the size and nobody debugs these binaries here.
+        # -s -w: no symbol tables; they double the size, and these binaries are not debugged here.
         return " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in sorted(self.link_variables.items()))])
 
     def digest(self, goos: str, goarch: str) -> str:

@@ -58,7 +58,7 @@ class Workspace:
             "GOTMPDIR": str(self.root / "tmp"),
             "GOTOOLCHAIN": "local",  # never download another Go behind our back
             "GOWORK": "off",
-            "GOFLAGS": "-mod=readonly -modcacherw",  # go.sum is law; what is downloaded can be deleted again
+            "GOFLAGS": "-mod=readonly -modcacherw",  # go.sum decides; what is downloaded can be deleted again
             "CGO_ENABLED": "0",
             "GO111MODULE": "on",
         }
@@ -83,7 +83,7 @@ def remove_tree(directory: Path) -> None:
     except FileNotFoundError:
         return
     except PermissionError:
-        # Go makes the directories of modules read-only unless it is told not to.
+        # Go makes the directories of modules read-only unless this flag is set.
         for parent, _, _ in os.walk(directory):
             Path(parent).chmod(stat.S_IRWXU)
         shutil.rmtree(directory, ignore_errors=True)
@@ -92,7 +92,7 @@ def remove_tree(directory: Path) -> None:
 
 
 def _sweep(cache_dir: Path) -> None:
-    """Remove the workspaces of runs that were killed: nobody holds their lock any more."""
+    """Remove the workspaces of runs that were killed: no process holds their lock any more."""
     for left in cache_dir.glob(f"{PREFIX}*"):
         if not (left / "lock").exists():
             continue  # being made just now
@@ -111,7 +111,7 @@ def free_bytes(path: Path) -> int:
 
 
 def available_memory_bytes() -> int | None:
-    """Memory that a build could take now, container limits respected; None where the system does not say."""
+    """Memory that a build could take now, container limits respected; None where the system does not report it."""
     limits: list[int] = []
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():

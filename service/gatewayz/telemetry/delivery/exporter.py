@@ -6,7 +6,7 @@ While the receiver is away the queue fills; beyond its bound the oldest goes, an
 
 A batch whose answer was lost (deadline, broken connection) is sent again, and if the Collector had accepted it after all,
 it counts these items twice. OTLP has no idempotency key, so the choice is between that and loss; it takes a Collector that
-accepts and then fails to say so.
+accepts and then fails to answer.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ class Exporter(Generic[Raw]):
             logger.warning("The receiver of %s can be reached again; what waited is being delivered.", self.signal)
 
     def _complain(self, message: str, answer: SendResult) -> None:
-        """Say so once a minute. These lines go to stdout only (logs.py), never into the queue they are about."""
+        """Log it once a minute. These lines go to stdout only (logs.py), never into the queue they are about."""
         now = self._clock()
         if now - self._complained_at >= COMPLAINT_INTERVAL_S:
             self._complained_at = now

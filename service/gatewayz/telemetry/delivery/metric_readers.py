@@ -1,6 +1,6 @@
-"""Metrics leave in two ways: over OTLP at an interval, and as Prometheus text when somebody asks.
+"""Metrics leave in two ways: over OTLP at an interval, and as Prometheus text on request.
 
-Both read everything: the SDK's observable instruments, our own synchronous ones, and the books of delivery. Temporality is
+Both read everything: the SDK's observable instruments, our own synchronous ones, and the delivery accounts. Temporality is
 cumulative, so an export that fails is made good by the next.
 """
 

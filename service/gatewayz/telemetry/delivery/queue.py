@@ -2,7 +2,7 @@
 
 Everything that was ever put in is in exactly one place: delivered, dropped (with a reason), or queued, the batch under way
 included. The counts change together under one lock, so that ``emitted = delivered + dropped + queued`` holds at every
-moment at which anybody can look.
+moment at which it can be read.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Ready = TypeVar("Ready")
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One signal's books at one moment. ``emitted == delivered + sum(dropped.values()) + queued``."""
+    """One signal's account at one moment. ``emitted == delivered + sum(dropped.values()) + queued``."""
 
     signal: str
     emitted: int
@@ -91,7 +91,7 @@ class ByteQueue(Generic[Raw, Ready]):
                 self._evict()
 
     def take_batch(self, limit: int, limit_bytes: int) -> list[Ready]:
-        """The oldest ready items, at most ``limit`` and ``limit_bytes`` (but at least one). They stay on the books as
+        """The oldest ready items, at most ``limit`` and ``limit_bytes`` (but at least one). They count as
         queued until ``settle``; the consumer has one batch at a time."""
         items: list[Ready] = []
         with self._lock:

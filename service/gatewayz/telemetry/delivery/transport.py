@@ -1,7 +1,7 @@
 """One request to an OTLP receiver, and what its answer means for the batch.
 
 A transport belongs to one thread. Nothing here logs or raises: the library loggers of gRPC stay silent, and every failure
-is an ``SendResult``. Which answers may be repeated is the OTLP specification's list:
+is a ``SendResult``. Which answers may be repeated is the OTLP specification's list:
 https://opentelemetry.io/docs/specs/otlp/#failures.
 """
 
@@ -37,7 +37,7 @@ _RETRYABLE = frozenset(
     }
 )
 _DOUBTFUL = frozenset({grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL})
-"""What gRPC also says when a connection breaks in the middle of a call."""
+"""What gRPC also reports when a connection breaks in the middle of a call."""
 
 _CHANNEL_OPTIONS = (
     # A Collector that is back is found within a second, not after gRPC's default of up to two minutes …
@@ -133,7 +133,7 @@ class GrpcTransport:
         code = cast("grpc.StatusCode", cast("Any", error).code())
         reason = f"{code.name.lower()}: {cut(cast('Any', error).details() or '', REASON_LIMIT)}"
         if code is grpc.StatusCode.DEADLINE_EXCEEDED and not self._aborted:
-            # The other side may be frozen or gone without a word: do not wait for this connection again.
+            # The other side may be frozen, or gone without closing the connection: do not wait for this connection again.
             self._channel.close()
             self._connect()
         if code in _RETRYABLE:
@@ -172,7 +172,7 @@ class HttpTransport:
         reused = self._connection is not None
         answer = self._try(payload, timeout_s)
         if answer is None and reused:
-            # A kept connection that the other side has closed meanwhile says nothing about the receiver.
+            # A kept connection that the other side has closed meanwhile proves nothing about the receiver.
             answer = self._try(payload, timeout_s)
         return answer or SendResult("retry", "connection_error")
 

@@ -1,8 +1,8 @@
-"""Ties a child to the life of its parent, then becomes the child. Run as a script, never imported by the gateway:
+"""Makes a child exit when its parent does, then becomes the child. Run as a script, never imported by the gateway:
 
-    python -I -S tether.py SIGNAL PARENT_PID COMMAND [ARGUMENT ...]
+    python -I -S exit_with_parent.py SIGNAL PARENT_PID COMMAND [ARGUMENT ...]
 
-On Linux the kernel sends SIGNAL to the child when the parent is gone, even after ``kill -9`` (PR_SET_PDEATHSIG, prctl(2); it
+On Linux the kernel sends SIGNAL to the child when the parent ends, even after ``kill -9`` (PR_SET_PDEATHSIG, prctl(2); it
 outlives the exec). Doing this here and not between fork and exec of the runner keeps Python code out of the forked copy of a
 process with threads. Elsewhere than on Linux the command is run as it is.
 """

@@ -1,4 +1,4 @@
-"""One part of the stack: is it up, and what happens when it goes down?"""
+"""One process of the stack: is it up, and what happens when it ends?"""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ POLL_S = 0.1
 
 MAX_DEATHS = 5
 DEATHS_WINDOW_S = 60.0
-"""A part that dies more often than this is not going to recover by being started once more."""
+"""A process that dies more often than this will not recover by being started once more."""
 
 FIRST_PAUSE_S = 0.5
 """Doubles with each death in the window."""
 
 
 @dataclass(frozen=True, slots=True)
-class PartPolicy:
-    """How a part is treated."""
+class SupervisionPolicy:
+    """How a process is supervised."""
 
     ready_timeout_s: float
     restart: bool
@@ -40,17 +40,17 @@ def shortened(line: str, length: int = 160) -> str:
     return line if len(line) <= length else line[: length - 1] + "…"
 
 
-class Part:
-    """The gateway or a component: started, polled until ready, watched, started again, stopped.
+class ProcessSupervisor:
+    """Supervises the gateway or a component: starts it, polls it until it is ready, restarts it when it dies, stops it.
 
-    ``changed`` is called after each change of ``state``; ``given_up`` when it is dead and will stay so.
+    ``changed`` is called after each change of ``state``; ``given_up`` when it has died and is not restarted.
     """
 
     def __init__(
         self,
         name: str,
         log: Path,
-        policy: PartPolicy,
+        policy: SupervisionPolicy,
         view: View,
         changed: Callable[[], None],
         given_up: Callable[[str], None],
@@ -76,7 +76,7 @@ class Part:
         return child.pid if child is not None and child.status is None else None
 
     async def start(self, launch: Launch | None = None) -> None:
-        """Start it (as last time, if nothing else is said) and return when it is ready.
+        """Start ``launch`` (by default what ran last time) and return when it is ready.
 
         Raises StackError with its last log lines if it ends or does not get ready; it is not running then.
         """
@@ -91,7 +91,7 @@ class Part:
         self._watcher = asyncio.create_task(self._watch(), name=f"watch {self.name}")
 
     def fail(self) -> None:
-        """It will not come: its program could not be had."""
+        """It cannot be started: there is no program for it."""
         self._set("failed", "failed")
 
     async def stop(self, number: signal.Signals = signal.SIGTERM, *, at_once: bool = False) -> None:
@@ -109,7 +109,7 @@ class Part:
         if self.state == "failed":
             return
         if child is None:
-            self.state = "stopped"  # it never ran: nothing to tell
+            self.state = "stopped"  # it never ran: nothing to show
         else:
             self._set("stopped")
 
@@ -157,7 +157,7 @@ class Part:
                 self._deaths.popleft()
             last = not self._policy.restart or len(self._deaths) > MAX_DEATHS
             what = "It is not started again" if last else "Starting it again"
-            # An orderly end needs no long explanation; somebody has asked for it.
+            # An orderly end was requested, so it needs no long explanation.
             lines = tuple(shortened(line) for line in child.last_lines(5 if status else 1))
             where = f"Its log is {self.log}{'; the last lines:' if lines else '.'}"
             self._view.note(f"{self.name} has ended ({describe_exit(status)}). {what}. {where}", lines)
