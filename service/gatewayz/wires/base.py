@@ -1,7 +1,7 @@
-"""What a wire is: a vendor's API format, as a provider speaks it and as a caller speaks it, and the way between two of them.
+"""What a wire is: a vendor's API format, for providers and for callers, and how one wire is translated into another.
 
 Requests cross as chat requests (dialect.py), answers as parts (parts.py). Where both sides speak the same wire nothing is
-translated, only observed. All of it is pure: no I/O, no clock but the one it is given, no randomness.
+translated, only observed. Everything here is pure: no I/O, no randomness, and no clock but the one passed in.
 """
 
 from __future__ import annotations
@@ -23,51 +23,52 @@ Wire = Literal["openai_chat", "openai_completions", "openai_responses", "anthrop
 
 @dataclass(frozen=True, slots=True)
 class AnswerInfo:
-    """What a caller's answer says that no provider's answer does: the id, the model as the caller named it, the time."""
+    """The members of a caller's answer that no provider's answer has: the id, the caller's name of the model, the time."""
 
     response_id: str
     model: str
     created_s: int
     stream: bool
     include_usage: bool = False
-    """A stream's caller asked for its usage, on the wires on which one has to."""
+    """The caller asked for usage in its stream, on wires where it has to ask."""
     clock: Callable[[], float] | None = None
-    """The wall clock in seconds, for the wire whose answers tell when they ended; without one, they ended when they began."""
+    """The wall clock in seconds, for the wire whose answers say when they ended. Without it, an answer ends at
+    ``created_s``."""
 
     def ended_s(self) -> int:
         return self.created_s if self.clock is None else int(self.clock())
 
 
 class AnswerReader(Protocol):
-    """Reads one answer of a provider's into parts."""
+    """Reads one provider answer into parts."""
 
     @property
     def fold(self) -> StreamFold[Any, Any]:
-        """What the answer amounts to. It reads the bytes into the wire's own records (``Any`` here), which is done once."""
+        """The outcome so far. The fold parses the bytes, once, into the wire's own records (``Any`` here)."""
         ...
 
-    def event(self, said: Any) -> Sequence[Part]:
-        """What the fold's latest event adds."""
+    def event(self, event: Any) -> Sequence[Part]:
+        """The parts that the fold's latest event adds."""
         ...
 
     def end(self) -> Sequence[Part]:
-        """What remains when the stream has ended well: why each choice ended, and usage."""
+        """The remaining parts when the stream has ended well: the finish reason of each choice, and usage."""
         ...
 
     def reply(self, whole: Any) -> Sequence[Part]:
-        """A whole answer, its end included."""
+        """The parts of a whole answer, its end included."""
         ...
 
 
 class AnswerWriter(Protocol):
-    """Writes one answer for a caller of parts."""
+    """Writes one answer for a caller from parts."""
 
     def write(self, parts: Sequence[Part]) -> bytes:
         """The events for these parts of a stream: none, one or several, joined."""
         ...
 
     def end(self) -> bytes:
-        """The events with which a stream ends."""
+        """The events that end a stream."""
         ...
 
     def whole(self, parts: Sequence[Part]) -> bytes:
@@ -76,23 +77,24 @@ class AnswerWriter(Protocol):
 
 
 class Translation(Protocol):
-    """One answer on its way from a provider's wire to a caller's. Raises ProviderMalformedResponse for what it cannot read."""
+    """Translates one answer from a provider's wire to a caller's. Raises ProviderMalformedResponse for what it cannot
+    read."""
 
     @property
     def fold(self) -> Fold:
-        """What the answer amounts to: kept up to date by the methods below, so that nothing is read twice."""
+        """The outcome so far. The methods below keep it up to date, so that nothing is parsed twice."""
         ...
 
     def reply(self, body: bytes) -> bytes:
-        """A whole answer. Raises ProviderError, too, when it is an error under status 200."""
+        """Translate a whole answer. Also raises ProviderError, when the body is an error under status 200."""
         ...
 
     def take(self, event: bytes) -> tuple[EventKind, bytes]:
-        """What one event is, and what it becomes: no event, one or several, joined."""
+        """The kind of an event, and its translation: no event, one or several, joined."""
         ...
 
     def end(self) -> bytes:
-        """What remains to be said when the stream has ended well; nothing the second time."""
+        """The remaining events when the stream has ended well; nothing the second time."""
         ...
 
 
@@ -110,7 +112,7 @@ class ProviderWire(Protocol):
         ...
 
     def request(self, call: Call, model: str, *, usage_option: bool) -> bytes:
-        """The body for a call that came in this very wire: raw members kept, the model's name replaced."""
+        """The body for a call on this same wire: raw members kept, the model's name replaced."""
         ...
 
     def from_chat(self, chat: Mapping[str, Any], model: str, *, stream: bool) -> bytes:
@@ -118,21 +120,21 @@ class ProviderWire(Protocol):
         ...
 
     def reader(self, info: AnswerInfo) -> AnswerReader:
-        """Reads one of this wire's answers for a caller of another wire."""
+        """A reader of one answer of this wire, for a caller of another wire."""
         ...
 
     def fold(self) -> Fold:
-        """Observes one of this wire's answers for a caller of the same wire."""
+        """A fold of one answer of this wire, for a caller of the same wire."""
         ...
 
     def framing(self) -> Splitter:
-        """Tells one stream's events apart."""
+        """A splitter of one stream into its events."""
         ...
 
     def error(
         self, status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str], *, now_s: float
     ) -> ProviderError:
-        """What a refusal means. ``secrets`` are struck from what is handed on; ``now_s`` is Unix time."""
+        """The error that a refusal stands for. ``secrets`` are removed from what is forwarded; ``now_s`` is Unix time."""
         ...
 
 
@@ -147,11 +149,11 @@ class CallerWire(Protocol):
         ...
 
     def as_chat(self, call: Call) -> dict[str, Any]:
-        """The same request as a chat request. Raises InvalidRequest naming the member that has no equal there."""
+        """The call as a chat request. Raises InvalidRequest naming the member that has no equal there."""
         ...
 
     def writer(self, call: Call, info: AnswerInfo) -> AnswerWriter:
-        """Writes this wire's answer to a call."""
+        """A writer of this wire's answer to a call."""
         ...
 
     def error_event(self, error: GatewayError) -> bytes: ...

@@ -1,4 +1,4 @@
-"""A request body as strict JSON: what is peeked at is typed, and every member is kept as the bytes that came.
+"""Reads a request body as strict JSON: some members are typed, and every member is kept as the bytes that came.
 
 Shared by all wires whose request is one JSON object.
 """
@@ -18,7 +18,7 @@ from gatewayz.errors import InvalidRequest
 MAX_MODEL_CHARACTERS = 256  # longer than any model name in use; a name ends up in spans and logs
 MAX_REASON_CHARACTERS = 200
 
-Integer = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]  # what a span attribute holds
+Integer = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]  # the range of a span attribute
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 
 Peek = TypeVar("Peek")
@@ -27,10 +27,10 @@ _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 
 
 def read_body(body: bytes, peek: msgspec.json.Decoder[Peek]) -> tuple[Peek, dict[str, bytes]]:
-    """What ``peek`` understands of the body, and all its top-level members as raw JSON.
+    """The members that ``peek`` types, and all top-level members as raw JSON.
 
-    Raises InvalidRequest, which names the member at fault, for anything but strict JSON of the right types: no NaN, no
-    byte-order mark, no half of a surrogate pair, no key twice (the provider might read the other one).
+    Raises InvalidRequest naming the member at fault for anything but strict JSON of the right types: no NaN, no byte-order
+    mark, no unpaired surrogate, no key twice (the provider might read the other one).
     """
     try:
         if not body.isascii():
@@ -52,12 +52,12 @@ def read_body(body: bytes, peek: msgspec.json.Decoder[Peek]) -> tuple[Peek, dict
 
 
 def members_of(raw: bytes) -> dict[str, bytes]:
-    """The members of one JSON object that is known to be one, each as it came."""
+    """The members of a JSON object, each as the bytes that came. The bytes must be an object."""
     return {name: bytes(value) for name, value in _FIELDS.decode(raw).items()}
 
 
 def join_members(fields: Mapping[str, bytes]) -> bytes:
-    """The object that has these members."""
+    """The JSON object with these members."""
     return b"{" + b",".join([orjson.dumps(name) + b":" + value for name, value in fields.items()]) + b"}"
 
 
@@ -79,14 +79,14 @@ _TYPE = re.compile(rf"\b({'|'.join(_TYPES)})\b")
 
 
 def with_json_types(message: str) -> str:
-    """msgspec's sentence with Python's names of types, which it puts in backticks, made JSON's. It quotes the caller's words
-    at any length; here it does not."""
-    told = _QUOTED.sub(lambda quoted: _TYPE.sub(lambda found: _TYPES[found.group()], quoted.group()), message)
-    return told if len(told) <= MAX_REASON_CHARACTERS else told[:MAX_REASON_CHARACTERS] + "…"
+    """msgspec's message with JSON's names of types in place of Python's, which it puts in backticks. msgspec quotes the
+    caller's text at any length; here the message is shortened."""
+    renamed = _QUOTED.sub(lambda quoted: _TYPE.sub(lambda found: _TYPES[found.group()], quoted.group()), message)
+    return renamed if len(renamed) <= MAX_REASON_CHARACTERS else renamed[:MAX_REASON_CHARACTERS] + "…"
 
 
 def _invalid(message: str) -> InvalidRequest:
-    """msgspec's sentence, with the path in its tail made OpenAI's ``param``."""
+    """msgspec's message as InvalidRequest, with the path at its end as OpenAI's ``param``."""
     path = _PATH.search(message)
     param = path.group(1) if path else ""
     reason = with_json_types(message[: path.start()] if path else message)
@@ -105,8 +105,8 @@ _MEMBER = re.compile(rb'[ \t\n\r]*("(?:[^"\\]|\\.)*")[ \t\n\r]*:[ \t\n\r]*', re.
 def _repeated_key(body: bytes, fields: Mapping[str, bytes]) -> str | None:
     """The name of a top-level member that occurs twice.
 
-    A decoder keeps the last of two; so if the members that were kept fill the body, there was no other. Compact JSON
-    shows that by its length alone; else the members are walked in their order.
+    A decoder keeps the last of two. If the kept members fill the whole body, there was no other. In compact JSON the length
+    alone shows that; otherwise the members are compared in their order.
     """
     filled = 1 + 4 * len(fields)  # braces, and per member two quotes, a colon and a comma (the last one has none)
     for name, value in fields.items():
@@ -116,7 +116,7 @@ def _repeated_key(body: bytes, fields: Mapping[str, bytes]) -> str | None:
     position = body.index(b"{") + 1
     for name, value in fields.items():
         member = _MEMBER.match(body, position)
-        if member is None:  # cannot be, since the body was decoded
+        if member is None:  # impossible: the body was decoded
             return name
         found = orjson.loads(member.group(1))
         if found != name:

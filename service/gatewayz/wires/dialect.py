@@ -1,8 +1,8 @@
-"""The inner request: what a request may carry on its way from a caller's wire to a provider's of another kind.
+"""The inner request: what a request may carry between a caller's wire and a provider's different wire.
 
-It is a chat request as OpenAI documents it, and beyond that the members of ``MEMBERS``. A caller's wire sets them, and the chat
-wire, some of whose providers must not see them, removes them by the functions below. The other wires of providers refuse by name
-what they do not know, so that a member that is missing in this table reaches nobody by accident.
+It is a chat request as OpenAI documents it, plus the members of ``MEMBERS``. A caller's wire sets them. The chat wire removes
+them with the functions below, since some chat providers refuse them. The other provider wires refuse unknown members by name,
+so a member that is missing in this table reaches no provider by accident.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from gatewayz.wires.json_values import Object, list_of, object_of, text_of
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A member that OpenAI's chat does not have, or that only some of its providers know."""
+    """A member that OpenAI's chat does not have, or that only some chat providers know."""
 
     name: str
     where: Literal["request", "assistant message", "tool message", "tool call"]
@@ -32,40 +32,40 @@ MEMBERS: tuple[Member, ...] = (
         "request",
         "object: effort, max_tokens, enabled, exclude (OpenRouter's); summary (OpenAI's)",
         "how much to think, and whether to show it",
-        "anthropic_messages: that thoughts are to be shown (show_thoughts); a caller of another wire as it likes",
-        "openai_chat, where it only says that thoughts are to be shown: who shows thoughts in a chat shows them unasked",
+        "anthropic_messages: to show thoughts (show_thoughts); a caller of another wire: any value",
+        "openai_chat, where it only asks to show thoughts: chat providers that show thoughts show them unasked",
     ),
     Member(
         "thinking",
         "request",
         "object: type, budget_tokens, display (Anthropic's)",
         "how much to think",
-        "anthropic_messages: not to think (forbid_thinking); a caller of another wire as it likes",
-        "openai_chat, where it forbids: there is no word for it that every chat provider takes",
+        "anthropic_messages: not to think (forbid_thinking); a caller of another wire: any value",
+        "openai_chat, where it forbids thinking: no member for that is accepted by every chat provider",
     ),
     Member(
         "reasoning_content",
         "assistant message",
         "string",
-        "an earlier turn's thoughts, as they were shown",
-        "anthropic_messages, openai_responses: thoughts that nobody signed",
+        "an earlier turn's thoughts, as shown",
+        "anthropic_messages, openai_responses: unsigned thoughts",
         "openai_chat, unless the provider wants them back (``reasoning_back``); the others do not read it",
     ),
     Member(
         "reasoning_details",
         "assistant message",
         "list of objects, in OpenRouter's form (openai_chat/reasoning_details.py)",
-        "what an earlier turn's maker signed or sealed of its thoughts",
+        "signed or encrypted thoughts of an earlier turn",
         "anthropic_messages, openai_responses",
-        "openai_chat, unless the provider wants it back; the others take what is their own",
+        "openai_chat, unless the provider wants it back; the other wires read their own entries",
     ),
     Member(
         "extra_content",
         "tool call",
         'object: {"google": {"thought_signature": string}}',
-        "Gemini's signature of a call, or of what was said before it",
+        "Gemini's signature of a call, or of the content before it",
         "openai_responses",
-        "openai_chat, unless the provider wants it back; the others but Gemini do not read it",
+        "openai_chat, unless the provider wants it back; of the other wires only Gemini reads it",
     ),
     Member(
         "is_error",
@@ -73,12 +73,12 @@ MEMBERS: tuple[Member, ...] = (
         "true",
         "the tool failed",
         "anthropic_messages",
-        "openai_chat, which has the tool's words alone; openai_responses does not read it",
+        "openai_chat, which has only the tool's text; openai_responses does not read it",
     ),
 )
 
 ReasoningBack = Literal["content", "details"]
-"""How a provider takes an earlier turn's reasoning back: as the text that it was, or with everything that was sealed."""
+"""How a provider takes an earlier turn's reasoning back: as plain text, or with signatures and encrypted content."""
 
 _SHOW: Object = {"summary": "auto"}
 _FORBID: Object = {"type": "disabled"}
@@ -87,17 +87,17 @@ _OF_REASONING = (*_SEALED, "reasoning_content")
 
 
 def show_thoughts(request: Object) -> None:
-    """Ask to be shown thoughts. In a chat they are shown unasked; OpenAI's newer API shows them only to those who say this."""
+    """Ask to see the thoughts. Chat providers show them unasked; OpenAI's Responses API shows them only on request."""
     request["reasoning"] = _SHOW
 
 
 def forbid_thinking(request: Object) -> None:
-    """Ask that the model does not think; each provider's wire knows how to say it."""
+    """Ask the model not to think; each provider's wire has its own setting for that."""
     request["thinking"] = _FORBID
 
 
 def remove_settings(request: Object) -> None:
-    """Remove what the two functions above have set, for providers of chat."""
+    """Remove what the two functions above set, for chat providers."""
     if request.get("reasoning") == _SHOW:
         del request["reasoning"]
     if request.get("thinking") == _FORBID:
@@ -109,7 +109,7 @@ def tool_failed(message: Mapping[str, Any]) -> bool:
 
 
 def thought_of(message: Mapping[str, Any]) -> str:
-    """An earlier turn's thoughts as text, whoever thought them: a model that insists on them is not told whose they were."""
+    """An earlier turn's thoughts as text, whichever model thought them. It serves models that require thoughts."""
     if text := text_of(message.get("reasoning_content")):
         return text
     details = map(object_of, list_of(message.get("reasoning_details")))
@@ -117,7 +117,7 @@ def thought_of(message: Mapping[str, Any]) -> str:
 
 
 def message_for_chat(message: Object, back: ReasoningBack | None) -> Object:
-    """A message as a provider of chat takes it: with its reasoning in the way that ``back`` says, or without."""
+    """A message in the form that a chat provider accepts: with its reasoning in the form ``back``, or without."""
     if tool_failed(message):
         return {name: value for name, value in message.items() if name != "is_error"}
     if message.get("role") != "assistant" or (back == "details" and "reasoning_details" in message):

@@ -1,6 +1,7 @@
-"""What all folds share: what an answer amounts to, and how bytes that may be anything become that or an error of ours.
+"""What all folds share. A fold computes the outcome of an answer from its bytes; bytes that it cannot read become an error of
+ours.
 
-Pure: no I/O, no clock. Answers are observed, never rebuilt: the bytes that a caller gets are the provider's.
+Pure: no I/O, no clock. Answers are observed, never rebuilt: the caller gets the provider's bytes.
 """
 
 from __future__ import annotations
@@ -19,33 +20,33 @@ from gatewayz.wires.sse import DONE, data_of
 from gatewayz.wires.token_estimate import output_tokens, raw_size, said_size
 
 EventKind = Literal["content", "usage", "done", "error", "other"]
-"""``usage``: an event that says nothing else, to be kept from a caller who did not ask for it."""
+"""``usage``: an event that holds nothing else, not forwarded to a caller that did not ask for it."""
 
 ABSENT = Raw()
-"""The default of every raw member: what is this very object was not there, and need not be looked at."""
+"""The default of every raw member. A member that is this object was absent and needs no further look."""
 
 EMPTY = frozenset((b"", b"null", b'""', b"[]", b"{}"))
 
 UNREADABLE = (ValueError, RecursionError)
-"""What reading somebody else's JSON may raise: msgspec's and orjson's errors and UnicodeDecodeError are all ValueErrors."""
+"""What reading untrusted JSON may raise: msgspec's and orjson's errors and UnicodeDecodeError are all ValueErrors."""
 
 SAMPLED_EVENTS = 32
-"""What so many first events say is kept, to be looked at closely if an estimate is wanted: few streams need one, and a stream
-goes on as it begins, with a token per event or with many."""
+"""Content of this many first events is kept as a sample in case an estimate is needed. Few streams need one, and a stream
+goes on as it begins, with one token per event or with many."""
 
 MAX_SAMPLE_BYTES = 4096
-"""More than that in one event is not kept: it is no token, and counted by its size."""
+"""Content of an event beyond this is not sampled: it is not a single token, and is counted by its size."""
 
 MAX_TOKENS_COUNTED = 2**53  # more than any counter holds
 
-Said = TypeVar("Said")
+EventRecord = TypeVar("EventRecord")
 Whole = TypeVar("Whole")
 
 
 class Fold:
-    """What one answer amounts to. Read the attributes at any time: a stream that was cut has said what it has said.
+    """The outcome of one answer. The attributes may be read at any time: of a stream that was cut, they hold what came.
 
-    This much is all there is to an answer that comes whole or not at all.
+    This class is enough for an answer that does not stream.
     """
 
     __slots__ = (
@@ -68,35 +69,37 @@ class Fold:
         self.usage: Usage = NO_USAGE
         self.content_events: int = 0
         self.content_bytes: int = 0
-        """Of what the model said (text, reasoning, names and arguments of tool calls), nearly: JSON as it came is longer."""
+        """Bytes of the model's content (text, reasoning, names and arguments of tool calls). They are approximate: raw JSON
+        is longer than its text."""
         self.done: bool = False
         self.error: ProviderError | None = None
-        self._counted = (0, 0)  # events and bytes that usage knows of
-        self._samples: list[tuple[int, bytes | str]] = []  # of the first events: bytes as counted, and what was said
+        self._counted = (0, 0)  # events and bytes that the provider's usage covers
+        self._samples: list[tuple[int, bytes | str]] = []  # of the first events: bytes as counted, and the content
 
     @property
     def complete(self) -> bool:
-        """The stream said that it was over."""
+        """The stream is over."""
         return self.done
 
     def reply(self, body: bytes) -> None:
-        """Fold a whole answer. Raises ProviderMalformedResponse when it is not one, ProviderError when it is an error under
-        status 200; nothing else, whatever the bytes are."""
+        """Fold a whole answer. Raises ProviderMalformedResponse when it is not one, and ProviderError when it is an error
+        under status 200. It raises nothing else, whatever the bytes are."""
         raise NotImplementedError
 
     def event(self, event: bytes) -> EventKind:
-        """Fold one event of a stream. Raises ProviderMalformedResponse when its data is not JSON, and nothing else; an error
-        event does not raise but sets ``error``."""
+        """Fold one event of a stream. Raises ProviderMalformedResponse when its data is not JSON, and nothing else. An error
+        event does not raise; it sets ``error``."""
         return "other"
 
     def output_so_far(self) -> int:
-        """Tokens of output: the provider's count of what it has counted, and about how many have come since."""
-        told, uncounted = self.usage.output_tokens, self.uncounted_tokens()
-        # What is told before there is content is a beginning (Anthropic's is 1 or so), not a count to add to.
-        return told + uncounted if self._counted[0] else max(told, uncounted)
+        """Tokens of output: the provider's latest count, plus an estimate of what has come since."""
+        reported, uncounted = self.usage.output_tokens, self.uncounted_tokens()
+        # A count reported before any content (Anthropic's is about 1) is not a base to add to.
+        return reported + uncounted if self._counted[0] else max(reported, uncounted)
 
     def uncounted_tokens(self) -> int:
-        """About how many tokens of output have come since the provider last told its usage; 0 where that was the end."""
+        """About how many tokens of output have come since the provider last reported usage; 0 where it has counted
+        everything."""
         events, size = self._counted
         events, size = self.content_events - events, self.content_bytes - size
         if not events and not size:
@@ -107,40 +110,41 @@ class Fold:
             spaces = spaces * events // max(1, min(self.content_events, SAMPLED_EVENTS))
         return output_tokens(events, size, spaces)
 
-    def _sample(self, counted: int, said: bytes | str) -> None:
-        """What one of the first events said, by which ``content_bytes`` has grown by ``counted``: a text, or JSON as it came."""
+    def _sample(self, counted: int, content: bytes | str) -> None:
+        """Keep the content of one of the first events, by which ``content_bytes`` has grown by ``counted``: a text, or raw
+        JSON."""
         if counted <= MAX_SAMPLE_BYTES:
-            self._samples.append((counted, said))
+            self._samples.append((counted, content))
 
     def _look_at_samples(self) -> tuple[int, int, int]:
-        """Of the samples: bytes as they were counted, bytes as they are without JSON's escapes, spaces."""
+        """Totals of the samples: bytes as counted, bytes without JSON's escapes, spaces."""
         all_counted = size = spaces = 0
-        for counted, said in self._samples:
+        for counted, content in self._samples:
             all_counted += counted
-            found, gaps = raw_size(said) if isinstance(said, bytes) else (counted, said.count(" "))
+            found, gaps = raw_size(content) if isinstance(content, bytes) else (counted, content.count(" "))
             size += found
             spaces += gaps
         return all_counted, size, spaces
 
 
-class StreamFold(Fold, Generic[Said, Whole]):
-    """An answer that comes whole or in events. A wire says how to read either into a record, and what that then means.
+class StreamFold(Fold, Generic[EventRecord, Whole]):
+    """An answer that comes whole or in events. A wire defines how either is decoded into a record and what the record means.
 
-    A translation needs more of an answer than a fold does. It has a fold with fuller records of the same kind, so that the bytes
-    are read once for both, and finds what was read in ``said`` and ``whole``.
+    A translation needs more of an answer than a fold does. It uses a fold with fuller records of the same kind, so the bytes
+    are decoded once for both. The records are in ``latest`` and ``whole``.
     """
 
-    __slots__ = ("said", "whole")
+    __slots__ = ("latest", "whole")
 
-    read_event: Callable[[bytes], Said]
+    read_event: Callable[[bytes], EventRecord]
     read_reply: Callable[[bytes], Whole]
-    said_in: ClassVar[str]
-    """The member of a whole answer that holds what the model says."""
+    content_member: ClassVar[str]
+    """The member of a whole answer that holds the model's content."""
 
-    said: Said | None
-    """What the latest event said; None where that was nothing that the wire knows. There is none before the first."""
+    latest: EventRecord | None
+    """The record of the latest event; None where the wire does not know the event. Unset before the first event."""
     whole: Whole
-    """What ``reply`` has read."""
+    """The record of the whole answer; set by ``reply``."""
 
     def reply(self, body: bytes) -> None:
         try:
@@ -150,28 +154,28 @@ class StreamFold(Fold, Generic[Said, Whole]):
         self.whole = whole
         self._take_reply(whole)
         if self.usage.source == "none":
-            self._weigh(body)
+            self._estimate(body)
         else:
-            self._counted = (self.content_events, self.content_bytes)  # the count of a whole answer is of all of it
+            self._counted = (self.content_events, self.content_bytes)  # the count covers the whole answer
 
     def event(self, event: bytes) -> EventKind:
         data = data_of(event)
         if not data:
-            self.said = None
+            self.latest = None
             return "other"
         if data == DONE:
-            self.said = None
+            self.latest = None
             return self._last_word()
         try:
-            said = self.read_event(data)
+            record = self.read_event(data)
         except msgspec.ValidationError:
-            self.said = None
+            self.latest = None
             return self._unknown(data)
         except UNREADABLE:
             raise ProviderMalformedResponse("The provider sent an event that is not valid JSON.") from None
-        self.said = said
+        self.latest = record
         before = self.usage
-        kind = self._take(said)
+        kind = self._take(record)
         if kind == "content":
             self.content_events += 1
         usage = self.usage
@@ -179,7 +183,7 @@ class StreamFold(Fold, Generic[Said, Whole]):
             self._counted = (self.content_events, self.content_bytes)
         return kind
 
-    def _take(self, said: Said) -> EventKind:
+    def _take(self, event: EventRecord) -> EventKind:
         raise NotImplementedError
 
     def _take_reply(self, whole: Whole) -> None:
@@ -187,19 +191,19 @@ class StreamFold(Fold, Generic[Said, Whole]):
         raise NotImplementedError
 
     def _last_word(self) -> EventKind:
-        """``[DONE]``: chat's, and what some servers of other wires send out of habit."""
+        """``[DONE]`` ends a chat stream. Some servers of other wires send it out of habit."""
         return "other"
 
     def _unknown(self, data: bytes) -> EventKind:
-        """JSON, but of a shape that we do not know: the caller may."""
+        """JSON of an unknown shape: the caller may know it."""
         return "other"
 
-    def _weigh(self, body: bytes) -> None:
-        """A whole answer without usage is counted by what it says."""
+    def _estimate(self, body: bytes) -> None:
+        """Estimate a whole answer without usage by the size of its content."""
         try:
-            said = object_of(orjson.loads(body)).get(self.said_in)
-            size, _ = said_size(said)
-        except (ValueError, TypeError):  # what our peek has passed over is not as strict JSON as the rest
+            content = object_of(orjson.loads(body)).get(self.content_member)
+            size, _ = said_size(content)
+        except (ValueError, TypeError):  # a member that the typed decoder skipped is not strict JSON
             size = len(body)
         self.content_bytes, self._samples = size, []
 
@@ -213,12 +217,12 @@ def json_of(raw: Raw) -> bytes:
 
 
 def token_count(count: int | None) -> int:
-    """A count as a provider gave it: never below nothing, never more than a counter holds."""
+    """The provider's count, between 0 and MAX_TOKENS_COUNTED."""
     return 0 if count is None else min(max(count, 0), MAX_TOKENS_COUNTED)
 
 
 def describe_garbage(body: bytes) -> str:
-    """What a body that cannot be read as an answer looks like, in a sentence that repeats none of it."""
+    """A sentence about a body that cannot be read as an answer. It quotes none of it."""
     head = body[:64].lstrip()
     if not head:
         return "The provider's answer is empty."

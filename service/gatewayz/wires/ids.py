@@ -8,5 +8,5 @@ _PREFIX = re.compile(r"\A(?:req_|resp_|msg_|chatcmpl-|cmpl-)")
 
 
 def bare_id(response_id: str) -> str:
-    """The id without the prefix of whichever wire it was made for."""
+    """The id without the prefix of its wire."""
     return _PREFIX.sub("", response_id)

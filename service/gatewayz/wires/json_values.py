@@ -1,6 +1,6 @@
-"""JSON whose shape is somebody else's: a caller's is checked and refused by name, a provider's is taken as it is.
+"""Access to JSON from outside: a caller's is checked and refused by name, a provider's is taken as it is.
 
-``Any`` stands for a JSON value here and in the translations: what it holds is known only once it has been looked at.
+``Any`` stands for a JSON value here and in the translations: its type is known only after a check.
 """
 
 # A cast is a call, and these functions are called a hundred times for a request.
@@ -80,17 +80,17 @@ def count_of(value: Any) -> int:
 
 
 def present(members: Mapping[str, Any]) -> Object:
-    """Without what is null: for most members, null is as good as absent."""
+    """The members that are not null: for most members, null means absent."""
     return {name: value for name, value in members.items() if value is not None}
 
 
 def copied(source: Mapping[str, Any], names: Iterable[str]) -> Object:
-    """Those members of ``source``, where they are there and not null."""
+    """The members of ``source`` with these names that are present and not null."""
     return {name: source[name] for name in names if source.get(name) is not None}
 
 
 def shown(value: Any) -> str:
-    """A caller's value as a message may repeat it: in JSON's words, and never at length."""
+    """A caller's value as an error message may quote it: in JSON's terms, and shortened."""
     match value:
         case str():
             return f"'{value}'" if len(value) <= MAX_SHOWN else f"'{value[:MAX_SHOWN]}…'"
@@ -111,7 +111,7 @@ def wrong_type(path: str, wanted: str) -> InvalidRequest:
 
 
 def no_equal(path: str, reason: str) -> InvalidRequest:
-    """The refusal of what can be said on the caller's wire but not on the provider's."""
+    """The refusal of a member that the caller's wire has and the provider's does not."""
     return InvalidRequest(
         f"'{path}' cannot be sent to this model's provider: {reason}.", code="unsupported_parameter", param=path
     )

@@ -1,6 +1,7 @@
-"""The name of a member as its caller wrote it, where a provider's wire has no word for what it says. Pure.
+"""Gives a refused member the name that the caller used, where a provider's wire has no equal for it. Pure.
 
-A request that goes through chat is refused by chat's name of the member, which a caller of another wire has never heard of.
+A request that is translated through chat is refused by chat's name of the member, which a caller of another wire does not
+know.
 """
 
 from __future__ import annotations
@@ -35,22 +36,22 @@ _WORDS: Mapping[Wire, Mapping[str, str]] = {
         "user": "metadata.user_id",
     },
 }
-"""Of each caller's wire: chat's member, and the one that it was made from. Where in a conversation it stands is not said, for
-items and messages are not the same in number."""
+"""For each caller's wire: chat's member, and the member that it was made from. The position in the conversation is left out,
+for items and messages differ in number."""
 
 _MEMBER = re.compile(r"\w+")
 _TOOL = re.compile(r"tools\[\d+\]|tool_choice")
 
 
 def with_callers_name(error: InvalidRequest, caller: Wire) -> InvalidRequest:
-    """The same refusal, naming the member of the caller's own request."""
+    """The same refusal with the name of the member in the caller's own request."""
     words = _WORDS.get(caller)
     if words is None or error.param is None or (member := _MEMBER.match(error.param)) is None:
         return error
-    tool = _TOOL.match(error.param)  # what is inside of one is called differently on each wire
+    tool = _TOOL.match(error.param)  # members of a tool have different names on each wire
     param = tool[0] if tool else words.get(member[0], error.param)
     if caller == "openai_responses" and param.startswith("tools["):
-        param = "tools"  # with those of namespaces, and without those left out, they are not the same in number either
+        param = "tools"  # tools in namespaces and left-out tools change the numbering, too
     if param == error.param:
         return error
     message = error.message.replace(f"'{error.param}'", f"'{param}'")

@@ -1,11 +1,11 @@
-"""The parts of an answer, in which every wire's answers cross to every other wire.
+"""The parts of an answer: every wire's answers are translated into every other wire's through them.
 
-A provider's wire reads its answer into parts (``answer_to_chat``), a caller's wire writes its own answer of them
-(``answer_from_chat``). A whole answer and a stream become the same kinds of parts in the same order: a stream has more of them,
-each with less in it.
+A provider's wire reads its answer into parts (``answer_to_chat``), a caller's wire writes its own answer from them
+(``answer_from_chat``). A whole answer and a stream become the same kinds of parts in the same order: a stream has more of
+them, each with less in it.
 
-The words are those of OpenAI's chat, which is the hub: finish reasons, citations and the details of reasoning have chat's values.
-``choice`` is the number of the answer among several that one call asked for.
+Values are those of OpenAI's chat, which is the hub: finish reasons, citations and reasoning details. ``choice`` is the index
+of the answer among several that one call asked for.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from gatewayz.wires.json_values import Object
 
 
 class Started(Record, frozen=True):
-    """The answer has begun; nothing is said in it yet. Not every wire announces that."""
+    """The answer has begun; it has no content yet. Not every wire announces that."""
 
     choice: int = 0
 
@@ -32,40 +32,40 @@ class Text(Record, frozen=True):
 
 
 class Refusal(Record, frozen=True):
-    """Text in which the model, or the provider, says that it does not answer."""
+    """Text by which the model, or the provider, refuses to answer."""
 
     text: str
     choice: int = 0
 
 
 class Thought(Record, frozen=True):
-    """Reasoning, as far as it is shown."""
+    """Reasoning that the provider shows."""
 
     text: str
     choice: int = 0
 
 
 class SealedThought(Record, frozen=True):
-    """What only the maker of a thought can read, and wants back with the next turn."""
+    """Signed or encrypted reasoning that only its provider can read, and that it wants back with the next turn."""
 
     detail: Object
-    """An entry of chat's ``reasoning_details`` (OpenRouter's form): ``reasoning.text`` with a ``signature`` of the thought before
-    it, or ``reasoning.encrypted`` with ``data``. Members that we do not know are kept."""
+    """An entry of chat's ``reasoning_details`` (OpenRouter's form): ``reasoning.text`` with a ``signature`` of the thought
+    before it, or ``reasoning.encrypted`` with ``data``. Unknown members are kept."""
     choice: int = 0
 
 
 class Signed(Record, frozen=True):
-    """Gemini's signature of what was said so far; chat has it as a message's ``extra_content``."""
+    """Gemini's signature of the content so far; chat has it as a message's ``extra_content``."""
 
     extra_content: Object
     choice: int = 0
 
 
 class ToolCall(Record, frozen=True):
-    """A call of a tool, or a further piece of one.
+    """A tool call, or a further piece of one.
 
     The first piece has the name, and the id where the provider gives one. Further pieces have the same ``index`` and neither.
-    The pieces of several calls may be mixed. The arguments of all pieces together are JSON only if the answer was not cut off.
+    The pieces of several calls may be interleaved. The joined arguments are JSON only if the answer was not cut off.
     """
 
     index: int
@@ -76,7 +76,7 @@ class ToolCall(Record, frozen=True):
     custom: bool = False
     """A call of a custom tool: its arguments are plain text."""
     extra_content: Object | None = None
-    """Gemini's signature of the call, which it wants back with the call's output."""
+    """Gemini's signature of the call, which it wants back with the call's result."""
 
 
 class Citation(Record, frozen=True):
@@ -87,35 +87,35 @@ class Citation(Record, frozen=True):
 
 
 class Picture(Record, frozen=True):
-    """A picture that the model made, as a data URL."""
+    """An image that the model made, as a data URL."""
 
     url: str
     choice: int = 0
 
 
 class Served(Record, frozen=True):
-    """How the provider served the call, in its own words; None where it does not say."""
+    """How the provider served the call, in the provider's own values; None where it does not say."""
 
     service_tier: Any = None
     system_fingerprint: Any = None
 
 
 class Finished(Record, frozen=True):
-    """Why a choice ended. It comes behind everything that was said, when it is certain that the answer is whole."""
+    """Why a choice ended. It comes after all content, once it is certain that the answer is complete."""
 
     reason: str
-    """``stop``, ``length``, ``tool_calls`` or ``content_filter``; another word where a chat provider has one."""
+    """``stop``, ``length``, ``tool_calls`` or ``content_filter``; another value where a chat provider has one."""
     choice: int = 0
     stop_sequence: str | None = None
-    """Which one it was, where the provider says so."""
+    """The stop sequence that matched, where the provider names it."""
 
 
 class Used(Record, frozen=True):
-    """What the whole answer took. It is the last part."""
+    """The usage of the whole answer. It is the last part."""
 
     usage: Usage
     reported: bytes | None = None
-    """The provider's own usage object as JSON, where its wire is chat: callers of completions get it as it came."""
+    """The provider's own usage object as JSON, where its wire is chat: callers of completions get it unchanged."""
 
 
 Part = (

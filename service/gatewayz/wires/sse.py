@@ -1,8 +1,8 @@
-"""Server-sent events as bytes: where one ends, and what it says.
+"""Server-sent events as bytes: where one ends, and what data it has.
 
-Written after the HTML standard, section "Server-sent events": lines end in LF, CR LF or CR, an empty line ends an event,
-lines that begin with a colon are comments. Nothing is decoded, so an event may be cut anywhere, inside a character too;
-what comes out, joined, is what went in, byte for byte.
+After the HTML standard, section "Server-sent events": lines end in LF, CR LF or CR, an empty line ends an event, lines that
+begin with a colon are comments. Nothing is decoded, so an event may be cut anywhere, even inside a character. The output,
+joined, is the input, byte for byte.
 """
 
 from __future__ import annotations
@@ -14,40 +14,40 @@ from gatewayz.errors import ProviderMalformedResponse
 
 MAX_EVENT_BYTES = 16_000_000  # a streamed image is megabytes; an event beyond this is an attack on memory
 
-# An end of line followed by an empty line. Where the empty line's end is a CR that might be half of a CR LF, the next byte
-# decides; only after a lone CR (a stream that ends its lines so) nothing is waited for.
+# A line end followed by an empty line. If the empty line ends in a CR that might be half of a CR LF, the next byte
+# decides. Only after a lone CR (a stream with CR line ends) no further byte is needed.
 _EVENT_END = re.compile(rb"\n\n|\r\n\r\n|\r\n\n|\r\r|\n\r\n|\r?\n\r(?=[^\n])")
 _LONGEST_END = 4
 _SMALL = 65_536
-"""Bytes of an unfinished event up to which it is copied in front of the next chunk: cheaper than a search by pattern, unless the
-event is so large that it would be copied many times."""
+"""Up to this many bytes, an unfinished event is copied in front of the next chunk. That is cheaper than a regex search,
+unless the event is so large that it would be copied many times."""
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
 _BOM = b"\xef\xbb\xbf"
-"""A stream may begin with one, which says nothing."""
+"""A stream may begin with one; it means nothing."""
 
 DONE = b"[DONE]"
 _SHORT = 16
-"""What is longer is not DONE, blanks included."""
+"""Longer data is not DONE, even with blanks around it."""
 
 
 class Splitter(Protocol):
-    """Tells one stream's events apart: how a wire frames them."""
+    """Splits one stream into events by the wire's framing."""
 
     media_type: ClassVar[str]
-    """Of a response that is framed so."""
+    """The media type of a response with this framing."""
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The events that ``chunk`` completes. Raises ProviderMalformedResponse when one grows beyond the limit."""
         ...
 
     def tail(self) -> bytes:
-        """What came after the last whole event: an event that was cut, or nothing."""
+        """The bytes after the last complete event: an event that was cut, or nothing."""
         ...
 
 
 class EventSplitter:
-    """Takes the bytes of one stream as they come and gives back whole events, each with the empty line that ends it."""
+    """Takes the bytes of one stream as they come and returns complete events, each with the empty line that ends it."""
 
     __slots__ = ("_buffer", "_limit", "_scanned")
 
@@ -85,7 +85,7 @@ class EventSplitter:
         return events
 
     def tail(self) -> bytes:
-        """What came after the last whole event: an event that was cut, or nothing."""
+        """The bytes after the last complete event: an event that was cut, or nothing."""
         return bytes(self._buffer)
 
     def _feed_slowly(self, chunk: bytes) -> list[bytes]:
@@ -109,10 +109,10 @@ class EventSplitter:
 
 
 def data_of(event: bytes) -> bytes:
-    """The event's data: its ``data`` lines, joined by LF. Empty for a comment or a mere empty line; ``[DONE]`` without the
-    blanks that some servers put around it."""
-    # First the three forms in which nearly all events come: a line of data; the same ended by CR LF, as Gemini sends it; and one
-    # behind a line with the event's name.
+    """The event's data: its ``data`` lines, joined by LF. Empty for a comment or an empty line; ``[DONE]`` without the blanks
+    that some servers put around it."""
+    # First the three forms of nearly all events: one data line; the same ended by CR LF, as Gemini sends it; and one after
+    # a line with the event's name.
     if event.startswith(b"data: "):
         end = event.find(b"\n")
         if end == len(event) - 2 and b"\r" not in event:
@@ -142,5 +142,5 @@ def _plain(data: bytes) -> bytes:
 
 
 def event_of(data: bytes) -> bytes:
-    """An event that says ``data``, which must be a single line."""
+    """The event with this ``data``, which must be a single line."""
     return b"data: " + data + b"\n\n"

@@ -1,4 +1,4 @@
-"""The way between a caller's wire and a provider's: none where they are the same, else through the hub.
+"""Translation between a caller's wire and a provider's: none where they are the same, otherwise through the hub.
 
 request: caller ── as_chat ─▶ chat request (dialect.py) ── from_chat ─▶ provider
 answer:  caller ◀─ writer ─── parts (parts.py) ◀────────── reader ───── provider
@@ -47,10 +47,10 @@ PROVIDER_WIRES: Mapping[Wire, ProviderWire] = {
 
 
 def wire_for(caller: Wire, spoken: Sequence[Wire], call: Call | None = None) -> Wire:
-    """Which of a provider's wires to use for a call: the caller's own, else the provider's first.
+    """Which of a provider's wires to use for a call: the caller's own if it is spoken, otherwise the provider's first.
 
-    But where that is chat and the provider has Responses too, a call with tools or thinking goes by Responses: OpenAI's newer
-    models refuse tools on chat unless they are kept from thinking, and never show their thoughts there. A call with stop
+    One exception: where the first is chat and the provider also has Responses, a call with tools or thinking uses Responses.
+    OpenAI's newer models refuse tools on chat unless thinking is off, and never show thoughts there. A call with stop
     sequences stays on chat, for Responses has none.
     """
     if caller in spoken:
@@ -64,19 +64,19 @@ def _thinks_or_calls(call: Call) -> bool:
     fields = call.fields
     if call.parameters.stop_sequences:
         return False
-    if _says(fields.get("tools")) or _says(fields.get("output_config")):
+    if _is_set(fields.get("tools")) or _is_set(fields.get("output_config")):
         return True
     thinking = fields.get("thinking", b"")
-    return _says(thinking) and b'"disabled"' not in thinking
+    return _is_set(thinking) and b'"disabled"' not in thinking
 
 
-def _says(member: bytes | None) -> bool:
+def _is_set(member: bytes | None) -> bool:
     """Whether a raw member is there and neither null nor empty."""
     return member is not None and member.strip(b"[]{} \t\r\n") not in (b"", b"null")
 
 
 def request_body(call: Call, caller: CallerWire, provider: ProviderWire, model: str, *, usage_option: bool) -> bytes:
-    """What to send to the provider. Raises InvalidRequest naming the member that its wire has no equal for."""
+    """The body for the provider. Raises InvalidRequest naming the member that has no equal on its wire."""
     if caller.name == provider.name:
         return provider.request(call, model, usage_option=usage_option)
     try:
@@ -85,7 +85,7 @@ def request_body(call: Call, caller: CallerWire, provider: ProviderWire, model: 
             return provider.from_chat(chat, model, stream=call.stream)
         except InvalidRequest as error:
             raise with_callers_name(error, caller.name) from None
-    except orjson.JSONDecodeError as error:  # half of a surrogate pair, in a member that was not read before
+    except orjson.JSONDecodeError as error:  # an unpaired surrogate, in a member that was not parsed before
         raise InvalidRequest(f"The body is not valid JSON: {error.msg}.", code="invalid_json") from None
     except (orjson.JSONEncodeError, RecursionError) as error:
         if not _too_deep(error):
@@ -94,24 +94,25 @@ def request_body(call: Call, caller: CallerWire, provider: ProviderWire, model: 
 
 
 def translation(call: Call, caller: CallerWire, provider: ProviderWire, info: AnswerInfo) -> AnswerTranslation | None:
-    """What turns the provider's answer into the caller's; None where they speak the same wire."""
+    """The translation of the provider's answer into the caller's; None where both speak the same wire."""
     if caller.name == provider.name:
         return None
     return AnswerTranslation(provider.reader(info), caller.writer(call, info))
 
 
 def _too_deep(error: Exception) -> bool:
-    """orjson has no error of its own for what it cannot write: it raises TypeError, as a mistake of ours would."""
+    """orjson has no error of its own for values nested too deeply: it raises TypeError, as for a mistake of ours."""
     return isinstance(error, RecursionError) or "recursion" in str(error).lower()
 
 
 _UNREADABLE = (msgspec.DecodeError, orjson.JSONDecodeError, UnicodeDecodeError, orjson.JSONEncodeError, RecursionError)
-"""What a provider's bytes may raise. A fold looks at less of an answer than a translation does, so some bad JSON is met late."""
+"""What a provider's bytes may raise. A fold reads less of an answer than a translation does, so some bad JSON is found
+late."""
 
 
 class AnswerTranslation:
-    """One answer from a provider's wire to a caller's: its bytes are read once, into the records that the fold and the parts are
-    made of, and written once. What the provider sends can fail only as the provider's fault."""
+    """Translates one answer from a provider's wire to a caller's. Its bytes are decoded once, into the records from which the
+    fold and the parts are made, and encoded once. Any failure on the provider's bytes is the provider's fault."""
 
     __slots__ = ("_ended", "_reader", "_writer", "fold")
 
@@ -129,23 +130,23 @@ class AnswerTranslation:
             raise _malformed(error, "The provider's answer is not the JSON it should be.") from None
 
     def take(self, event: bytes) -> tuple[EventKind, bytes]:
-        """Where the event is the stream's last, its end is written, too. An error event becomes nothing, for its wording is the
-        gateway's."""
+        """The end is written, too, after the stream's last event. An error event becomes nothing: the gateway writes its
+        own."""
         if self._ended:
             return "other", b""
         kind = self.fold.event(event)
-        said = self.fold.said
+        latest = self.fold.latest
         if kind == "error":
             return kind, b""
         try:
-            parts = self._reader.event(said) if said is not None else ()
+            parts = self._reader.event(latest) if latest is not None else ()
             written = self._writer.write(parts) if parts else b""
         except _UNREADABLE as error:
             raise _malformed(error, "The provider sent an event that is not the JSON it should be.") from None
         return kind, (written + self.end() if kind == "done" else written)
 
     def event(self, event: bytes) -> bytes:
-        """What one event becomes."""
+        """The translation of one event."""
         return self.take(event)[1]
 
     def end(self) -> bytes:

@@ -1,11 +1,11 @@
 """Parts as an answer of Anthropic's, whole or event by event.
 
-A stream of theirs is a message_start, then one block of content after the other (start, deltas, stop), a message_delta with the
-reason for stopping and the usage, a message_stop. Their clients go by the ``event`` line that names each. A whole answer has the
-same blocks.
+A stream is a message_start, then one content block after the other (start, deltas, stop), then a message_delta with the stop
+reason and the usage, then a message_stop. Clients go by the ``event`` line that names each event. A whole answer has the same
+blocks.
 
-Parts say neither where a block ends nor, before the end, how long the input was. The first is concluded from what comes next;
-the second is 0 in message_start and right in message_delta, where it is a running total anyway. Pure: no I/O, no clock.
+Parts say neither where a block ends nor, before the end, how long the input was. A block's end is inferred from the next
+part. The input length is 0 in message_start and right in message_delta, where usage is cumulative. Pure: no I/O, no clock.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ _DELTA_TYPES: dict[_Member, bytes] = {
 }
 
 
-class _Pen(Protocol):
-    """Writes blocks of content down, one after the other."""
+class _BlockWriter(Protocol):
+    """Writes content blocks, one after the other."""
 
     def begin(self, block: Object) -> None: ...
 
     def add(self, member: _Member, text: str) -> None:
-        """More of the block that was begun."""
+        """Extends the open block."""
         ...
 
     def end(self) -> None: ...
@@ -103,7 +103,7 @@ class _Content:
 
 
 class _Call:
-    """A tool call on its way: what of its arguments has been said, and what waits for its turn."""
+    """A tool call in progress: the arguments that were written, and those that wait for earlier calls to end."""
 
     __slots__ = ("begun", "ended", "id", "name", "said", "waiting")
 
@@ -115,7 +115,7 @@ class _Call:
         self.waiting: list[str] = []
 
     def is_whole(self) -> bool:
-        """Whether its arguments are an object, to which nothing can be added."""
+        """Whether the arguments are a complete JSON object."""
         if not self.said or not self.said[-1].rstrip().endswith("}"):
             return False
         try:
@@ -126,8 +126,8 @@ class _Call:
 
 
 class MessagesWriter:
-    """Writes one answer to ``call``. Thinking is shown only to a caller who asked for it, since others take the first block for
-    the answer. Of several choices there is the first."""
+    """Writes one answer to ``call``. Thinking is shown only to a caller that asked for it, since others take the first block
+    for the answer. Only the first of several choices is written."""
 
     __slots__ = (
         "_calls",
@@ -136,7 +136,6 @@ class MessagesWriter:
         "_number",
         "_numbered",
         "_open",
-        "_pen",
         "_refused",
         "_signature",
         "_started",
@@ -146,6 +145,7 @@ class MessagesWriter:
         "_turn",
         "_unsigned",
         "_usage",
+        "_writer",
     )
 
     def __init__(self, call: Call, info: AnswerInfo) -> None:
@@ -155,24 +155,24 @@ class MessagesWriter:
         self._thinks = thinking is not None and object_of(orjson.loads(thinking)).get("type") in _THINKS
         self._stop_sequences = call.parameters.stop_sequences
         self._tools = call.fields.get("tools")
-        self._pen: _Pen = _Content()
+        self._writer: _BlockWriter = _Content()
         self._open: _Kind | None = None
         self._started = self._refused = self._unsigned = False
         self._signature = ""
         self._calls: list[_Call] = []
-        self._turn = 0  # which of them is being said; those before it have ended
+        self._turn = 0  # index of the call being written; earlier ones have ended
         self._numbered: dict[int, _Call] = {}
         self._finished = Finished("stop")
         self._usage: Usage = NO_USAGE
 
     def write(self, parts: Sequence[Part]) -> bytes:
-        events = self._pen = _Events() if not isinstance(self._pen, _Events) else self._pen
+        events = self._writer = _Events() if not isinstance(self._writer, _Events) else self._writer
         out = events.out = [] if self._started else [self._start()]
         self._take(parts)
         return out[0] if len(out) == 1 else b"".join(out)
 
     def end(self) -> bytes:
-        events = self._pen if isinstance(self._pen, _Events) else _Events()
+        events = self._writer if isinstance(self._writer, _Events) else _Events()
         out = events.out = [] if self._started else [self._start()]
         self._end_content()
         out.append(_event("message_delta", {"delta": self._stop(), "usage": messages_usage(self._usage)}))
@@ -180,10 +180,10 @@ class MessagesWriter:
         return b"".join(out)
 
     def whole(self, parts: Sequence[Part]) -> bytes:
-        self._pen = pen = _Content()
+        self._writer = writer = _Content()
         self._take(parts)
         self._end_content()
-        return orjson.dumps({**self._message(pen.content), **self._stop(), "usage": messages_usage(self._usage)})
+        return orjson.dumps({**self._message(writer.content), **self._stop(), "usage": messages_usage(self._usage)})
 
     def _start(self) -> bytes:
         self._started = True
@@ -206,7 +206,7 @@ class MessagesWriter:
                     self._text(text)
                 case Thought(text, 0) if self._thinks:
                     self._enter("thinking", {"type": "thinking", "thinking": "", "signature": ""})
-                    self._pen.add("thinking", text)
+                    self._writer.add("thinking", text)
                 case ToolCall(choice=0):
                     self._call(part)
                 case SealedThought(detail, 0) if self._thinks:
@@ -225,11 +225,11 @@ class MessagesWriter:
         if text:
             if self._open != "text":
                 self._enter("text", {"type": "text", "text": ""})
-            self._pen.add("text", text)
+            self._writer.add("text", text)
 
     def _seal(self, detail: Object) -> None:
-        """What is encrypted is a block of its own. A signature ends the thought that it is of; where no thought was shown, it has
-        a block for itself, since the next turn needs it."""
+        """An encrypted thought becomes a block of its own. A signature ends the thought that it belongs to. Where no thought
+        was shown, the signature gets a block of its own, since the next turn needs it."""
         if detail.get("type") == "reasoning.encrypted":
             if data := detail.get("data"):
                 self._close()
@@ -237,37 +237,37 @@ class MessagesWriter:
                 self._close()
             return
         signature = text_of(detail.get("signature"))
-        if not signature or (self._open != "thinking" and self._unsigned):  # it is too late for the one that it is of
+        if not signature or (self._open != "thinking" and self._unsigned):  # the thought it belongs to has ended
             return
         if self._open != "thinking":
             self._enter("thinking", {"type": "thinking", "thinking": "", "signature": ""})
             if text := text_of(detail.get("text")):
-                self._pen.add("thinking", text)
+                self._writer.add("thinking", text)
         self._signature = signature
         self._close()
 
     def _call(self, part: ToolCall) -> None:
         made = self._numbered.get(part.index)
         if made is None:
-            call_id = part.id or f"toolu_{self._number}_{len(self._calls)}"  # callers answer a call by its id
+            call_id = part.id or f"toolu_{self._number}_{len(self._calls)}"  # callers refer to a call by its id
             made = self._numbered[part.index] = _Call(call_id, whole_name(part.name, self._tools))
             self._calls.append(made)
         if part.arguments:
             if made.ended and part.arguments.strip():
                 raise ProviderMalformedResponse("The provider went on with a tool call that had ended.")
             made.waiting.append(part.arguments)
-        self._say_calls()
+        self._write_calls()
 
-    def _say_calls(self, *, all_of_them: bool = False) -> None:
-        """Calls in their order, one after the other, however their pieces are mixed: one whose arguments are not yet a whole
-        object keeps those behind it waiting, until nothing more of it can come."""
+    def _write_calls(self, *, all_of_them: bool = False) -> None:
+        """Write the calls one after the other, even if their pieces are interleaved. A call whose arguments are not yet a
+        complete object holds back the later ones until it cannot grow any more."""
         while self._turn < len(self._calls):
             call = self._calls[self._turn]
             if not call.begun:
                 call.begun = True
                 self._enter("tool_use", {"type": "tool_use", "id": call.id, "name": call.name, "input": {}})
             for arguments in call.waiting:
-                self._pen.add("partial_json", arguments)
+                self._writer.add("partial_json", arguments)
             call.said += call.waiting
             call.waiting = []
             if not all_of_them and (self._turn == len(self._calls) - 1 or not call.is_whole()):
@@ -279,28 +279,28 @@ class MessagesWriter:
         if self._open == kind and kind != "tool_use":
             return
         if kind != "tool_use":
-            self._say_calls(all_of_them=True)
+            self._write_calls(all_of_them=True)
         self._close()
         self._open = kind
-        self._pen.begin(block)
+        self._writer.begin(block)
 
     def _close(self) -> None:
         if self._open is None:
             return
         if self._open == "thinking":
-            # As theirs do: the signature is the last that is heard of a thought.
-            self._pen.add("signature", self._signature)
+            # As in Anthropic's own streams, the signature is a thought's last delta.
+            self._writer.add("signature", self._signature)
             self._unsigned = not self._signature
             self._signature = ""
         self._open = None
-        self._pen.end()
+        self._writer.end()
 
     def _end_content(self) -> None:
-        self._say_calls(all_of_them=True)
+        self._write_calls(all_of_them=True)
         self._close()
 
     def _stop(self) -> Object:
-        # vLLM says which sequence it was; where nobody does, it stays an end_turn.
+        # vLLM says which sequence matched. Without that the reason stays end_turn.
         found = self._finished.stop_sequence
         sequence = found if found in self._stop_sequences else None
         return {"stop_reason": self._stop_reason(sequence), "stop_sequence": sequence, "stop_details": None}
@@ -311,13 +311,13 @@ class MessagesWriter:
         if self._refused:
             return "refusal"
         reason = _STOP_REASONS.get(self._finished.reason, "end_turn")
-        # Some say "stop" behind tool calls, and their callers would not look for them.
+        # Some providers report "stop" after tool calls; a caller would then not look for the calls.
         return "tool_use" if reason == "end_turn" and self._calls else reason
 
 
 def messages_usage(usage: Usage) -> Object:
-    """Usage as Anthropic reports it: the three kinds of input exclude each other."""
-    # Some providers count what was written to the cache and read from it at once as both.
+    """Usage as Anthropic reports it: the three counts of input are disjoint."""
+    # Some providers count the same tokens as written to the cache and as read from it.
     read = min(usage.cache_read_tokens, usage.input_tokens)
     written = min(usage.cache_write_tokens, usage.input_tokens - read)
     reported: Object = {
@@ -336,7 +336,7 @@ def _event(kind: str, members: Object) -> bytes:
 
 
 def _input(arguments: str) -> Object:
-    """The object that a whole tool call's arguments say."""
+    """The arguments of a complete tool call as an object."""
     if not arguments.strip():
         return {}
     try:

@@ -1,7 +1,7 @@
 """An answer of Anthropic's as parts, whole or event by event.
 
-What the next turn needs of a thought (the signature, or what is encrypted) goes with it in the form that OpenRouter made
-customary, and comes back from there in turns_from_chat.py. Pure: no I/O, no clock.
+The next turn needs a thought's signature or its encrypted content. Both are passed on in OpenRouter's form, and
+turns_from_chat.py reads them back. Pure: no I/O, no clock.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _BLOCKS = msgspec.json.Decoder(list[_Block])
 
 
 class _Fold(MessagesFold):
-    """Reads what parts are made of, too."""
+    """Also reads the members that parts are made of."""
 
     __slots__ = ()
 
@@ -67,7 +67,8 @@ class _Fold(MessagesFold):
 
 
 class MessagesReader:
-    """Reads one answer. A whole answer's blocks say at once what a stream's say in pieces; ``_open`` is the block that grows."""
+    """Reads one answer. A block of a whole answer is read as a stream's block that comes in one piece. ``_open`` is the block
+    that still grows."""
 
     __slots__ = ("_calls", "_details", "_has_arguments", "_open", "_thought", "fold")
 
@@ -79,12 +80,12 @@ class MessagesReader:
         self._details = 0
         self._thought: list[str] = []
 
-    def event(self, said: _Event) -> list[Part]:
-        match said.type:
+    def event(self, event: _Event) -> list[Part]:
+        match event.type:
             case "content_block_delta":
-                return [] if said.delta is None else self._grow(said.delta)
+                return [] if event.delta is None else self._grow(event.delta)
             case "content_block_start":
-                return [] if said.content_block is None else self._begin(said.content_block)
+                return [] if event.content_block is None else self._begin(event.content_block)
             case "content_block_stop":
                 return self._end_block()
             case "message_start":
@@ -143,8 +144,8 @@ class MessagesReader:
                 return []
 
     def _end_block(self) -> list[Part]:
-        """A tool call without a piece of its input: it has none, or had it from the start. Callers parse the arguments as JSON,
-        which nothing is not."""
+        """A tool call without any piece of input has no input, or had it at the start. Callers parse the arguments as JSON,
+        and an empty string is not JSON."""
         block, self._open = self._open, _Block()
         if block.type != "tool_use" or self._has_arguments:
             return []

@@ -1,4 +1,4 @@
-"""``messages/count_tokens``: asked of a provider of this wire as it is; where there is none, an estimate.
+"""``messages/count_tokens``: forwarded to a provider of this wire, or estimated where there is none.
 
 Pure: no I/O, no clock.
 """
@@ -33,12 +33,12 @@ _COUNT = msgspec.json.Decoder(_Count)
 
 
 class CountFold(Fold):
-    """An answer that says how many tokens there are; none of them was used."""
+    """An answer that holds a count of tokens; none of them was used."""
 
     __slots__ = ()
 
     def reply(self, body: bytes) -> None:
-        """Raises ProviderMalformedResponse when it is no count."""
+        """Raises ProviderMalformedResponse when the body is no count."""
         try:
             _COUNT.decode(body)
         except UNREADABLE:
@@ -48,7 +48,7 @@ class CountFold(Fold):
 
 @dataclass(frozen=True, slots=True)
 class TokenCount:
-    """Both sides of the endpoint. There is no way through the hub: chat has no such question."""
+    """The endpoint for callers and for providers. It is never translated: chat has no such request."""
 
     name: Wire = "anthropic_messages"
     path: str = "/messages/count_tokens"
@@ -58,7 +58,7 @@ class TokenCount:
         """Raises InvalidRequest naming the member at fault."""
         call = parse_count_tokens_request(body)
         try:
-            orjson.loads(body)  # the whole of it is going to be read, by us or by a provider
+            orjson.loads(body)  # the estimate or the provider will parse all of it
         except orjson.JSONDecodeError as error:
             raise InvalidRequest(f"The body is not valid JSON: {error.msg}.", code="invalid_json") from None
         return call
@@ -92,7 +92,7 @@ def count_reply(input_tokens: int) -> bytes:
 
 
 def estimate_input_tokens(call: Call) -> int:
-    """About how many tokens a request comes to, where no provider can count them (how, and how far off: token_estimate.py)."""
+    """About how many tokens a request has, where no provider can count them (method and accuracy: token_estimate.py)."""
     return input_tokens(
         [orjson.loads(call.fields[name]) for name in ("system", "messages", "tools") if name in call.fields]
     )

@@ -1,6 +1,7 @@
-"""Errors in the words of Anthropic's API: ``{"type": "error", "error": {"type": …, "message": …}}``.
+"""Errors in the format of Anthropic's API: ``{"type": "error", "error": {"type": …, "message": …}}``.
 
-Its clients choose the exception by the HTTP status, and inside a stream, where the status says 200, by ``error.type``.
+Its clients choose the exception by the HTTP status. Inside a stream, where the status is 200, they choose it by
+``error.type``.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from gatewayz.errors import GatewayError, Overloaded, ProviderError, ProviderOve
 from gatewayz.wires.json_values import object_of, text_of
 
 NO_THREADS = "thread_unsupported_request"
-"""The code of an error by which Anthropic's SDKs know that the server holds no conversation for them (``thread``): what they
-run with tools goes on without, sending the whole of it."""
+"""The error code by which Anthropic's SDKs learn that the server keeps no conversation for them (``thread``). Their tool
+runner then sends the whole conversation instead."""
 
 _KINDS = {
     400: "invalid_request_error",
@@ -28,27 +29,27 @@ _KINDS = {
 
 
 def error_kind(error: GatewayError) -> str:
-    """Anthropic's word for it."""
+    """Anthropic's ``error.type`` for it."""
     if isinstance(error, Overloaded | ProviderOverloaded):
         return "overloaded_error"
     return _KINDS.get(error.status) or ("invalid_request_error" if error.status < 500 else "api_error")
 
 
 def error_body(error: GatewayError, request_id: str | None = None) -> bytes:
-    """The error as Anthropic's clients read it. Where a provider's own error may be handed on, with its message."""
+    """The error as Anthropic's clients read it, with the provider's own message where that may be forwarded."""
     message = error.message
     if isinstance(error, ProviderError) and error.body is not None:
-        # Of whatever wire the provider is: provider_errors.py has brought its error into the one shape.
+        # Errors of all wires have one shape here: refusals/reason.py has converted them.
         message = text_of(object_of(object_of(orjson.loads(error.body)).get("error")).get("message")) or message
-    told: dict[str, object] = {"type": error_kind(error), "message": message}
+    members: dict[str, object] = {"type": error_kind(error), "message": message}
     if error.code == NO_THREADS:
-        told["details"] = {"error_code": NO_THREADS, "unsupported": [error.param]}
-    body: dict[str, object] = {"type": "error", "error": told}
+        members["details"] = {"error_code": NO_THREADS, "unsupported": [error.param]}
+    body: dict[str, object] = {"type": "error", "error": members}
     if request_id is not None:
         body["request_id"] = request_id
     return orjson.dumps(body)
 
 
 def error_event(error: GatewayError) -> bytes:
-    """The error inside a stream that has begun."""
+    """The error event of a stream that has begun."""
     return b"event: error\ndata: " + error_body(error) + b"\n\n"

@@ -1,8 +1,8 @@
-"""What an answer of Anthropic's Messages API amounts to, whether it comes whole or in events.
+"""The outcome of an answer of Anthropic's Messages API, whole or streamed.
 
-Pure: no I/O, no clock. Anthropic counts input in three parts that exclude each other (read from its cache, written to it,
-neither); our ``input_tokens`` is their sum. A stream reports usage twice, and each count of the later report replaces the
-earlier one where it is given.
+Pure: no I/O, no clock. Anthropic counts input in three disjoint parts (read from its cache, written to it, neither); our
+``input_tokens`` is their sum. A stream reports usage twice. Each count of the later report replaces the earlier one where it
+is given.
 """
 
 from __future__ import annotations
@@ -67,14 +67,14 @@ _NOTHING = (b"", b"null")
 
 
 class MessagesFold(StreamFold[MessagesEvent, MessagesReply]):
-    """An answer of Anthropic's. A stream always ends in message_stop; one that lacks it was cut. No event of it is ``usage``: on
-    this wire usage is part of what every caller gets."""
+    """An answer of Anthropic's. A complete stream ends with message_stop; a stream without it was cut. No event is of kind
+    ``usage``: on this wire every caller gets usage."""
 
     __slots__ = ()
 
     read_event = _EVENT.decode
     read_reply = _REPLY.decode
-    said_in = "content"
+    content_member = "content"
 
     def _take_reply(self, whole: MessagesReply) -> None:
         if whole.type == "error" or bytes(whole.error) not in _NOTHING:
@@ -84,28 +84,28 @@ class MessagesFold(StreamFold[MessagesEvent, MessagesReply]):
         self._identify(whole)
         self.done = True
 
-    def _take(self, said: MessagesEvent) -> EventKind:
-        match said.type:
+    def _take(self, event: MessagesEvent) -> EventKind:
+        match event.type:
             case "content_block_delta":
-                return "other" if said.delta is None else self._take_delta(said.delta)
+                return "other" if event.delta is None else self._take_delta(event.delta)
             case "content_block_start":
-                # Of a tool call the name is content already; text and thinking start empty.
-                if said.content_block is None or said.content_block.type in ("text", "thinking"):
+                # A tool call's name counts as content; text and thinking start empty.
+                if event.content_block is None or event.content_block.type in ("text", "thinking"):
                     return "other"
-                self.content_bytes += size_of(said.content_block.name or "")
+                self.content_bytes += size_of(event.content_block.name or "")
                 return "content"
             case "message_start":
-                if said.message is not None:
-                    self._identify(said.message)
+                if event.message is not None:
+                    self._identify(event.message)
             case "message_delta":
-                if said.delta is not None and said.delta.stop_reason:
-                    self.finish_reasons = (said.delta.stop_reason,)
-                self._count(bytes(said.usage))
+                if event.delta is not None and event.delta.stop_reason:
+                    self.finish_reasons = (event.delta.stop_reason,)
+                self._count(bytes(event.usage))
             case "message_stop":
                 self.done = True
                 return "done"
             case "error":
-                self.error = error_in_band(bytes(said.error))
+                self.error = error_in_band(bytes(event.error))
                 return "error"
             case _:
                 pass
@@ -151,5 +151,5 @@ class MessagesFold(StreamFold[MessagesEvent, MessagesReply]):
 
 
 def _later(count: int | None, before: int) -> int:
-    """A count as the provider gave it, never below nothing nor more than a counter holds; what was known if it gave none."""
+    """The provider's count, between 0 and MAX_TOKENS_COUNTED; the known count where it gives none."""
     return before if count is None else token_count(count)

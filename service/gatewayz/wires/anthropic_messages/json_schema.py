@@ -1,7 +1,7 @@
-"""What the two APIs ask of a JSON schema that an answer must keep to.
+"""What Anthropic and OpenAI require of the JSON schema for an answer.
 
-Anthropic knows a part of JSON Schema, and wants ``additionalProperties: false`` said of every object (its page "Structured
-outputs"); OpenAI, where the schema is strict, that and every property required.
+Anthropic supports a part of JSON Schema and requires ``additionalProperties: false`` on every object (its page "Structured
+outputs"). For a strict schema OpenAI requires that too, and every property listed in ``required``.
 """
 
 from __future__ import annotations
@@ -20,26 +20,25 @@ _FORMATS = frozenset(
     ("date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid")
 )  # fmt: skip
 _NEEDLESS = frozenset(("$schema", "$id", "$comment", "examples", "deprecated", "readOnly", "writeOnly"))
-_OF_NO_KIND = frozenset(
+_WITHOUT_EQUAL = frozenset(
     ("not", "if", "then", "else", "patternProperties", "prefixItems", "dependentSchemas", "unevaluatedProperties")
 )
-"""What shapes an answer and cannot be said."""
+"""Keywords that shape an answer and that Anthropic does not know."""
 
 
-class _Unsayable(Exception):
-    """The schema asks for what Anthropic's part of JSON Schema cannot say."""
+class _NoEqual(Exception):
+    """The schema asks for something that Anthropic's part of JSON Schema cannot express."""
 
 
 def narrowed(schema: Object) -> Object | None:
-    """The schema in Anthropic's part of JSON Schema: objects closed, and limits that it does not know (``minimum``,
-    ``maxLength``, …) moved into the description, where the model reads them. None where what it asks for cannot be said:
-    free members, values of any kind, recursion.
-    """
+    """The schema in Anthropic's part of JSON Schema. Objects are closed; unsupported limits (``minimum``, ``maxLength``, …)
+    move into the description, where the model reads them. None where the schema cannot be expressed: free members, values of
+    any type, recursion."""
     try:
         if _recurses(schema):
             return None
         return _narrowed(schema)
-    except _Unsayable:
+    except _NoEqual:
         return None
 
 
@@ -54,52 +53,61 @@ def is_strict(schema: Object) -> bool:
 
 
 def _narrowed(schema: Any) -> Object:
-    """Raises _Unsayable."""
+    """Raises _NoEqual."""
     node = object_of(schema)
-    if not node:  # anything fits it
-        raise _Unsayable
+    if not node:  # an empty schema allows any value
+        raise _NoEqual
     made: Object = {}
     for name in ("$defs", "definitions"):
         if name in node:
             made[name] = {key: _narrowed(value) for key, value in object_of(node[name]).items()}
     if isinstance(reference := node.get("$ref"), str):
         if not reference.startswith("#"):
-            raise _Unsayable
+            raise _NoEqual
         return {**made, "$ref": reference}
     merged = list_of(node.get("allOf"))
-    if len(merged) == 1:  # what older generators put around a reference, to give it a description
+    if len(merged) == 1:  # older generators wrap a reference in this, to give it a description
         return {**made, **_narrowed({**object_of(merged[0]), **_without_definitions(node)})}
     if not any(name in node for name in ("type", "enum", "const", *_LISTED)):
-        raise _Unsayable
-    said: list[str] = []
+        raise _NoEqual
+    limits = _add_keywords(node, made)
+    if any(isinstance(value, dict | list) for value in list_of(node.get("enum"))):
+        raise _NoEqual
+    if _is_object(node):
+        if node.get("additionalProperties", False) is not False or "properties" not in node:
+            raise _NoEqual
+        made["additionalProperties"] = False
+    if limits:
+        described = node.get("description")
+        note = "(" + ", ".join(limits) + ")"
+        made["description"] = f"{described} {note}" if isinstance(described, str) and described else note
+    return made
+
+
+def _add_keywords(node: Object, made: Object) -> list[str]:
+    """Put into ``made`` the keywords of ``node`` that Anthropic knows; return the others as text for the description.
+
+    Raises _NoEqual for a keyword that shapes the answer and has no equal.
+    """
+    limits: list[str] = []
     for name, value in node.items():
         if name in _KEPT:
             made[name] = value
         elif name in ("anyOf", "oneOf"):
             made["anyOf"] = [_narrowed(part) for part in list_of(value)]
         elif name == "allOf":
-            made["allOf"] = [_narrowed(part) for part in merged]
+            made["allOf"] = [_narrowed(part) for part in list_of(value)]
         elif name == "properties":
             made[name] = {key: _narrowed(part) for key, part in object_of(value).items()}
         elif name == "items":
             made[name] = _narrowed(value)
         elif (name == "format" and value in _FORMATS) or (name == "minItems" and value in (0, 1)):
             made[name] = value
-        elif name in _OF_NO_KIND:
-            raise _Unsayable
+        elif name in _WITHOUT_EQUAL:
+            raise _NoEqual
         elif name not in _NEEDLESS and name not in ("$defs", "definitions", "additionalProperties"):
-            said.append(f"{name}: {orjson.dumps(value).decode()}")
-    if any(isinstance(value, dict | list) for value in list_of(node.get("enum"))):
-        raise _Unsayable
-    if _is_object(node):
-        if node.get("additionalProperties", False) is not False or "properties" not in node:
-            raise _Unsayable
-        made["additionalProperties"] = False
-    if said:
-        described = node.get("description")
-        limits = "(" + ", ".join(said) + ")"
-        made["description"] = f"{described} {limits}" if isinstance(described, str) and described else limits
-    return made
+            limits.append(f"{name}: {orjson.dumps(value).decode()}")
+    return limits
 
 
 def _without_definitions(node: Object) -> Object:
@@ -107,7 +115,7 @@ def _without_definitions(node: Object) -> Object:
 
 
 def _recurses(schema: Object) -> bool:
-    """Whether a definition leads back to itself, or anything to the whole."""
+    """Whether a definition refers to itself, directly or not, or anything refers to the whole schema."""
     definitions = {**object_of(schema.get("definitions")), **object_of(schema.get("$defs"))}
     leads_to = {name: _references(value) for name, value in definitions.items()}
     if "#" in _references(schema):

@@ -1,9 +1,10 @@
-"""What a Claude model takes, which its name tells: how it is asked to think, how much it may say, whether it can be made to call
-a tool, kept to a schema, and sampled from with a temperature.
+"""What a Claude model supports, by its name: how thinking is requested, how long an answer may be, forced tool calls,
+schemas, sampling.
 
-From Anthropic's pages "Thinking", "Structured outputs" and "What's new" of each model. Each generation takes less than the one
-before: a model newer than these rules is taken to refuse whatever the newest refuses. A name that is no Claude's is another
-maker's model behind the same API, of which nothing is known: it is sent what the caller said.
+From Anthropic's pages "Thinking", "Structured outputs" and "What's new" of each model. Each generation supports fewer
+settings than the one before, so a model newer than these rules is assumed to refuse whatever the newest known model refuses.
+A name without "claude" is another maker's model behind the same API. Nothing is known of it, and it is sent what the caller
+set.
 """
 
 from __future__ import annotations
@@ -21,30 +22,30 @@ _FAMILY = re.compile(r"opus|sonnet|haiku|fable|mythos")
 _UNKNOWN = (99, 0)
 
 _BUDGETS = {"minimal": 1_024, "low": 2_048, "medium": 8_192, "high": 16_384, "xhigh": 24_576, "max": 24_576}
-_LEAST_BUDGET = 1_024  # Anthropic takes none below it
+_MIN_BUDGET = 1_024  # Anthropic refuses smaller ones
 
 _EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
 
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What one model takes."""
+    """What one model supports."""
 
     default_max_tokens: int
-    """What stands for ``max_tokens`` where a chat caller set none: as much as every model of the generation can say."""
+    """Used for ``max_tokens`` where a chat caller set none: what every model of the generation can produce."""
     thinks: Literal["never", "within a budget", "by its own measure"]
     without_thinking: Literal["silence", "disabled", "between_tools", "low effort"]
-    """How it is told not to think: for the newest there is no way, and little thinking is the nearest."""
+    """How thinking is switched off. The newest models have no switch; low effort is the nearest."""
     highest_but_one: Literal["xhigh", "max"]
-    """What it calls the effort between high and max."""
+    """Its name for the effort between high and max."""
     hides_thoughts: bool
-    """Shows them only if told to."""
+    """Shows thoughts only on request."""
     forced_calls: bool
-    """Can be made to call a tool."""
+    """Supports forced tool calls."""
     schemas: bool
-    """Keeps to a JSON schema, of its answer and of its calls."""
+    """Supports a JSON schema for its answer and its calls."""
     sampling: Literal["any", "one", "none"]
-    """Which of temperature and top_p it takes: both, only one of them, or neither (nor top_k)."""
+    """Which of temperature and top_p it accepts: both, only one of them, or neither (nor top_k)."""
 
 
 _ANOTHERS = Traits(32_000, "by its own measure", "disabled", "xhigh", False, True, True, "any")
@@ -79,7 +80,7 @@ def _without_thinking(
     family: str, version: tuple[int, int]
 ) -> Literal["silence", "disabled", "between_tools", "low effort"]:
     if version < (5, 0):
-        return "silence"  # unless it is asked to, it does not think
+        return "silence"  # it thinks only on request
     if family in ("opus", "sonnet", "haiku") and version == (5, 0):
         return "disabled"
     if (family, version) == ("haiku", (5, 5)):
@@ -92,11 +93,11 @@ def _without_thinking(
 def thinking_of(
     asked: ThinkingOptions, model: str, max_tokens: int, *, free: bool, signed: bool
 ) -> tuple[Object | None, str | None]:
-    """What a chat asks for as ``thinking`` and ``output_config.effort``.
+    """The values of ``thinking`` and ``output_config.effort`` for what a chat asks.
 
-    ``free``: no tool has to be called. ``signed``: the conversation stands where a model that thinks within a budget may begin
-    to think. A budget leaves room for an answer: one that was made from an effort takes at most half of ``max_tokens``; where
-    less is left than the least budget, there is no thinking.
+    ``free``: no tool call is forced. ``signed``: a model that thinks within a budget may begin to think at this point of the
+    conversation. A budget leaves room for the answer: one derived from an effort takes at most half of ``max_tokens``. Where
+    less than the smallest budget remains, there is no thinking.
     """
     traits = traits_of(model)
     if traits.thinks == "never":
@@ -107,13 +108,13 @@ def thinking_of(
         effort = None if asked.word is None else _EFFORTS[asked.word]
         if effort == "xhigh":
             effort = traits.highest_but_one
-        # A forced call and thinking are refused together; who thinks unasked does so all the same.
+        # A forced call and thinking are refused together. A model that thinks by default does so anyway.
         return _adaptive(asked, traits) if free else None, effort
     if asked.budget is not None:
         budget = min(asked.budget, max_tokens - 1)
     else:
         budget = min(_BUDGETS[asked.effort or "medium"], max_tokens // 2)
-    if budget < _LEAST_BUDGET or not signed or not free:
+    if budget < _MIN_BUDGET or not signed or not free:
         return None, None
     return {"type": "enabled", "budget_tokens": budget}, None
 
@@ -133,13 +134,13 @@ def _adaptive(asked: ThinkingOptions, traits: Traits) -> Object:
     if asked.shown is False:
         thinking["display"] = "omitted"
     elif traits.hides_thoughts:
-        thinking["display"] = "summarized"  # who asks a model to think by chat is shown it, as everywhere
+        thinking["display"] = "summarized"  # a chat caller that asks for thinking is shown it, as on every wire
     return thinking
 
 
 def sampling_of(given: Object, model: str, *, thinks: bool) -> Object:
-    """Of temperature, top_p and top_k what this model takes, and what goes with thinking; the rest is left out. Anthropic's
-    temperatures end at 1, and larger ones count as that, as on its own chat endpoint."""
+    """The settings among temperature, top_p and top_k that this model accepts and that go with thinking; the others are left
+    out. Anthropic's temperatures end at 1. Larger ones count as 1, as on its own chat endpoint."""
     traits = traits_of(model)
     if traits.sampling == "none":
         return {}
@@ -153,6 +154,6 @@ def sampling_of(given: Object, model: str, *, thinks: bool) -> Object:
             del made["top_p"]
         made.pop("top_k", None)
     if traits.sampling == "one" and "temperature" in made and "top_p" in made:
-        # One of them must go: the temperature, if it only says what holds anyway.
+        # Only one may stay. The temperature goes if it has its default value.
         del made["temperature" if made["temperature"] == 1 and made["top_p"] != 1 else "top_p"]
     return made

@@ -1,6 +1,6 @@
-"""Anthropic's Messages API, as bytes: what a request asks for, and what it becomes where the provider speaks the same wire.
+"""Requests of Anthropic's Messages API as bytes: what a request asks for, and its form for a provider of the same wire.
 
-Pure: no I/O, no clock. As in chat.py every member that is not understood is kept, and of every value the raw bytes.
+Pure: no I/O, no clock. As in openai_chat/request.py, unknown members are kept, and every value stays the raw bytes that came.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class _Message(Struct):
 
 
 class _CountRequest(Struct):
-    """What ``messages/count_tokens`` takes: a request that asks for no answer."""
+    """A ``messages/count_tokens`` request: it asks for no answer."""
 
     model: Annotated[str, Meta(min_length=1, max_length=MAX_MODEL_CHARACTERS)]
     messages: Annotated[list[_Message], Meta(min_length=1)]
@@ -39,16 +39,17 @@ class _Request(_CountRequest):
 
 
 _FOREIGN = (b'"openai:', b'"signature":""', b'"signature": ""')
-"""What to look for before anything is taken apart: megabytes of images are searched in no time, but not parsed."""
+"""Byte patterns of foreign thinking. They are searched before any parsing: a search through megabytes of images is cheap,
+parsing them is not."""
 
 _PEEK = msgspec.json.Decoder(_Request)
 _PEEK_COUNT = msgspec.json.Decoder(_CountRequest)
 
 
 def parse_messages_request(body: bytes) -> Call:
-    """What the caller asks for. Raises InvalidRequest, which names the member at fault.
+    """What the caller asks for. Raises InvalidRequest naming the member at fault.
 
-    ``include_usage`` is set, because usage is part of every answer of this wire.
+    ``include_usage`` is set, because usage is part of every answer on this wire.
     """
     request, fields = read_body(body, _PEEK)
     return Call(
@@ -69,17 +70,16 @@ def parse_messages_request(body: bytes) -> Call:
 
 
 def parse_count_tokens_request(body: bytes) -> Call:
-    """What is to be counted. Raises InvalidRequest, which names the member at fault."""
+    """The request to count. Raises InvalidRequest naming the member at fault."""
     request, fields = read_body(body, _PEEK_COUNT)
     return Call(operation="count_tokens", model=request.model, stream=False, fields=fields, body=body)
 
 
 def messages_to_upstream(call: Call, model: str) -> bytes:
-    """The body for a provider of the same wire, under its own name of the model; the caller's very bytes where nothing has to
-    change.
+    """The body for a provider of the same wire, with the provider's name of the model. The bytes are unchanged where nothing
+    has to change.
 
-    Of earlier turns, the thinking is left out that some other provider's answer had, before this one took its place: Anthropic
-    refuses a conversation with thinking in it that is not its own.
+    Thinking that another provider produced in earlier turns is left out: Anthropic refuses a conversation that contains it.
     """
     fields = call.fields
     messages = fields["messages"]
@@ -91,7 +91,8 @@ def messages_to_upstream(call: Call, model: str) -> bytes:
 
 
 def _without_foreign_thinking(messages: bytes) -> bytes:
-    """Raises InvalidRequest for JSON that can be handed on but not be taken apart: numbers beyond a double, and depths."""
+    """Raises InvalidRequest for JSON that can be forwarded but not parsed here: numbers beyond a double, and too deep
+    nesting."""
     try:
         return orjson.dumps([_own(message) for message in list_of(orjson.loads(messages))])
     except orjson.JSONDecodeError as error:
@@ -103,7 +104,7 @@ def _without_foreign_thinking(messages: bytes) -> bytes:
 
 
 def _own(message: Any) -> Any:
-    """A turn without foreign thinking; as it is where that would leave nothing."""
+    """A turn without foreign thinking; unchanged where nothing else would remain."""
     turn = object_of(message)
     content = list_of(turn.get("content"))
     if turn.get("role") != "assistant":

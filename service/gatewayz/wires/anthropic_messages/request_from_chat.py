@@ -1,8 +1,8 @@
 """A chat request as a request on Anthropic's wire.
 
-Not carried over, because it changes nothing in the answer: where it is stored and cached, how fast it comes, the names of
-participants, how finely an image is looked at. Nor what a model can only be asked to try (``seed``), and settings of sampling
-that the model at hand refuses. What else would change the answer and has no equal is refused by name.
+Left out, because they do not change the answer: storage and caching, the speed of the answer, names of participants, image
+detail. Also left out: ``seed``, which is best effort anyway, and sampling settings that the model refuses. A member that
+would change the answer and has no equal is refused by name.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _HINTS = frozenset((
     "prompt_cache_options", "seed",
 ))
 # fmt: on
-# Members with no equal, and the values with which they say nothing.
+# Members with no equal, and their values that ask for nothing.
 _NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "n": (1,),
     "logprobs": (False,),
@@ -54,20 +54,17 @@ _NEUTRAL: Mapping[str, tuple[Any, ...]] = {
 _JSON_ONLY = "Answer with one valid JSON object and nothing else."
 _SCHEMA_ONLY = "Answer with nothing but JSON that is valid against this JSON schema: "
 _ROOM_TO_ANSWER = 4_096
-"""Tokens beside a budget of the caller's, where it set no limit."""
+"""Tokens added to a caller's thinking budget where it set no limit."""
 
 
 def chat_request_to_messages(chat: Mapping[str, Any], model: str, *, stream: bool) -> Object:
-    """The Messages request. Raises InvalidRequest naming the member that has no equal there, or is not what it should be.
+    """The Messages request. Raises InvalidRequest naming the member that has no equal there or has the wrong type.
 
-    ``max_tokens``, which Anthropic requires, is the model's customary most where the caller set none. JSON mode without a
-    schema becomes a sentence of the system prompt, and so do a schema and a forced call that the model cannot be kept to: there
-    is no other way to ask for them.
+    Anthropic requires ``max_tokens``; where the caller set none, it is the default of the model's generation. JSON mode
+    without a schema becomes a sentence in the system prompt. So does a schema or a forced tool call that the model does not
+    support: there is no other way to ask for it.
     """
-    for name, value in chat.items():
-        if name in _TRANSLATED or name in _HINTS or value is None or value in _NEUTRAL.get(name, ()):
-            continue
-        raise no_equal(name, "Anthropic's API has no equal")
+    _refuse_members_without_equal(chat)
     traits = traits_of(model)
     asked = reasoning_effort.thinking_options(chat)
     system, messages = turns_of(list_at(chat.get("messages"), "messages"))
@@ -79,7 +76,7 @@ def chat_request_to_messages(chat: Mapping[str, Any], model: str, *, stream: boo
     if (sentence := add_tools(chat, request, strict=traits.schemas, forced=traits.forced_calls)) is not None:
         system.append({"type": "text", "text": sentence})
     if system:
-        lone = len(system) == 1 and len(system[0]) == 2  # a text and nothing else, no mark for the cache
+        lone = len(system) == 1 and len(system[0]) == 2  # a text without a cache mark
         request["system"] = system[0]["text"] if lone else system
     if stream:
         request["stream"] = True
@@ -88,12 +85,7 @@ def chat_request_to_messages(chat: Mapping[str, Any], model: str, *, stream: boo
     if user := chat.get("safety_identifier") or chat.get("user"):
         request["metadata"] = {"user_id": text_at(user, "user")}
     if asked is not None:
-        free = object_of(request.get("tool_choice")).get("type") not in ("any", "tool")
-        thinking, word = thinking_of(asked, model, max_tokens, free=free, signed=_may_think(messages))
-        if thinking is not None:
-            request["thinking"] = thinking
-        if word is not None:
-            config["effort"] = word
+        _add_thinking(asked, request, config)
     thinks = object_of(request.get("thinking")).get("type") in ("enabled", "adaptive")
     request.update(sampling_of(_sampling(chat), model, thinks=thinks))
     if config:
@@ -101,8 +93,26 @@ def chat_request_to_messages(chat: Mapping[str, Any], model: str, *, stream: boo
     return request
 
 
+def _refuse_members_without_equal(chat: Mapping[str, Any]) -> None:
+    for name, value in chat.items():
+        if name in _TRANSLATED or name in _HINTS or value is None or value in _NEUTRAL.get(name, ()):
+            continue
+        raise no_equal(name, "Anthropic's API has no equal")
+
+
+def _add_thinking(asked: reasoning_effort.ThinkingOptions, request: Object, config: Object) -> None:
+    """Set ``thinking`` and the effort, which depend on the model, the limit, the tool choice and the messages set before."""
+    free = object_of(request.get("tool_choice")).get("type") not in ("any", "tool")
+    signed = _may_think(request["messages"])
+    thinking, effort = thinking_of(asked, request["model"], request["max_tokens"], free=free, signed=signed)
+    if thinking is not None:
+        request["thinking"] = thinking
+    if effort is not None:
+        config["effort"] = effort
+
+
 def _add_format(chat: Mapping[str, Any], config: Object, traits: Traits) -> str | None:
-    """Set the schema of the answer; returns what the system prompt has to say where there is no other way."""
+    """Set the schema of the answer. Returns a sentence for the system prompt where the model cannot be given a schema."""
     match (form := object_at(chat.get("response_format") or {"type": "text"}, "response_format")).get("type"):
         case "text":
             return None
@@ -133,7 +143,7 @@ def _max_tokens(chat: Mapping[str, Any], traits: Traits, asked: reasoning_effort
 
 
 def _stop_sequences(stop: Any) -> list[Any]:
-    """Without those of white space alone, which Anthropic refuses."""
+    """Without sequences of white space alone, which Anthropic refuses."""
     if not stop:
         return []
     sequences = [stop] if isinstance(stop, str) else list_at(stop, "stop")
@@ -149,8 +159,8 @@ def _sampling(chat: Mapping[str, Any]) -> Object:
 
 
 def _may_think(messages: list[Object]) -> bool:
-    """False in the midst of tool calls that were made without thinking, or whose thinking the caller has not kept: there the
-    older models refuse to think."""
+    """False between tool calls and their results where the calls were made without thinking, or the caller dropped the
+    thinking. Older models refuse to think there."""
     if messages[-1]["role"] == "assistant":
         return False
     last = [object_of(block) for block in list_of(messages[-1]["content"])]

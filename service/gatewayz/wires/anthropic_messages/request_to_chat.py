@@ -1,8 +1,7 @@
 """A request on Anthropic's wire as a chat request.
 
-Not carried over, because it changes nothing in the answer: marks for the prompt cache, what a server may forget of a long
-conversation, examples of tool input, and thinking of earlier turns that nobody signed. What would change the answer and has no
-equal is refused by name.
+Left out, because they do not change the answer: prompt-cache marks, context management, examples of tool input, and unsigned
+thinking of earlier turns. A member that would change the answer and has no equal is refused by name.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ _TRANSLATED = frozenset((
 _HINTS = frozenset(("cache_control", "context_management", "diagnostics", "service_tier", "betas"))
 _NEUTRAL: Mapping[str, Any] = {"speed": "standard", "mcp_servers": []}
 
-# By the budget that Anthropic's own guides give for light, ordinary and hard work.
+# Budgets that Anthropic's guides recommend for light, ordinary and hard work.
 _EFFORT_BY_BUDGET = ((4_096, "low"), (16_384, "medium"))
 
 _USER_CHARACTERS = 64
@@ -52,7 +51,7 @@ _TOOL_CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 
 
 def messages_request_to_chat(request: Mapping[str, Any]) -> Object:
-    """The chat request. Raises InvalidRequest naming the member that has no equal there, or is not what it should be."""
+    """The chat request. Raises InvalidRequest naming the member that has no equal there or has the wrong type."""
     for name, value in request.items():
         if name in _TRANSLATED or name in _HINTS or value is None or _NEUTRAL.get(name) == value:
             continue
@@ -70,7 +69,7 @@ def messages_request_to_chat(request: Mapping[str, Any]) -> Object:
     for index, message in enumerate(list_at(request.get("messages"), "messages")):
         messages.extend(_message(message, f"messages[{index}]"))
     if messages and messages[-1]["role"] == "assistant":
-        # A chat model would begin anew behind it instead of going on with it.
+        # A chat model would start a new answer instead of continuing this one.
         raise no_equal(
             f"messages[{len(list_at(request['messages'], 'messages')) - 1}]",
             "a beginning of the answer is continued by Anthropic's models only",
@@ -93,12 +92,13 @@ def messages_request_to_chat(request: Mapping[str, Any]) -> Object:
 
 
 def _user(user_id: str) -> str:
-    """The user as OpenAI takes one, in at most 64 characters: a longer name, as Claude Code gives it, as its digest."""
+    """The user id in at most 64 characters, OpenAI's limit. A longer one, such as Claude Code's, is replaced by its
+    digest."""
     return user_id if len(user_id) <= _USER_CHARACTERS else sha256(user_id.encode(errors="surrogatepass")).hexdigest()
 
 
 def _message(message: Any, path: str) -> list[Object]:
-    """One turn: of a user's, each tool result becomes a message of its own, ahead of what else it says."""
+    """One turn. Each tool result of a user's turn becomes a message of its own, ahead of the other content."""
     turn = object_at(message, path)
     content = turn.get("content")
     match turn.get("role"):
@@ -136,7 +136,7 @@ def _user_turn(blocks: list[Any], path: str) -> list[Object]:
 
 
 def _tool_result(content: Any, path: str) -> tuple[str, list[Object]]:
-    """Its text, and what a tool message cannot hold: pictures and files, which the user's turn then shows."""
+    """The result's text, and what a tool message cannot hold: images and files, which then go into the user's turn."""
     if content is None or isinstance(content, str):
         return content or "", []
     texts: list[str] = []
@@ -183,7 +183,7 @@ def _assistant_turn(blocks: list[Any], path: str) -> list[Object]:
     if details:
         message["reasoning_details"] = details
     if thought := "".join(thoughts):
-        message["reasoning_content"] = thought  # nobody signed it: it is for the few who want it back as it was
+        message["reasoning_content"] = thought  # unsigned: only a few providers take it back, as plain text
     return [message]
 
 
@@ -222,7 +222,7 @@ def _data_url(source: Object, path: str) -> str:
 
 
 def _text_content(content: Any, path: str) -> str | list[Object]:
-    """Text, given as such or in blocks."""
+    """Text, given as a string or in blocks."""
     if isinstance(content, str):
         return content
     parts: list[Object] = []
@@ -267,7 +267,7 @@ def _add_tools(request: Mapping[str, Any], chat: Object) -> None:
 
 
 def _add_output(request: Mapping[str, Any], chat: Object) -> None:
-    """How hard to think, and the schema of the answer (``output_format`` is the name that it had in beta)."""
+    """How much to think, and the schema of the answer (``output_format`` is its name in beta)."""
     config = object_at(request.get("output_config") or {}, "output_config")
     for name, value in config.items():
         if name not in ("effort", "format") and value is not None:
@@ -294,13 +294,13 @@ def _add_output(request: Mapping[str, Any], chat: Object) -> None:
     if form.get("type") != "json_schema":
         raise wrong_type(f"{path}.type", "'json_schema'")
     schema = object_in(form, "schema", path)
-    # Strict, where the schema is one that OpenAI takes as strict; else the call would be refused for its sake.
+    # Strict only where OpenAI accepts the schema as strict; otherwise OpenAI would refuse the call.
     named = {"name": "answer", "schema": schema, "strict": is_strict(schema)}
     chat["response_format"] = {"type": "json_schema", "json_schema": named}
 
 
 def _shown(kind: object) -> str:
-    """A type as a caller gave it, cut so that an error stays a sentence."""
+    """A caller's type name, shortened for an error message."""
     if not isinstance(kind, str):
         raise InvalidRequest("A block of content has no type.", code="invalid_value")
     return f"'{kind[:64]}'"

@@ -1,5 +1,6 @@
-"""Thinking that its maker signed or sealed, between Anthropic's blocks and a chat's ``reasoning_details`` (the form that
-OpenRouter made customary): a model goes on from it only if it comes back as it was, and refuses what is another's.
+"""Signed or encrypted thinking, between Anthropic's blocks and chat's ``reasoning_details`` (OpenRouter's form).
+
+A model continues its thinking only if the thinking comes back unchanged. It refuses the thinking of another provider.
 
 Pure: no I/O, no clock.
 """
@@ -14,17 +15,17 @@ _OPENAI_FORMAT = "openai-responses-v1"
 
 
 def signed_detail(text: str, signature: str, index: int) -> Object:
-    """A block of thinking, as a chat's detail."""
+    """A thinking block as an entry of chat's ``reasoning_details``."""
     return {"type": "reasoning.text", "text": text, "signature": signature, "format": _FORMAT, "index": index}
 
 
 def encrypted_detail(data: str, index: int) -> Object:
-    """A block of thinking that Anthropic does not show, as a chat's detail."""
+    """A ``redacted_thinking`` block as an entry of chat's ``reasoning_details``."""
     return {"type": "reasoning.encrypted", "data": data, "format": _FORMAT, "index": index}
 
 
 def block_of(detail: Object) -> list[Object]:
-    """A chat's detail as the block that Anthropic made; none where the detail is another's."""
+    """The Anthropic block for an entry of chat's ``reasoning_details``; none where another provider made the entry."""
     if detail.get("format") != _FORMAT:
         return []
     if detail.get("type") == "reasoning.text" and (signature := text_of(detail.get("signature"))):
@@ -35,7 +36,7 @@ def block_of(detail: Object) -> list[Object]:
 
 
 def is_foreign(block: Object) -> bool:
-    """Whether a block of thinking was made from another provider's answer: it has no signature, or another's seal."""
+    """Whether a thinking block was made from another provider's answer: it has no signature, or another provider's."""
     match block.get("type"):
         case "thinking":
             return not block.get("signature")
@@ -46,7 +47,8 @@ def is_foreign(block: Object) -> bool:
 
 
 def details_of(block: Object) -> list[Object]:
-    """A caller's block as a chat's detail, whoever made it; none where it is unsigned, since nobody wants that back."""
+    """A caller's block as an entry of chat's ``reasoning_details``, whichever provider made it. None for an unsigned block:
+    no provider takes it back."""
     if block.get("type") == "thinking":
         signature = text_of(block.get("signature"))
         return [signed_detail(text_of(block.get("thinking")), signature, 0)] if signature else []

@@ -9,13 +9,14 @@ from gatewayz.wires.anthropic_messages.json_schema import narrowed
 from gatewayz.wires.json_values import Object, list_at, list_in, no_equal, object_at, object_in, text_at, wrong_type
 
 _NO_INPUT: Object = {"type": "object", "properties": {}}
-_CHOICES = {"auto": "auto", "required": "any", "any": "any", "none": "none"}  # "any" is Mistral's word
+_CHOICES = {"auto": "auto", "required": "any", "any": "any", "none": "none"}  # "any" is Mistral's value
 
 
 def add_tools(chat: Mapping[str, Any], request: Object, *, strict: bool, forced: bool) -> str | None:
-    """Set ``tools`` and ``tool_choice``. ``strict``: the model keeps its calls to a schema; ``forced``: it can be made to call.
+    """Set ``tools`` and ``tool_choice``. ``strict``: the model supports schemas for its calls. ``forced``: the model supports
+    forced calls.
 
-    Returns what the system prompt has to say where it cannot be made to: a sentence is then the only way to ask for a call.
+    Returns a sentence for the system prompt where a call is forced and the model does not support that.
     """
     tools = [_tool(value, f"tools[{i}]", strict) for i, value in enumerate(list_at(chat.get("tools") or [], "tools"))]
     chosen, names = _choice(chat.get("tool_choice"))
@@ -23,7 +24,7 @@ def add_tools(chat: Mapping[str, Any], request: Object, *, strict: bool, forced:
         if chosen is not None and chosen["type"] in ("any", "tool"):
             raise wrong_type("tool_choice", "'none' or 'auto' where no tools are given")
         return None
-    if names is not None:  # these and no others may be called; nobody says so but by showing no others
+    if names is not None:  # Anthropic has no list of allowed tools: the others are not sent
         tools = [tool for tool in tools if tool["name"] in names]
         if not tools:
             raise wrong_type("tool_choice.allowed_tools.tools", "names of tools that are given")
@@ -42,7 +43,7 @@ def add_tools(chat: Mapping[str, Any], request: Object, *, strict: bool, forced:
 
 
 def marked(block: Object, part: Object) -> Object:
-    """With the mark for Anthropic's prompt cache, which callers put on parts of chat messages and on tools too."""
+    """With the mark for Anthropic's prompt cache. Callers put it on parts of chat messages and on tools."""
     return block if part.get("cache_control") is None else {**block, "cache_control": part["cache_control"]}
 
 
@@ -64,7 +65,7 @@ def _tool(value: Any, path: str, strict: bool) -> Object:
 
 
 def _choice(choice: Any) -> tuple[Object | None, set[str] | None]:
-    """The choice, and the names of the only tools that may be called, where there are such."""
+    """The choice, and the names of the allowed tools where they are restricted."""
     if choice is None:
         return None, None
     if isinstance(choice, str):

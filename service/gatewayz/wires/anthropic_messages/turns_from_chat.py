@@ -35,9 +35,9 @@ _FOREIGN = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 def turns_of(chat_messages: list[Any]) -> tuple[list[Object], list[Object]]:
-    """The system prompt, gathered from wherever it stands, and the turns: of two in a row by the same speaker, one is made,
-    so that all results of parallel tool calls stand together, and ahead of what else is said with them. A system prompt that
-    nothing follows is the user's turn, since there must be one."""
+    """The system prompt, gathered from all system messages, and the turns. Messages of one role in a row become one turn, so
+    that results of parallel tool calls stand together, ahead of other content. A system prompt without any message after it
+    becomes the user's turn, since one is required."""
     system: list[Object] = []
     turns: list[Object] = []
     for index, value in enumerate(chat_messages):
@@ -69,7 +69,7 @@ def turns_of(chat_messages: list[Any]) -> tuple[list[Object], list[Object]]:
         if len(blocks) == 1 and len(blocks[0]) == 2 and blocks[0]["type"] == "text":
             turn["content"] = blocks[0]["text"]
         elif turn["role"] == "user":
-            # Results first: Anthropic wants them right behind the calls. Sorting leaves the order otherwise.
+            # Results come first: Anthropic requires them right after the calls. The sort is stable.
             blocks.sort(key=_behind_results)
     return system, turns
 
@@ -79,7 +79,7 @@ def _behind_results(block: Object) -> bool:
 
 
 def _trim_prefill(turns: list[Object]) -> None:
-    """The beginning of the answer, if the last turn is that, without white space at its end: Anthropic refuses it so."""
+    """Strip white space from the end of a prefilled answer, if the last turn is one: Anthropic refuses it."""
     if turns and turns[-1]["role"] == "assistant" and (block := turns[-1]["content"][-1])["type"] == "text":
         block["text"] = block["text"].rstrip()
     if not turns:
@@ -89,8 +89,8 @@ def _trim_prefill(turns: list[Object]) -> None:
 
 
 def _assistant_blocks(message: Object, path: str) -> list[Object]:
-    """An earlier answer: its signed thinking, its text, its tool calls, in the order in which they were given. Text of white
-    space alone is none: Anthropic refuses it."""
+    """An earlier answer: its signed thinking, its text and its tool calls, in their order. Text of white space alone is left
+    out: Anthropic refuses it."""
     blocks: list[Object] = []
     for detail in list_at(message.get("reasoning_details") or [], f"{path}.reasoning_details"):
         blocks.extend(block_of(object_of(detail)))
@@ -117,15 +117,15 @@ def _assistant_blocks(message: Object, path: str) -> list[Object]:
 
 
 def _call_id(given: str) -> str:
-    """The id as Anthropic takes it (letters, digits, ``_`` and ``-``): those of other providers, whose calls may stand in the
-    same conversation, are rewritten, and always in the same way."""
+    """The id in the characters that Anthropic allows (letters, digits, ``_`` and ``-``). Ids of other providers are
+    rewritten, always in the same way."""
     if given and _FOREIGN.search(given) is None:
         return given
     return f"{_FOREIGN.sub('_', given)}_{zlib.crc32(given.encode('utf-8', 'surrogatepass')):08x}"
 
 
 def _input(arguments: Any, path: str) -> Object:
-    """A call's arguments, which a chat holds as text and Anthropic as an object; some clients send the object itself."""
+    """A call's arguments: text in chat, an object at Anthropic. Some clients send the object itself."""
     if isinstance(arguments, dict):
         return object_of(arguments)
     if arguments is None:
@@ -147,7 +147,7 @@ def _tool_result(message: Object, path: str) -> Object:
 
 
 def _parts(content: Any, path: str, *, texts_only: bool = False) -> list[Object]:
-    """What a message says, in blocks; an empty text is none, for Anthropic refuses it."""
+    """A message's content as blocks. Empty texts are left out: Anthropic refuses them."""
     if isinstance(content, str):
         return [{"type": "text", "text": content}] if content else []
     blocks: list[Object] = []
@@ -169,14 +169,14 @@ def _parts(content: Any, path: str, *, texts_only: bool = False) -> list[Object]
 
 
 def _marked_last(blocks: list[Object], message: Object) -> list[Object]:
-    """With the mark for the prompt cache that a whole message has: Anthropic wants it on a block, and not on thinking."""
+    """With the prompt-cache mark of a whole message, put on its last block. Anthropic does not take it on thinking."""
     if blocks and "cache_control" not in blocks[-1] and "thinking" not in blocks[-1]["type"]:
         blocks[-1] = marked(blocks[-1], message)
     return blocks
 
 
 def _image(value: Any, path: str) -> Object:
-    """An image, or the PDF that some clients send as one."""
+    """An image, or a PDF that some clients send as an image."""
     url = value if isinstance(value, str) else text_at(object_at(value, path).get("url"), f"{path}.url")
     if url[:5].lower() != "data:":
         kind = "document" if _PDF_ADDRESS.match(url) else "image"
@@ -202,7 +202,7 @@ def _file(file: Object, path: str) -> Object:
 
 
 def _of_data(url: str, path: str) -> Object:
-    """A data URL as the block that holds its kind: an image, a PDF, a text."""
+    """A data URL as a block of its kind: image, PDF or text."""
     found = _DATA.match(url)
     if found is None:
         raise wrong_type(path, "an address, or data:<media type>;base64,<data>")

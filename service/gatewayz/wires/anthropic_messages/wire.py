@@ -1,4 +1,4 @@
-"""Anthropic's Messages API as a wire: of callers who speak it, and of providers who do."""
+"""Anthropic's Messages API as a wire, for callers and for providers."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from gatewayz.wires.refusals.by_status import provider_error
 from gatewayz.wires.sse import EventSplitter, Splitter
 
 HTTP = HttpTerms(
-    # Without a version a strict server refuses whatever it is asked.
+    # A strict server refuses every request without a version.
     headers=(("anthropic-version", "2023-06-01"),),
-    # Without the betas it refuses members of the body that belong to one.
+    # Without the betas it refuses body members that belong to one.
     forwarded=frozenset({b"anthropic-beta", b"anthropic-version"}),
     models_path="/models?limit=1000",
 )
-"""Of all endpoints of this API."""
+"""HTTP terms of all endpoints of this API."""
 
 _TOO_DEEP = "The body is nested too deeply."
 
@@ -88,6 +88,6 @@ class MessagesProvider:
         self, status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str], *, now_s: float
     ) -> ProviderError:
         if status == 400 and b"credit balance is too low" in body:
-            # Their word for it is invalid_request_error, but it is our account that is meant, not the request.
+            # Anthropic calls it invalid_request_error, but the fault is with our account, not with the request.
             return ProviderAuthFailed("The gateway's account with the provider is out of credit.", upstream_status=400)
         return provider_error(status, headers, body, now_s=now_s, secrets=secrets)

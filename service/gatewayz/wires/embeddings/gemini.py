@@ -28,11 +28,11 @@ from gatewayz.wires.gemini.wire import model_name, model_path
 from gatewayz.wires.http_terms import HttpTerms
 
 _UNDERSTOOD = frozenset(EmbeddingsRequest.__struct_fields__)
-_UNIT_LENGTH_TOLERANCE = 1e-3  # float32 rounding stays far below, a vector that was cut off is far above
+_UNIT_LENGTH_TOLERANCE = 1e-3  # float32 rounding stays far below it, a truncated vector far above
 
 
 class GeminiEmbeddings:
-    """Always the batch method, as Google's own client: one path for one text and for many."""
+    """Always uses the batch method, as Google's own client does: one path for one text and for many."""
 
     __slots__ = ()
 
@@ -103,7 +103,8 @@ _ANSWER = msgspec.json.Decoder(_Answer)
 
 
 class GeminiEmbeddingsFold(Fold):
-    """Observes an answer of Gemini's. No caller speaks this wire, so that each is translated as well, from what is read here."""
+    """Observes an answer of Gemini's. No caller speaks this wire, so every answer is also translated, from what is read
+    here."""
 
     __slots__ = ("vectors",)
 
@@ -128,7 +129,7 @@ class GeminiEmbeddingsFold(Fold):
 
 
 class GeminiToEmbeddings:
-    """One answer in OpenAI's shape. It does not stream."""
+    """One answer in OpenAI's format. It does not stream."""
 
     __slots__ = ("_asked", "_model", "fold")
 
@@ -151,7 +152,7 @@ class GeminiToEmbeddings:
                     for index, values in enumerate(vectors)
                 ],
                 "model": self._model,
-                # OpenAI's clients want the member; where Gemini does not count, nothing is made up for it.
+                # OpenAI's clients require the member. Where Gemini does not count, no number is invented.
                 "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
             }
         )
@@ -174,8 +175,8 @@ class GeminiToEmbeddings:
 
 
 def _of_unit_length(values: list[float]) -> list[float]:
-    """OpenAI's embeddings have length 1 whatever ``dimensions`` is, and callers compare them by their dot product; Gemini cuts
-    the vector off and leaves it to the caller to stretch the rest."""
+    """The vector scaled to length 1. OpenAI's embeddings have length 1 for every ``dimensions``, and callers compare them by
+    dot product. Gemini truncates the vector and does not rescale it."""
     length = math.sqrt(math.fsum([value * value for value in values]))
     if not length or abs(length - 1) < _UNIT_LENGTH_TOLERANCE:
         return values

@@ -1,6 +1,6 @@
-"""OpenAI's embeddings: what a request asks for, what it becomes upstream, and what the answer amounts to.
+"""OpenAI's embeddings: what a request asks for, its form for the provider, and the outcome of the answer.
 
-Embeddings have a hub of their own, which is this wire. No I/O.
+Embeddings have a hub of their own: this wire. No I/O.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ EmbeddingsWireName = Literal["openai_embeddings", "gemini_embeddings"]
 
 
 class EmbeddingsWire(Protocol):
-    """The side of embeddings that faces a provider."""
+    """The provider's side of an embeddings wire."""
 
     @property
     def name(self) -> EmbeddingsWireName: ...
@@ -44,7 +44,8 @@ class EmbeddingsWire(Protocol):
         ...
 
     def translation(self, call: Call, info: AnswerInfo) -> Translation | None:
-        """This wire's answer as OpenAI's, where it is another; only ``reply`` is ever called, for embeddings do not stream."""
+        """Translates this wire's answer into OpenAI's; None where they are the same. Only ``reply`` is ever called, for
+        embeddings do not stream."""
         ...
 
     def fold(self) -> Fold: ...
@@ -55,7 +56,7 @@ class EmbeddingsWire(Protocol):
 
 
 class EmbeddingsRequest(Struct):
-    """The members that are understood; the others pass through to a provider of this wire."""
+    """The known members; the others pass through to a provider of this wire."""
 
     model: Annotated[str, Meta(min_length=1, max_length=MAX_MODEL_CHARACTERS)]
     input: str | list[str | int | list[int]]
@@ -82,12 +83,12 @@ def parse_embeddings_request(body: bytes) -> Call:
 
 
 def read_embeddings_request(call: Call) -> EmbeddingsRequest:
-    """The understood members of a call that has been parsed."""
+    """The known members of a parsed call."""
     return _PEEK.decode(call.body)
 
 
 class EmbeddingsCaller:
-    """A caller of POST /v1/embeddings, whose errors are worded as chat's."""
+    """A caller of POST /v1/embeddings. Its errors have the format of chat's."""
 
     __slots__ = ()
 
@@ -107,7 +108,7 @@ class EmbeddingsCaller:
 
 
 class OpenAIEmbeddings:
-    """A provider of this very wire: bytes forwarded, the model's name replaced."""
+    """A provider of this wire: bytes are forwarded, and only the model's name is replaced."""
 
     __slots__ = ()
 
@@ -174,5 +175,5 @@ class EmbeddingsFold(Fold):
 
 
 def _tokens(usage: _Usage) -> int | None:
-    """An embedding has no output: some providers give one of the two numbers only."""
+    """Tokens of input. An embedding has no output, and some providers report only one of the two numbers."""
     return usage.total_tokens if usage.prompt_tokens is None else usage.prompt_tokens

@@ -1,4 +1,4 @@
-"""Which embeddings go with which wire: a provider that speaks one for chat speaks the same vendor's for embeddings."""
+"""Which embeddings wire belongs to which wire: a provider uses one vendor's API for both chat and embeddings."""
 
 from __future__ import annotations
 
@@ -16,4 +16,4 @@ EMBEDDINGS_WIRES: Mapping[Wire, EmbeddingsWire] = {
     "openai_responses": _OPENAI,
     "gemini": GeminiEmbeddings(),
 }
-"""Anthropic, which is not here, has none."""
+"""Anthropic is missing because it has no embeddings."""

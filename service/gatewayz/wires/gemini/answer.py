@@ -1,6 +1,6 @@
-"""What Gemini answers, as records: one GenerateContentResponse, whole or as one event of a stream.
+"""Gemini's answer as records: one GenerateContentResponse, whole or as one event of a stream.
 
-Names are Gemini's. Only what a chat answer or the meter needs is read; the rest may be of any shape.
+Names are Gemini's. Only what a chat answer or metering needs is read; other members may have any shape.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Content(Struct):
 
 class TokenLogprob(Struct, rename="camel"):
     token: str = ""
-    log_probability: float = -9999.0  # what OpenAI gives where it has no number
+    log_probability: float = -9999.0  # OpenAI's value where it has no number
 
 
 class TopLogprobs(Struct):
@@ -85,7 +85,7 @@ class GeminiAnswer(Struct, rename="camel"):
 
     @property
     def block_reason(self) -> str | None:
-        """Why the prompt was not answered at all; None where it was."""
+        """Why the prompt was blocked; None where it was not."""
         return self.prompt_feedback.block_reason if self.prompt_feedback is not None else None
 
 
@@ -93,7 +93,7 @@ _EMPTY = (b"", b"null", b"{}")
 
 
 def error_of(answer: GeminiAnswer) -> bytes | None:
-    """The error object that came in place of an answer."""
+    """The error object in place of an answer."""
     error = bytes(answer.error)
     return None if error in _EMPTY else error
 
@@ -107,7 +107,7 @@ BROKEN = frozenset(
         "MALFORMED_RESPONSE",
     }
 )
-"""Finish reasons of an answer that the model did not bring off: no caller must take it for a whole one."""
+"""Finish reasons of a failed answer: no caller may take it for a complete one."""
 
 
 def broken_reason(answer: GeminiAnswer) -> str | None:
@@ -118,8 +118,8 @@ def broken_reason(answer: GeminiAnswer) -> str | None:
 
 
 def usage_of(metadata: UsageMetadata, earlier: UsageMetadata | None = None) -> Usage:
-    """The count in our terms. In a stream each event counts from the start, but an early one may count what a later one
-    leaves out: pass it as ``earlier``."""
+    """The counts as our Usage. Each event of a stream counts from its start, but a later event may omit a count that an
+    earlier one had: pass that one as ``earlier``."""
     if earlier is not None:
         for name in UsageMetadata.__struct_fields__:
             if getattr(metadata, name) is None:
@@ -127,7 +127,7 @@ def usage_of(metadata: UsageMetadata, earlier: UsageMetadata | None = None) -> U
     thoughts = token_count(metadata.thoughts_token_count)
     return Usage(
         input_tokens=token_count(metadata.prompt_token_count) + token_count(metadata.tool_use_prompt_token_count),
-        # Gemini counts thoughts beside the answer; we, as everybody else, within it.
+        # Gemini counts thoughts apart from the answer; all other wires, and our Usage, count them within it.
         output_tokens=token_count(metadata.candidates_token_count) + thoughts,
         cache_read_tokens=token_count(metadata.cached_content_token_count),
         reasoning_tokens=thoughts,

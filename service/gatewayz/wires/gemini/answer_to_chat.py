@@ -16,15 +16,16 @@ from gatewayz.wires.json_values import Object
 from gatewayz.wires.parts import Finished, Part, Picture, Refusal, Signed, Started, Text, Thought, ToolCall, Used
 
 _ID_PREFIX = re.compile(r".*[-_]")
-_MAX_ID_CHARACTERS = 28  # OpenAI takes ids of 40 characters at the most, and a conversation may move there
+_MAX_ID_CHARACTERS = 28  # OpenAI accepts ids of up to 40 characters, and a conversation may move there
 
 _FINISH_REASONS = {"stop": "stop", "max_tokens": "length", "continuation": "length"}
 _WITHHELD = "content_filter"
-"""What every other reason comes to (SAFETY, RECITATION, SPII, OTHER …): the answer is not whole, and not for its length."""
+"""Stands for every other reason (SAFETY, RECITATION, SPII, OTHER …): the answer is incomplete, and not because of its
+length."""
 
 
 class GeminiReader:
-    """Reads one answer. A whole answer is of the same shape as each event of a stream."""
+    """Reads one answer. A whole answer has the same shape as one event of a stream."""
 
     __slots__ = ("_called", "_calls", "_id_stem", "fold")
 
@@ -34,12 +35,12 @@ class GeminiReader:
         self._calls = 0
         self._called: dict[int, int] = {}  # tool calls so far, by candidate
 
-    def event(self, said: GeminiAnswer) -> list[Part]:
+    def event(self, event: GeminiAnswer) -> list[Part]:
         parts: list[Part] = []
-        for candidate in said.candidates or ():
-            self._say(candidate, parts)
-        if not said.candidates and said.block_reason is not None:
-            parts.append(Refusal(f"The provider did not accept the prompt ({said.block_reason})."))
+        for candidate in event.candidates or ():
+            self._add_content(candidate, parts)
+        if not event.candidates and event.block_reason is not None:
+            parts.append(Refusal(f"The provider did not accept the prompt ({event.block_reason})."))
         return parts
 
     def reply(self, whole: GeminiAnswer) -> list[Part]:
@@ -49,7 +50,7 @@ class GeminiReader:
         return [*begun, *self.event(whole), *cut, *self.end()]
 
     def end(self) -> list[Part]:
-        """The reasons wait for the end: some models give one with every event."""
+        """The finish reasons are held back until the end: some models send one with every event."""
         reasons = sorted(self.fold.reasons.items())
         parts: list[Part] = [Finished(self._finish_reason(choice, reason), choice) for choice, reason in reasons]
         usage = self.fold.usage
@@ -60,8 +61,8 @@ class GeminiReader:
             return "tool_calls"
         return _FINISH_REASONS.get(reason, _WITHHELD)
 
-    def _say(self, candidate: AnswerCandidate, parts: list[Part]) -> None:
-        """What the candidate's parts add to its message, in their order. The tokens' probabilities go with its first text."""
+    def _add_content(self, candidate: AnswerCandidate, parts: list[Part]) -> None:
+        """Add the candidate's parts to its message, in their order. The log probabilities go with its first text."""
         choice = candidate.index
         tokens = None if candidate.logprobs_result is None else _tokens(candidate.logprobs_result)
         for part in candidate.parts:
@@ -83,8 +84,8 @@ class GeminiReader:
             parts.append(Text("", choice, tokens))
 
     def _call(self, choice: int, call: FunctionCall, signature: str | None) -> ToolCall:
-        """A whole call: Gemini does not stream their arguments. ``extra_content`` is where Google's own chat endpoint puts the
-        signature that must come back with the call."""
+        """A complete call: Gemini does not stream arguments. Google's own chat endpoint puts the signature that must come
+        back with the call into ``extra_content``, too."""
         index = self._called.get(choice, 0)
         self._called[choice] = index + 1
         call_id = call.id or f"call_{self._id_stem}_{self._calls}"
@@ -94,7 +95,7 @@ class GeminiReader:
 
 
 def _arguments(args: bytes) -> str:
-    """As Gemini wrote them, number for number, without the space that it prints between."""
+    """The arguments as Gemini wrote them, numbers unchanged, without the white space between tokens."""
     if args in (b"", b"null"):
         return "{}"
     try:

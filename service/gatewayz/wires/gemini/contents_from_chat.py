@@ -13,8 +13,8 @@ from gatewayz.errors import InvalidRequest
 JsonObject = dict[str, Any]
 
 UNSIGNED = "skip_thought_signature_validator"
-"""What Google documents for a tool call that came from no Gemini model, or whose signature the caller has lost: without any
-signature Gemini 3 refuses the conversation."""
+"""The placeholder that Google documents for a tool call that has no signature of Gemini's. Gemini 3 refuses a conversation
+with a tool call that has no signature at all."""
 
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)(?:;[\w-]+=[^;,]*)*;base64,", re.IGNORECASE)
 _MEDIA_TYPES = {
@@ -51,7 +51,7 @@ class _ImageUrl(Struct):
 
 
 class ImagePart(Struct, tag_field="type", tag="image_url"):
-    image_url: str | _ImageUrl  # the string alone is what some clients send
+    image_url: str | _ImageUrl  # some clients send the string alone
 
     @property
     def url(self) -> str:
@@ -111,26 +111,27 @@ class AssistantMessage(Struct, tag_field="role", tag="assistant"):
 class ToolMessage(Struct, tag_field="role", tag="tool"):
     tool_call_id: str
     content: str | list[TextPart | ImagePart] | None = None
-    is_error: bool | None = None  # as a caller of Anthropic's wire says it
+    is_error: bool | None = None  # from callers of Anthropic's wire
 
 
 Message = SystemMessage | DeveloperMessage | UserMessage | AssistantMessage | ToolMessage
 
 
 class Contents(Struct):
-    """Both halves of a conversation, as Gemini keeps them apart."""
+    """A conversation in Gemini's two parts."""
 
     contents: list[JsonObject] = field(default_factory=list[JsonObject])
     system_parts: list[JsonObject] = field(default_factory=list[JsonObject])
 
 
 def messages_to_contents(messages: list[Message], *, sign_tool_calls: bool) -> Contents:
-    """``sign_tool_calls``: put the documented stand-in where a tool call has no thought signature.
+    """The contents and the system instruction. ``sign_tool_calls``: put the documented placeholder where a tool call has no
+    thought signature.
 
-    Gemini has one system instruction and no place for one within the conversation: all are gathered, in their order.
+    Gemini has one system instruction and no place for another within the conversation, so all are gathered in their order.
     """
     made = Contents()
-    called: dict[str, str] = {}  # id → name: Gemini wants the name again beside the result
+    called: dict[str, str] = {}  # id → name: Gemini requires the name with the result, too
     for index, message in enumerate(messages):
         at = f"messages[{index}]"
         match message:
@@ -145,14 +146,14 @@ def messages_to_contents(messages: list[Message], *, sign_tool_calls: bool) -> C
                 part = _function_response(message, called, at)
                 last: JsonObject = made.contents[-1]["parts"][-1] if made.contents else {}
                 if "functionResponse" in last:
-                    # The results of calls made together go back together.
+                    # Results of parallel calls go into one turn.
                     made.contents[-1]["parts"].append(part)
                 else:
                     _add(made.contents, "user", [part])
     if not made.contents:
         if not made.system_parts:
             raise invalid("nothing is said in them", "messages")
-        # A system prompt that nothing follows is the user's turn, since there must be one.
+        # A system prompt without any message after it becomes the user's turn, since one is required.
         _add(made.contents, "user", made.system_parts)
         made.system_parts = []
     return made
@@ -163,14 +164,15 @@ def invalid(reason: str, param: str) -> InvalidRequest:
 
 
 def unsupported(param: str, why: str) -> InvalidRequest:
-    """A member that has no equal here."""
+    """The refusal of a member that has no equal at Gemini."""
     return InvalidRequest(
         f"'{param}' cannot be sent to this model's provider: {why}.", code="unsupported_parameter", param=param
     )
 
 
 def _add(contents: list[JsonObject], role: str, parts: list[JsonObject]) -> None:
-    """An empty turn is refused there; and so are calls that follow a turn of the model's own."""
+    """Add a turn, unless it is empty: Gemini refuses an empty turn. Model turns in a row are joined, since Gemini refuses
+    calls that follow another model turn."""
     if parts and role == "model" and contents and contents[-1]["role"] == "model":
         contents[-1]["parts"].extend(parts)
     elif parts:
@@ -202,10 +204,10 @@ def _user_parts(message: UserMessage, at: str) -> list[JsonObject]:
 
 
 def _medium(url: str, param: str, likely: str) -> JsonObject:
-    """Data goes along in the request; an address is the provider's to fetch, never ours.
+    """A media part. Data is sent in the request; an address is fetched by the provider, never by the gateway.
 
-    It must be told the media type. Where the address shows none (a signed or shortened one), that is the ``likely`` one: Gemini
-    looks at the data itself, and may yet refuse them.
+    Gemini requires the media type. Where the address does not show it (a signed or shortened one), ``likely`` is used: Gemini
+    inspects the data itself, and may still refuse it.
     """
     if (data := _DATA_URL.match(url)) is not None:
         return {"inlineData": {"mimeType": data.group(1).lower(), "data": url[data.end() :]}}
@@ -219,7 +221,7 @@ def _medium(url: str, param: str, likely: str) -> JsonObject:
 
 
 def _media_type(url: str) -> str | None:
-    """By the suffix of the path, or what the query says (``?format=png``)."""
+    """The media type by the suffix of the path, or by the query (``?format=png``)."""
     path, _, query = url.partition("?")
     suffix = _SUFFIX.search(path.rpartition("/")[2])
     if suffix and (found := _MEDIA_TYPES.get(suffix.group(1).lower())):
@@ -257,7 +259,7 @@ def _model_parts(message: AssistantMessage, at: str, sign_tool_calls: bool) -> l
                 "args": _arguments(call.function.arguments, f"{at}.tool_calls[{index}].function.arguments"),
             }
         }
-        # Of calls made together only the first one is signed, and only that one is looked at.
+        # Only the first of parallel calls is signed, and only its signature is checked.
         signature = _signature(call.extra_content) or (UNSIGNED if sign_tool_calls and index == 0 else None)
         if signature is not None:
             part["thoughtSignature"] = signature
@@ -307,7 +309,7 @@ def _function_response(message: ToolMessage, called: dict[str, str], at: str) ->
 
 
 def _result(text: str) -> JsonObject:
-    """A result must be an object: one that is, as it is; any other text under the name that Gemini gives it."""
+    """A result must be an object. An object stays as it is; any other text is put under Gemini's own name for it."""
     if text.lstrip()[:1] == "{":
         try:
             return cast("JsonObject", orjson.loads(text))

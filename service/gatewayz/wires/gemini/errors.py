@@ -1,4 +1,4 @@
-"""What Gemini's refusals mean: google.rpc.Status objects, to the tree in errors.py."""
+"""Gemini's errors (google.rpc.Status objects) as errors of the tree in errors.py."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _DETAILS = msgspec.json.Decoder(list[_Detail])
 def gemini_error(
     status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str] = (), *, now_s: float
 ) -> ProviderError:
-    """The error for an answer whose status is not 2xx; what the caller may see of it is in OpenAI's shape.
+    """The error for an answer whose status is not 2xx. What the caller may see of it has OpenAI's shape.
 
     ``headers`` have lower-case names; ``now_s`` is Unix time.
     """
@@ -58,11 +58,11 @@ def gemini_error(
     if refusal is None:
         return provider_error(status, headers, b"", now_s=now_s, secrets=secrets)
     details = _details(refusal)
-    if status == 400 and _says(details, "API_KEY_INVALID", "API_KEY_EXPIRED"):
-        # Gemini answers a bad key with 400, as if the request were at fault; 401 is what makes another key be tried.
+    if status == 400 and _has_reason(details, "API_KEY_INVALID", "API_KEY_EXPIRED"):
+        # Gemini answers a bad key with 400. As a 401 it makes the gateway try another key.
         return ProviderAuthFailed("The provider refused the gateway's credentials.", upstream_status=401)
     if status == 400 and refusal.status == "FAILED_PRECONDITION":
-        # Gemini is not served where the gateway stands, or its project has no billing.
+        # Gemini is not available at the gateway's location, or the project has no billing.
         return ProviderAuthFailed("The provider does not serve the gateway's account.", upstream_status=status)
     if status == 499:
         return ProviderServerError("The provider gave up on the request.", upstream_status=status)
@@ -85,7 +85,7 @@ def gemini_error(
 
 
 def gemini_error_in_band(error: bytes) -> ProviderError:
-    """The error that came inside a 200. Its text is not repeated, for providers quote keys and prompts in it."""
+    """The error inside an answer of status 200. Its text is not forwarded, for providers quote keys and prompts in it."""
     try:
         status = _STATUS.decode(error)
     except UNREADABLE:
@@ -108,7 +108,7 @@ def gemini_error_in_band(error: bytes) -> ProviderError:
 
 
 def _refusal(body: bytes) -> _Status | None:
-    """Gemini wraps the errors of its streaming method into a list."""
+    """The error object. Gemini wraps the errors of its streaming method into a list."""
     if len(body) > MAX_ERROR_BYTES:
         return None
     try:
@@ -127,12 +127,12 @@ def _details(status: _Status) -> list[_Detail]:
         return []
 
 
-def _says(details: list[_Detail], *reasons: str) -> bool:
+def _has_reason(details: list[_Detail], *reasons: str) -> bool:
     return any(detail.reason in reasons for detail in details)
 
 
 def _retry_delay_s(details: list[_Detail]) -> float | None:
-    """google.rpc.RetryInfo: when to come back, which Gemini says in the body and not in a header."""
+    """Seconds until the next try, from google.rpc.RetryInfo: Gemini says it in the body, not in a header."""
     for detail in details:
         if detail.retry_delay and (delay := _DELAY.fullmatch(detail.retry_delay)) is not None:
             return min(float(delay.group(1)), MAX_RETRY_AFTER_S)

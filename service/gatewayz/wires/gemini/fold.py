@@ -1,4 +1,4 @@
-"""What a Gemini answer amounts to, whether it comes whole or in events: identity, finish reasons, usage, errors."""
+"""The outcome of a Gemini answer, whole or streamed: identity, finish reasons, usage, errors."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ _ANSWER = msgspec.json.Decoder(GeminiAnswer)
 
 
 class GeminiFold(StreamFold[GeminiAnswer, GeminiAnswer]):
-    """An answer of Gemini's, whose events are each one as well. A stream has no last word: it is complete once each candidate
-    that was begun has said why it stopped, and over when the body ends. Finish reasons are Gemini's words in lower case, one
-    per candidate however often it was said."""
+    """An answer of Gemini's. Each event of a stream has the shape of a whole answer. A stream has no final event: it is
+    complete once every candidate that began has a finish reason, and it ends with the body. Finish reasons are Gemini's
+    values in lower case, one per candidate."""
 
     __slots__ = ("_metadata", "_running", "reasons")
 
     read_event = _ANSWER.decode
     read_reply = _ANSWER.decode
-    said_in = "candidates"
+    content_member = "candidates"
 
     def __init__(self) -> None:
         super().__init__()
         self.reasons: dict[int, str] = {}
-        """By candidate."""
+        """Finish reasons by candidate."""
         self._running: set[int] = set()
         self._metadata: UsageMetadata | None = None
 
@@ -44,20 +44,20 @@ class GeminiFold(StreamFold[GeminiAnswer, GeminiAnswer]):
         if not self.reasons:
             raise ProviderMalformedResponse("The provider's answer has no candidates, or one without an end.")
 
-    def _take(self, said: GeminiAnswer) -> EventKind:
-        if (error := error_of(said)) is not None:
+    def _take(self, event: GeminiAnswer) -> EventKind:
+        if (error := error_of(event)) is not None:
             self.error = gemini_error_in_band(error)
             return "error"
-        says_something = self._fold(said)
+        says_something = self._fold(event)
         if self.error is not None:
             return "error"
         if says_something:
             return "content"
-        only_usage = not said.candidates and said.block_reason is None and said.usage_metadata is not None
+        only_usage = not event.candidates and event.block_reason is None and event.usage_metadata is not None
         return "usage" if only_usage else "other"
 
     def _unknown(self, data: bytes) -> EventKind:
-        # Nobody gets these events as they are, so an unknown shape is of no use to anybody.
+        # These events are never forwarded unchanged, so an unknown shape is an error.
         raise ProviderMalformedResponse("The provider sent an event that is no answer of Gemini's.")
 
     def _fold(self, answer: GeminiAnswer) -> bool:
@@ -83,7 +83,7 @@ class GeminiFold(StreamFold[GeminiAnswer, GeminiAnswer]):
         return says_something
 
     def _takes(self, part: Part) -> bool:
-        """Content, if there is any in it."""
+        """Add the part's content. Returns whether there was any."""
         if text := part.text:
             size = len(text) if text.isascii() else size_of(text)
             self.content_bytes += size

@@ -1,11 +1,11 @@
-"""JSON Schema as Gemini takes it.
+"""JSON Schema as Gemini accepts it.
 
-Gemini has two places for a schema. The older one is a message of its own, which refuses the whole request on the first
-keyword that it has no field for; the newer one (``parametersJsonSchema``, ``responseJsonSchema``) takes JSON Schema, and
-documents which keywords it heeds. This is for the newer one. Keywords that it does not heed are said in the description
-where they can be, for the model reads that; those that shape whole objects are dropped: the schema becomes looser, never wrong.
+Gemini has two places for a schema. The older one is a protobuf message, which refuses the whole request on the first unknown
+keyword. The newer one (``parametersJsonSchema``, ``responseJsonSchema``) accepts JSON Schema and documents which keywords it
+supports. This module writes the newer one. Unsupported limits move into the description where possible, for the model reads
+it. Unsupported keywords that shape whole objects are dropped: the schema becomes looser, never wrong.
 
-Source: the field reference of GenerationConfig.responseJsonSchema; pydantic-ai#3357 and #3610 for what the field does in practice
+Source: the field reference of GenerationConfig.responseJsonSchema; pydantic-ai#3357 and #3610 for the actual behaviour
 (``enum`` without ``type`` is ignored, ``const`` is unknown, most formats are refused).
 """
 
@@ -48,7 +48,8 @@ _DEFINITIONS = "#/definitions/"
 
 
 def json_schema_to_gemini(schema: Any, param: str) -> dict[str, Any]:
-    """The schema without what Gemini does not heed. Raises InvalidRequest, naming ``param``, for one that is no schema."""
+    """The schema with only the keywords that Gemini supports. Raises InvalidRequest naming ``param`` for an invalid
+    schema."""
     return _Rewriter(param).schema(schema, 0)
 
 
@@ -75,9 +76,9 @@ class _Rewriter:
             )
         schema = cast("dict[str, Any]", given)
         if schema.keys() <= _LEAF and schema.get("type") and isinstance(schema.get("enum", _ANY), list):
-            return schema.copy()  # what most properties of most tools are: nothing in it needs a second look
+            return schema.copy()  # the common case: a property in which nothing has to change
         if isinstance(reference := schema.get("$ref"), str):
-            # Beside a reference Gemini takes nothing but definitions.
+            # Gemini accepts only definitions next to a reference.
             kept: dict[str, Any] = {"$ref": reference.replace(_DEFINITIONS, "#/$defs/", 1)}
             self._definitions(schema, kept, depth)
             return kept
@@ -117,7 +118,7 @@ class _Rewriter:
         if isinstance(properties := schema.get("properties"), Mapping):
             kept["properties"] = self._each(cast("Schema", properties), depth)
         items = schema.get("items")
-        if isinstance(items, list):  # a tuple, as drafts before 2020-12 write it
+        if isinstance(items, list):  # a tuple in the form of drafts before 2020-12
             kept.setdefault("prefixItems", [self.schema(one, depth + 1) for one in cast("list[Any]", items)])
         elif items is not None and items is not False:
             kept["items"] = self.schema(items, depth + 1)
@@ -137,8 +138,8 @@ class _Rewriter:
 
 
 def _merged(schema: Schema) -> Schema:
-    """``allOf``, which Gemini does not know, folded into the schema that has it: properties and requirements together, of
-    anything else the first word counts."""
+    """``allOf``, which Gemini does not know, merged into its parent schema. Properties and requirements are united; of any
+    other keyword the first value counts."""
     several = schema.get("allOf")
     if not isinstance(several, list):
         return schema
@@ -159,7 +160,7 @@ def _merged(schema: Schema) -> Schema:
 
 
 def _type_of(values: list[Any]) -> str | list[str] | None:
-    """The type that an ``enum`` implies: without one Gemini ignores it."""
+    """The type that an ``enum`` implies: Gemini ignores an ``enum`` without a type."""
     names = {_JSON_TYPES.get(type(value).__name__, "object") for value in values}
     if not names or "object" in names:
         return None
@@ -170,7 +171,7 @@ _JSON_TYPES = {"str": "string", "bool": "boolean", "int": "integer", "float": "n
 
 
 def _note(schema: Schema, kept: dict[str, Any]) -> None:
-    """Says in the description what no keyword may say."""
+    """Put keywords that Gemini does not support into the description."""
     if _NOTEWORTHY.isdisjoint(schema):
         return
     notes = [f"{name}: {_short(schema[name])}" for name in _NOTED if schema.get(name) is not None]
@@ -178,8 +179,8 @@ def _note(schema: Schema, kept: dict[str, Any]) -> None:
         notes.append(f"format: {_short(schema['format'])}")
     if notes:
         description = kept.get("description")
-        told = f"{description} " if isinstance(description, str) and description else ""
-        kept["description"] = f"{told}({', '.join(notes)})"
+        before = f"{description} " if isinstance(description, str) and description else ""
+        kept["description"] = f"{before}({', '.join(notes)})"
 
 
 def _short(value: Any) -> str:

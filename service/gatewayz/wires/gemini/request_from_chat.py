@@ -105,7 +105,7 @@ _NEEDLESS = frozenset(
         "model",
         "models",
         "stream",
-        "stream_options",  # said elsewhere: in the path
+        "stream_options",  # the path says it
         "user",
         "metadata",
         "safety_identifier",
@@ -116,18 +116,19 @@ _NEEDLESS = frozenset(
         "prediction",
     }
 )
-"""Members that change nothing in the answer: hints, and what a provider is to remember."""
+"""Members that do not change the answer: hints, and what a provider is asked to store."""
 
 _REMEMBERED_BYTES = 4096
-"""Of a tool's schema: larger ones are few, and 256 of them would be megabytes."""
+"""Bytes of a tool's schema that is cached. Larger ones are rare, and 256 of them would take megabytes."""
 
 _SERVICE_TIERS = {"flex": "flex", "priority": "priority", "auto": None, "default": None, "standard": None}
 
 
 def chat_request_to_gemini(chat: Mapping[str, Any], model: str) -> bytes:
-    """The body for generateContent and streamGenerateContent alike. Raises InvalidRequest naming the member that has no equal.
+    """The body for generateContent and streamGenerateContent alike. Raises InvalidRequest naming the member that has no
+    equal.
 
-    A member with the value null counts as not given.
+    A member with the value null counts as absent.
     """
     given = {name: value for name, value in chat.items() if value is not None}
     for name in given:
@@ -155,7 +156,7 @@ def chat_request_to_gemini(chat: Mapping[str, Any], model: str) -> bytes:
             body["serviceTier"] = tier
     try:
         return orjson.dumps(body)
-    except TypeError as error:  # a number that no JSON of ours can hold
+    except TypeError as error:  # a number that orjson cannot write
         raise InvalidRequest(f"The request cannot be translated: {error}.") from None
 
 
@@ -167,7 +168,7 @@ def _refuse_what_has_no_equal(request: _ChatRequest) -> None:
     if request.modalities is not None and request.modalities != ["text"]:
         raise unsupported("modalities", "only text is translated")
     if request.parallel_tool_calls is False and request.tools and len(request.tools) > 1:
-        # Of one tool it is often said in passing; of several it is meant.
+        # With one tool, clients often set it by default; with several it matters.
         raise unsupported("parallel_tool_calls", "parallel calls of several tools cannot be switched off there")
 
 
@@ -215,7 +216,7 @@ def _tools(tools: list[_Tool], choice: str | _ToolChoice | None, body: JsonObjec
         calling = {"mode": "ANY", "allowedFunctionNames": [choice.function.name]}
     elif choice is not None and (allowed := choice.allowed_tools) is not None:
         names = {tool.function.name for tool in allowed.tools if tool.function is not None}
-        # Names go with a must only; where the model may do without, it is shown no other tools.
+        # Gemini takes names only for forced calls. Otherwise only the allowed tools are sent.
         declared = [declaration for declaration in declared if declaration["name"] in names]
         calling = {"mode": "AUTO" if allowed.mode == "auto" else "ANY"}
     if declared:
@@ -230,23 +231,23 @@ def _declaration(tool: _Tool, param: str) -> JsonObject:
     declared: JsonObject = {"name": tool.function.name}
     if tool.function.description is not None:
         declared["description"] = tool.function.description
-    if tool.function.parameters:  # a function without parameters has no schema there, not an empty one
+    if tool.function.parameters:  # Gemini wants no schema, not an empty one, for a function without parameters
         declared["parametersJsonSchema"] = _parameters(tool.function.parameters, f"{param}.function.parameters")
     return declared
 
 
 def _parameters(schema: Any, param: str) -> JsonObject:
-    """An agent sends the same tools with each of its turns, so that most of them were rewritten a moment ago."""
+    """The tool's schema for Gemini. It is cached, because an agent sends the same tools with each turn."""
     try:
         written = orjson.dumps(schema)
-    except TypeError:  # too deep, or a number that no JSON of ours can hold: to be refused in the proper words
+    except TypeError:  # too deep, or a number that orjson cannot write: the rewriting raises the proper error
         return json_schema_to_gemini(schema, param)
     return _rewritten(written, param) if len(written) <= _REMEMBERED_BYTES else json_schema_to_gemini(schema, param)
 
 
 @lru_cache(maxsize=256)
 def _rewritten(written: bytes, param: str) -> JsonObject:
-    """The same object each time: it is written into a request, never changed."""
+    """Returns a shared object: it is written into a request, never changed."""
     return json_schema_to_gemini(orjson.loads(written), param)
 
 
@@ -255,7 +256,7 @@ _PATH = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`$")
 
 
 def _invalid(message: str) -> InvalidRequest:
-    """msgspec's sentence, with the path in its tail made OpenAI's ``param``."""
+    """msgspec's message as InvalidRequest, with the path at its end as OpenAI's ``param``."""
     path = _PATH.search(message)
     param = path.group(1) if path else ""
     reason = with_json_types(message[: path.start()] if path else message)

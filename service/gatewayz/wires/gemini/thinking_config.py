@@ -1,4 +1,4 @@
-"""How much a Gemini model is to think, and whether the caller sees it."""
+"""Gemini's ``thinkingConfig``: how much a model thinks, and whether the caller sees the thoughts."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class Thinking(Struct):
 
 
 class ThinkingMembers(Struct):
-    """The ways in which chat requests ask for thinking: OpenAI's word, OpenRouter's object, Anthropic's object, and what
-    Google's own chat endpoint takes under ``extra_body.google``."""
+    """The ways in which chat requests ask for thinking: OpenAI's ``reasoning_effort``, OpenRouter's ``reasoning``,
+    Anthropic's ``thinking``, and what Google's own chat endpoint accepts under ``extra_body.google``."""
 
     effort: Effort | None = None
     reasoning: Reasoning | None = None
@@ -50,27 +50,25 @@ _BUDGETS: Mapping[str, int] = {
 _LEVELS: Mapping[str, str] = {
     "none": "MINIMAL", "minimal": "MINIMAL", "low": "LOW", "medium": "MEDIUM", "high": "HIGH", "xhigh": "HIGH", "max": "HIGH",
 }  # fmt: skip
-"""Google's own table for OpenAI's words (ai.google.dev, "OpenAI compatibility"); above "high" Gemini has nothing."""
+"""Google's own mapping of OpenAI's efforts (ai.google.dev, "OpenAI compatibility"). Gemini has nothing above "high"."""
 
 _VERSION = re.compile(r"gemini-(\d+)")
-_THOUGHTLESS = re.compile(r"gemini-(?:1|2\.0|2\.5-[\w-]*(?:image|tts))|gemma-[123]\b")
-"""Models that refuse a request with a word about thinking in it; newer ones, and those of names unknown, think."""
-_LEAST_OF_PRO = 128
-_MOST_OF_PRO = 32_768
-_MOST = 24_576
-_LEAST_OF_LITE = 512
+_REFUSES_THINKING = re.compile(r"gemini-(?:1|2\.0|2\.5-[\w-]*(?:image|tts))|gemma-[123]\b")
+"""Models that refuse any thinking setting. Newer models, and models of unknown names, are taken to think."""
+_MIN_PRO = 128
+_MAX_PRO = 32_768
+_MAX_OTHERS = 24_576
+_MIN_LITE = 512
 _LATEST = re.compile(r"gemini-(?:pro|flash|flash-lite)-latest")
 
 
 def thinking_config(asked: ThinkingMembers, model: str) -> dict[str, Any]:
-    """How much to think, from the several ways in which chat requests say so; and whoever asks for thinking sees it."""
+    """Gemini's ``thinkingConfig`` for what the chat request asks in one of several ways; empty where it asks for nothing.
+
+    A caller that asks for thinking is shown the thoughts, unless it excludes them.
+    """
     if asked.google is not None and (config := asked.google.thinking_config) is not None:
-        own = {
-            "thinkingBudget": config.thinking_budget,
-            "thinkingLevel": config.thinking_level.upper() if config.thinking_level else None,
-            "includeThoughts": config.include_thoughts,
-        }
-        return {name: value for name, value in own.items() if value is not None}
+        return _config_as_given(config)
     effort: str | None = asked.effort
     budget: int | None = None
     shown = True
@@ -79,7 +77,7 @@ def thinking_config(asked: ThinkingMembers, model: str) -> dict[str, Any]:
         budget = reasoning.max_tokens
         shown = not reasoning.exclude
         if effort is None and budget is None:
-            asked_to_see = reasoning.enabled and shown and not _THOUGHTLESS.search(model)
+            asked_to_see = reasoning.enabled and shown and not _REFUSES_THINKING.search(model)
             return {"includeThoughts": True} if asked_to_see else {}
     if (thinking := asked.thinking) is not None:
         if thinking.type == "disabled":
@@ -87,8 +85,23 @@ def thinking_config(asked: ThinkingMembers, model: str) -> dict[str, Any]:
         elif thinking.budget_tokens is not None:
             budget = thinking.budget_tokens
         elif effort is None:
-            return {} if _THOUGHTLESS.search(model) else {"includeThoughts": True}
-    if _THOUGHTLESS.search(model):
+            return {} if _REFUSES_THINKING.search(model) else {"includeThoughts": True}
+    return _config_for(effort, budget, shown, model)
+
+
+def _config_as_given(config: ThinkingConfig) -> dict[str, Any]:
+    """The configuration that the caller wrote for Google's own chat endpoint."""
+    own = {
+        "thinkingBudget": config.thinking_budget,
+        "thinkingLevel": config.thinking_level.upper() if config.thinking_level else None,
+        "includeThoughts": config.include_thoughts,
+    }
+    return {name: value for name, value in own.items() if value is not None}
+
+
+def _config_for(effort: str | None, budget: int | None, shown: bool, model: str) -> dict[str, Any]:
+    """The configuration for an effort or a budget, in what this model understands. A budget counts before an effort."""
+    if _REFUSES_THINKING.search(model):
         return {}
     if budget is not None:
         return {"thinkingBudget": _within(budget, model), "includeThoughts": shown}
@@ -106,18 +119,18 @@ def thinking_config(asked: ThinkingMembers, model: str) -> dict[str, Any]:
 
 
 def _within(budget: int, model: str) -> int:
-    """The budget within what the 2.5 models take (ai.google.dev, "Thinking budgets"): Pro cannot but think, and Flash-Lite not
-    think just a little. Below nothing is "as much as you like"; of other models nothing is known."""
+    """The budget within the limits of the 2.5 models (ai.google.dev, "Thinking budgets"). Pro always thinks; Flash-Lite has a
+    minimum unless thinking is off. A negative budget leaves the amount to the model. Limits of other models are not known."""
     if budget < 0 or "2.5" not in model:
         return budget
     if "pro" in model:
-        return min(max(budget, _LEAST_OF_PRO), _MOST_OF_PRO)
+        return min(max(budget, _MIN_PRO), _MAX_PRO)
     if "lite" in model and budget:
-        budget = max(budget, _LEAST_OF_LITE)
-    return min(budget, _MOST)
+        budget = max(budget, _MIN_LITE)
+    return min(budget, _MAX_OTHERS)
 
 
 def thinks_in_levels(model: str) -> bool:
-    """Gemini 3 measures thinking in levels and wants tool calls signed; before it there were budgets and no signatures."""
+    """Gemini 3 has thinking levels and requires signed tool calls; earlier versions have budgets and no signatures."""
     version = _VERSION.search(model)
     return int(version.group(1)) >= 3 if version else _LATEST.search(model) is not None

@@ -17,13 +17,13 @@ from gatewayz.wires.http_terms import HttpTerms
 from gatewayz.wires.sse import EventSplitter, Splitter
 
 KEY_HEADER = "x-goog-api-key"
-"""Where a key goes; Gemini takes no ``Authorization: Bearer`` for one."""
+"""The header for a key; Gemini accepts no ``Authorization: Bearer`` for an API key."""
 
 _COLLECTIONS = ("models/", "tunedModels/")
 
 
 class GeminiWire:
-    """Speaks with ``{base}/models/{model}:generateContent``, where the base address ends in the API's version."""
+    """A provider of ``{base}/models/{model}:generateContent``, where the base address ends in the API's version."""
 
     __slots__ = ()
 
@@ -31,12 +31,12 @@ class GeminiWire:
     http: HttpTerms = HttpTerms(models_path="/models?pageSize=1000")
 
     def path(self, model: str, stream: bool) -> str:
-        """``alt=sse``: without it a stream is one long JSON array."""
+        """``alt=sse``: otherwise a stream is one long JSON array."""
         method = ":streamGenerateContent?alt=sse" if stream else ":generateContent"
         return f"/{model_path(model)}{method}"
 
     def request(self, call: Call, model: str, *, usage_option: bool) -> bytes:
-        """The body as it came: the model's name is in the path, and usage comes unasked."""
+        """The body unchanged: the model's name is in the path, and usage is always reported."""
         return call.body
 
     def from_chat(self, chat: Mapping[str, Any], model: str, *, stream: bool) -> bytes:
@@ -58,11 +58,11 @@ class GeminiWire:
 
 
 def model_path(model: str) -> str:
-    """``models/gemini-2.5-flash``. A caller chooses the name, so whatever might lead elsewhere is quoted."""
+    """``models/gemini-2.5-flash``. The caller chooses the name, so characters that could change the path are quoted."""
     collection, _, own = model_name(model).partition("/")
     return f"{collection}/{quote(own, safe='')}"
 
 
 def model_name(model: str) -> str:
-    """The model with its collection, as Gemini names it in a body: a tuned model of one's own is called with it already."""
+    """The model with its collection, as Gemini names it in a body. A tuned model is already named with its collection."""
     return model if model.startswith(_COLLECTIONS) else "models/" + model

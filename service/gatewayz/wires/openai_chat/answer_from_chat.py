@@ -1,4 +1,4 @@
-"""Parts as an answer of OpenAI's chat, whole or as its chunks. Pure: no I/O, no clock."""
+"""Parts as an answer of OpenAI's chat, whole or in chunks. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ from gatewayz.wires.sse import DONE, event_of
 
 
 class ChatWriter:
-    """Writes one answer: each part becomes a delta, which a stream sends as a chunk and a whole answer puts into its message."""
+    """Writes one answer. Each part becomes a delta; a stream sends it as a chunk, a whole answer merges it into the
+    message."""
 
     __slots__ = ("_begun", "_finished", "_head", "_include_usage", "_numbers", "_start", "_usage")
 
@@ -54,8 +55,8 @@ class ChatWriter:
     def end(self) -> bytes:
         last = b"" if self._finished else self._chunk(0, {}, "stop")
         if self._include_usage and self._usage is not None:
-            told: Object = {**self._head, "choices": [], "usage": chat_usage(self._usage.usage)}
-            last += event_of(orjson.dumps(told))
+            chunk: Object = {**self._head, "choices": [], "usage": chat_usage(self._usage.usage)}
+            last += event_of(orjson.dumps(chunk))
         return last + event_of(DONE)
 
     def whole(self, parts: Sequence[Part]) -> bytes:
@@ -105,13 +106,13 @@ class ChatWriter:
             self._start,
             choice,
             orjson.dumps(delta),
-            b"null" if logprobs is None else orjson.dumps(_told(logprobs)),
+            b"null" if logprobs is None else orjson.dumps(_logprobs_object(logprobs)),
             b"null" if reason is None else orjson.dumps(reason),
             b',"usage":null' if self._include_usage else b"",
         )
 
     def _numbered(self, delta: Object) -> Object:
-        """With numbers on the entries of the lists that grow: readers that put a stream together go by them."""
+        """The delta with an index on each entry of a growing list: clients that merge deltas rely on it."""
         for name in ("annotations", "reasoning_details"):
             if name in delta:
                 number = self._numbers[name] = self._numbers.get(name, -1) + 1
@@ -119,11 +120,11 @@ class ChatWriter:
         return delta
 
 
-_Said = Text | Refusal | Thought | SealedThought | Signed | ToolCall | Citation | Picture
+_Content = Text | Refusal | Thought | SealedThought | Signed | ToolCall | Citation | Picture
 
 
-def _delta_of(part: _Said) -> Object:
-    """What a part adds to a message."""
+def _delta_of(part: _Content) -> Object:
+    """The members that a part adds to a message."""
     match part:
         case Text():
             return {"content": part.text}
@@ -151,12 +152,12 @@ def _call_of(part: ToolCall) -> Object:
     return {"id": part.id, "type": kind, kind: {"name": part.name, member: part.arguments}, **more}
 
 
-def _told(tokens: list[Any]) -> Object:
+def _logprobs_object(tokens: list[Any]) -> Object:
     return {"content": tokens, "refusal": None}
 
 
 class _Choice:
-    """One choice of a whole answer, as it is put together."""
+    """One choice of a whole answer while it is built."""
 
     __slots__ = ("_calls", "_message", "_tokens", "value")
 
@@ -166,7 +167,7 @@ class _Choice:
         self._tokens: list[Any] = []
         self.value: Object = {"index": index, "message": self._message, "logprobs": None, "finish_reason": "stop"}
 
-    def put(self, part: _Said | Started | Finished) -> None:
+    def put(self, part: _Content | Started | Finished) -> None:
         if isinstance(part, Finished):
             self.value["finish_reason"] = part.reason
         elif isinstance(part, ToolCall):
@@ -174,7 +175,7 @@ class _Choice:
         elif not isinstance(part, Started):
             if isinstance(part, Text) and part.logprobs:
                 self._tokens += part.logprobs
-                self.value["logprobs"] = _told(self._tokens)
+                self.value["logprobs"] = _logprobs_object(self._tokens)
             for name, value in _delta_of(part).items():
                 so_far = self._message.get(name)
                 self._message[name] = value if so_far is None or isinstance(value, dict) else so_far + value

@@ -1,7 +1,7 @@
-"""An answer of a provider of OpenAI's chat as parts, whole or event by event.
+"""An answer of a chat provider as parts, whole or event by event.
 
-Providers of chat differ in where they put what they say (thoughts above all) and in how they number calls; what leaves this file
-does not. Pure: no I/O, no clock.
+Chat providers differ in where they put content (thoughts above all) and in how they number tool calls. The parts do not.
+Pure: no I/O, no clock.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ from gatewayz.wires.parts import (
 )
 
 
-class _Said(ChatDelta):
+class _Message(ChatDelta):
     reasoning_details: Raw = ABSENT
     annotations: Raw = ABSENT
 
 
 class _Choice(ChatChunkChoice):
-    delta: _Said | None = None  # pyright: ignore[reportIncompatibleVariableOverride] - decoded, never assigned
+    delta: _Message | None = None  # pyright: ignore[reportIncompatibleVariableOverride] - decoded, never assigned
     index: Any = 0
     logprobs: Raw = ABSENT
     stop_reason: Any = None
-    """vLLM's word for which stop sequence it was."""
+    """The stop sequence that matched, as vLLM reports it."""
 
 
 class _Event(ChatChunk):
@@ -65,12 +65,12 @@ class _Whole(ChatReply):
 
 _EVENT = msgspec.json.Decoder(_Event)
 _WHOLE = msgspec.json.Decoder(_Whole)
-_MESSAGE = msgspec.json.Decoder(_Said | None)
-_NOTHING_SAID = _Said()
+_MESSAGE = msgspec.json.Decoder(_Message | None)
+_EMPTY_MESSAGE = _Message()
 
 
 class _Fold(ChatFold):
-    """Reads what parts are made of, too."""
+    """Also reads the members that parts are made of."""
 
     __slots__ = ()
 
@@ -87,33 +87,33 @@ class ChatReader:
         self.fold = _Fold()
         self._started: set[int] = set()
         self._calls = _Calls()
-        self._served = _NOT_TOLD
+        self._served = _NOTHING_SERVED
         self._finished: dict[int, Finished] = {}
 
-    def event(self, said: _Event) -> list[Part]:
+    def event(self, event: _Event) -> list[Part]:
         parts: list[Part] = []
-        if said.service_tier is not None or said.system_fingerprint is not None:
-            self._serve(said, parts)
-        for choice in said.choices or ():
+        if event.service_tier is not None or event.system_fingerprint is not None:
+            self._serve(event, parts)
+        for choice in event.choices or ():
             number = choice.index if isinstance(choice.index, int) else 0
             if number not in self._started:
                 self._started.add(number)
                 parts.append(Started(number))
             if choice.delta is not None:
-                self._say(choice.delta, choice.logprobs, number, parts)
+                self._add_content(choice.delta, choice.logprobs, number, parts)
             if choice.finish_reason:
                 self._finish(choice, number)
         return parts
 
     def reply(self, whole: _Whole) -> list[Part]:
-        """A whole answer says in one piece what a stream's events say in many."""
+        """A whole answer is read as a stream of one event."""
         parts: list[Part] = []
         self._serve(whole, parts)
         for choice in whole.choices or ():
             number = choice.index if isinstance(choice.index, int) else 0
-            message = _NOTHING_SAID if choice.message is ABSENT else _MESSAGE.decode(choice.message) or _NOTHING_SAID
+            message = _EMPTY_MESSAGE if choice.message is ABSENT else _MESSAGE.decode(choice.message) or _EMPTY_MESSAGE
             parts.append(Started(number))
-            self._say(message, choice.logprobs, number, parts, whole=True)
+            self._add_content(message, choice.logprobs, number, parts, whole=True)
             self._finish(choice, number)
         return [*parts, *self.end()]
 
@@ -123,57 +123,59 @@ class ChatReader:
         usage = self.fold.usage
         return finished if usage.source == "none" else [*finished, Used(usage, self.fold.reported)]
 
-    def _serve(self, said: _Event | _Whole, parts: list[Part]) -> None:
-        served = Served(said.service_tier, said.system_fingerprint)
+    def _serve(self, answer: _Event | _Whole, parts: list[Part]) -> None:
+        served = Served(answer.service_tier, answer.system_fingerprint)
         if served != self._served:
             self._served = served
             parts.append(served)
 
     def _finish(self, choice: _Choice | _WholeChoice, number: int) -> None:
-        """Kept until the end: usage comes behind the reason, and a stream that is cut in between must not look finished."""
+        """Keep the finish reason until the end: usage comes after it, and a stream cut in between must not look finished."""
         self._finished[number] = Finished(choice.finish_reason or "stop", number, text_of(choice.stop_reason) or None)
 
-    def _say(self, said: _Said, logprobs: Raw, choice: int, parts: list[Part], *, whole: bool = False) -> None:
-        content: Any = "" if said.content is ABSENT else orjson.loads(bytes(said.content))
-        thought = _text(said.reasoning_content) or _text(said.reasoning)
+    def _add_content(
+        self, message: _Message, logprobs: Raw, choice: int, parts: list[Part], *, whole: bool = False
+    ) -> None:
+        content: Any = "" if message.content is ABSENT else orjson.loads(bytes(message.content))
+        thought = _text(message.reasoning_content) or _text(message.reasoning)
         if isinstance(content, str):
             text = content
         else:
             text, thought = _text_in(content), thought or _thought_in(content)
-        if said.reasoning_details is not ABSENT:
-            _reason(thought, _objects(said.reasoning_details), choice, parts, whole=whole)
+        if message.reasoning_details is not ABSENT:
+            _reason(thought, _objects(message.reasoning_details), choice, parts, whole=whole)
         elif thought:
             parts.append(Thought(thought, choice))
         tokens = _tokens(logprobs)
         if text or tokens:
             parts.append(Text(text, choice, tokens))
-        for annotation in _objects(said.annotations):
+        for annotation in _objects(message.annotations):
             parts.append(Citation(annotation, choice))
-        if refusal := _text(said.refusal):
+        if refusal := _text(message.refusal):
             parts.append(Refusal(refusal, choice))
-        calls = _objects(said.tool_calls)
-        if not calls and (function := json_of(said.function_call)):
-            # The deprecated call of a function, which some providers still send.
+        calls = _objects(message.tool_calls)
+        if not calls and (function := json_of(message.function_call)):
+            # The deprecated function_call, which some providers still send.
             calls = [{"index": 0, "function": orjson.loads(function)}]
         for place, call in enumerate(calls):
             parts.extend(self._calls.piece({**call, "index": place} if whole else call, choice))
 
 
-_NOT_TOLD = Served()
+_NOTHING_SERVED = Served()
 
 
 def _reason(thought: str, details: list[Object], choice: int, parts: list[Part], *, whole: bool) -> None:
-    """A thought, and what was sealed of it. In a whole answer the details tell where one thought ends and the next begins, if
-    they hold the text of all of them; in a stream the text has been told before."""
-    told = [text_of(detail.get("text")) for detail in details if detail.get("signature")]
-    if whole and all(told) and len("".join(told)) >= len(thought):
+    """Add a thought and its signed or encrypted details. In a whole answer the details show where one thought ends and the
+    next begins, if they hold the text of all of them. In a stream the text has already been sent."""
+    texts = [text_of(detail.get("text")) for detail in details if detail.get("signature")]
+    if whole and all(texts) and len("".join(texts)) >= len(thought):
         thought = ""
     else:
-        told = []
+        texts = []
     if thought:
         parts.append(Thought(thought, choice))
     for detail in details:
-        if told and detail.get("signature"):
+        if texts and detail.get("signature"):
             parts.append(Thought(text_of(detail["text"]), choice))
         if is_sealed(detail):
             parts.append(SealedThought(detail, choice))
@@ -193,20 +195,20 @@ def _tokens(logprobs: Raw) -> list[Any] | None:
 
 
 def _text_in(content: Any) -> str:
-    """The text among the parts of which Mistral's reasoning models make their content."""
+    """The text in a list of content parts, the form of Mistral's reasoning models."""
     parts = map(object_of, list_of(content))
     return "".join([text_of(part.get("text")) for part in parts if part.get("type") == "text"])
 
 
 def _thought_in(content: Any) -> str:
-    """The thoughts among those parts, which hold parts themselves."""
+    """The thoughts in such a list; each holds parts itself."""
     parts = map(object_of, list_of(content))
     thoughts = [part.get("thinking") for part in parts if part.get("type") == "thinking"]
     return "".join([thought if isinstance(thought, str) else _text_in(thought) for thought in thoughts])
 
 
 class _Call:
-    """A call on its way, and what came of it before its name did."""
+    """A tool call in progress, and what arrived of it before its name."""
 
     __slots__ = ("arguments", "extra_content", "id", "index", "name")
 
@@ -217,18 +219,19 @@ class _Call:
 
 
 class _Calls:
-    """Tells the calls of an answer apart, whose providers may number none of them, or all of them 0 and send each whole."""
+    """Tells an answer's tool calls apart. Some providers number none of them; some number all of them 0 and send each in one
+    piece."""
 
     __slots__ = ("_all", "_latest")
 
     def __init__(self) -> None:
         self._all: list[_Call] = []
         self._latest: dict[tuple[int, int | None], _Call] = {}
-        """By choice, and by the number that the provider gave."""
+        """By choice and by the provider's index."""
 
     def piece(self, call: Object, choice: int) -> list[Part]:
-        """A call, or a piece of one. A new id and a name under a number that is taken begin a new call; an id alone does not,
-        for some providers change it with each piece."""
+        """Add a call, or a piece of one. A new id with a name under a known index begins a new call. A new id alone does not:
+        some providers change it with each piece."""
         number: int | None = call["index"] if isinstance(call.get("index"), int) else None
         custom = call.get("type") == "custom" or "custom" in call
         called = object_of(call.get("custom" if custom else "function"))
@@ -254,11 +257,11 @@ class _Calls:
         return [ToolCall(made.index, made.id, name, made.arguments, choice, custom, made.extra_content)]
 
     def check(self) -> None:
-        """At the end. Raises ProviderMalformedResponse where a call has no name."""
+        """Called at the end. Raises ProviderMalformedResponse where a call has no name."""
         if not all(call.name for call in self._all):
             raise ProviderMalformedResponse("The provider sent a tool call without a name.")
 
 
 def _arguments(value: Any) -> str:
-    """Arguments as text; some providers send the object itself."""
+    """The arguments as text; some providers send the object itself."""
     return orjson.dumps(value).decode() if isinstance(value, dict) and value else text_of(value)

@@ -1,6 +1,6 @@
-"""What a chat completion amounts to, whether it comes whole or in events: identity, finish reasons, usage, errors.
+"""The outcome of a chat completion, whole or streamed: identity, finish reasons, usage, errors.
 
-Pure: no I/O, no clock. Answers are observed, never rebuilt: the bytes that a caller gets are the provider's.
+Pure: no I/O, no clock. Answers are observed, never rebuilt: the caller gets the provider's bytes.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class _Groq(Struct):
 
 
 class ChatDelta(Struct):
-    """Raw, because some providers stream lists where others stream text; what matters is whether something is there, and how
-    much."""
+    """Raw members, because some providers stream lists where others stream text. All that matters is whether there is
+    content, and how much."""
 
     content: Raw = ABSENT
     tool_calls: Raw = ABSENT
@@ -42,7 +42,7 @@ class ChatDelta(Struct):
 
 class ChatChunkChoice(Struct):
     delta: ChatDelta | None = None
-    text: Raw = ABSENT  # where the older completions have it
+    text: Raw = ABSENT  # the older completions put it here
     finish_reason: str | None = None
 
 
@@ -58,7 +58,7 @@ class ChatChunk(Struct):
 class ChatReplyChoice(Struct):
     finish_reason: str | None = None
     message: Raw = ABSENT
-    text: Raw = ABSENT  # instead of a message, in the older completions
+    text: Raw = ABSENT  # the older completions have this instead of a message
 
 
 class ChatReply(Struct):
@@ -73,24 +73,24 @@ _CHUNK = msgspec.json.Decoder(ChatChunk)
 _REPLY = msgspec.json.Decoder(ChatReply)
 
 LONG_CALL_BYTES = 256
-"""A piece of a streamed call is shorter; a whole call, or several, is read for what it says."""
+"""A streamed piece of a call is shorter. A complete call, or several, is parsed to measure its content."""
 
 
 class ChatFold(StreamFold[ChatChunk, ChatReply]):
-    """An answer of OpenAI's chat, or of its older completions: they differ in where the text is, and in nothing else."""
+    """An answer of OpenAI's chat, or of the older completions: they differ only in where the text is."""
 
     __slots__ = ("reported",)
 
     read_event = _CHUNK.decode
     read_reply = _REPLY.decode
-    said_in = "choices"
+    content_member = "choices"
 
     reported: bytes
-    """The usage as the provider gave it, in JSON; none unless ``usage`` is the provider's."""
+    """The provider's usage object in JSON; None unless the source of ``usage`` is the provider."""
 
     @property
     def complete(self) -> bool:
-        """The stream said that it was over; not every provider sends ``[DONE]``, but each gives a reason for stopping."""
+        """The stream is over. Not every provider sends ``[DONE]``, but each gives a finish reason."""
         return self.done or bool(self.finish_reasons)
 
     def _last_word(self) -> EventKind:
@@ -110,23 +110,23 @@ class ChatFold(StreamFold[ChatChunk, ChatReply]):
         self.finish_reasons = tuple([choice.finish_reason for choice in whole.choices if choice.finish_reason])
         self._count(bytes(whole.usage))
 
-    def _take(self, said: ChatChunk) -> EventKind:
+    def _take(self, event: ChatChunk) -> EventKind:
         if self.response_id is None:
-            self.response_id = said.id
-            self.response_model = said.model
-        usage = said.usage
-        if said.error is not ABSENT or said.x_groq is not None:
-            groq = said.x_groq or _Groq()
-            error = json_of(said.error) or json_of(groq.error)
+            self.response_id = event.id
+            self.response_model = event.model
+        usage = event.usage
+        if event.error is not ABSENT or event.x_groq is not None:
+            groq = event.x_groq or _Groq()
+            error = json_of(event.error) or json_of(groq.error)
             if error:
                 self.error = error_in_band(error)
                 return "error"
             usage = groq.usage if usage is ABSENT else usage
         has_usage = usage is not ABSENT and (raw := bytes(usage)) not in EMPTY and self._count(raw)
-        if not said.choices:
+        if not event.choices:
             return "usage" if has_usage else "other"
         kind: EventKind = "other"
-        for choice in said.choices:
+        for choice in event.choices:
             if choice.finish_reason:
                 self.finish_reasons = (*self.finish_reasons, choice.finish_reason)
             delta = choice.delta
@@ -149,11 +149,11 @@ class ChatFold(StreamFold[ChatChunk, ChatReply]):
                 self.content_bytes += len(raw)
                 if self.content_events < SAMPLED_EVENTS:
                     self._sample(len(raw), raw)
-                return True  # who says it twice, under two names, has thought it once
+                return True  # some providers send the same thought under two names
         return False
 
     def _count(self, raw: bytes) -> bool:
-        """Take the provider's usage, if that is what it is; a later one replaces an earlier one."""
+        """Take the provider's usage object, if it is one. A later one replaces an earlier one."""
         usage = usage_in(raw)
         if usage is None:
             return False
@@ -162,8 +162,8 @@ class ChatFold(StreamFold[ChatChunk, ChatReply]):
 
 
 def _arguments_size(calls: bytes) -> int:
-    """Bytes of a tool call's name and arguments, in a chunk. In short ones the arguments' escapes are left in: they weigh what
-    JSON weighs more than text."""
+    """Bytes of a tool call's name and arguments in a chunk. In short ones the escapes stay in: JSON has more tokens to the
+    byte than text, and the escapes make up for it."""
     place = calls.rfind(b'"arguments":')
     if place >= 0 and len(calls) < LONG_CALL_BYTES:
         return max(0, len(calls) - place - len(b'"arguments":""}}]'))

@@ -1,7 +1,7 @@
-"""The messages of a chat in the form that the strictest of its providers take.
+"""A chat's messages in the form that the strictest chat providers require.
 
-Some take texts only as strings; the templates of open models, one system message and that first; OpenAI, the outputs of tools
-right behind the calls, and pictures from the user only. Pure: no I/O, no clock.
+Some accept text only as a string. The chat templates of open models require one system message, and that first. OpenAI
+requires tool results right after the calls, and accepts images only from the user. Pure: no I/O, no clock.
 """
 
 from __future__ import annotations
@@ -12,18 +12,19 @@ from typing import Any
 from gatewayz.wires.json_values import Object, list_of, object_of, text_of
 
 BETWEEN = "\n\n"
-"""Texts that were apart."""
+"""Separates texts that were joined."""
 
 
 def joined(parts: list[Object], between: str = BETWEEN) -> str | list[Object]:
-    """Texts as one string; where there is more than text, the parts as they are."""
+    """Texts joined into one string; the parts unchanged where there is more than text."""
     if parts and all(part["type"] == "text" for part in parts):
         return between.join([part["text"] for part in parts])
     return parts
 
 
 def one_beginning(messages: list[Object]) -> list[Object]:
-    """With the system messages at the beginning as one. A later one stays where it is: what it says holds from there on."""
+    """The messages with the leading system messages joined into one. A later one stays where it is, since it applies from
+    there on."""
     count = next((i for i, message in enumerate(messages) if message["role"] != "system"), len(messages))
     if count < 2:
         return messages
@@ -32,7 +33,7 @@ def one_beginning(messages: list[Object]) -> list[Object]:
 
 
 def answers_first(messages: list[Object]) -> list[Object]:
-    """With the outputs of tools moved up to the turn that called them, in the order in which they came."""
+    """The messages with tool results moved up to the turn that made the calls, in the order in which they came."""
     turns: list[list[Object]] = []
     turn_of: dict[str, list[Object]] = {}
     for message in messages:
@@ -46,7 +47,7 @@ def answers_first(messages: list[Object]) -> list[Object]:
 
 
 def pictures_apart(messages: Iterable[Any]) -> list[Object]:
-    """With whatever is no text in the outputs of tools moved behind them, into the user's turn."""
+    """The messages with images and other media of tool results moved into the user's turn after them."""
     moved: list[Object] = []
     shown: list[Object] = []
     for message in map(object_of, messages):

@@ -1,8 +1,9 @@
-"""Reasoning that only its maker can read, on its way through wires that have one place for it, and back.
+"""Encrypted or signed reasoning that only its provider can read, on its way through wires that have one place for it, and
+back.
 
-Chat carries it as ``reasoning_details``, in the form that OpenRouter made customary; the Responses API as the
-``encrypted_content`` of a reasoning item. Two seals are told apart by how they begin, so that none is shown to whom it was not
-made for: what OpenAI sealed, inside a chat, and what a chat provider sealed, inside a response. Pure: no I/O, no clock.
+Chat carries it as ``reasoning_details`` (OpenRouter's form), the Responses API as the ``encrypted_content`` of a reasoning
+item. A prefix tells OpenAI's content inside a chat from a chat provider's content inside a response, so that no provider gets
+another's. Pure: no I/O, no clock.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _FORMAT = "openai-responses-v1"
 
 
 def openai_detail(item: Object) -> Object | None:
-    """What OpenAI sealed in a reasoning item, as a chat's detail; None where it sealed nothing."""
+    """The encrypted content of an OpenAI reasoning item as an entry of ``reasoning_details``; None where it has none."""
     encrypted = text_of(item.get("encrypted_content"))
     if not encrypted:
         return None
@@ -29,7 +30,7 @@ def openai_detail(item: Object) -> Object | None:
 
 
 def openai_items(details: Any) -> list[Object]:
-    """The reasoning items again, of what OpenAI sealed among a chat message's details."""
+    """OpenAI's reasoning items, restored from a chat message's ``reasoning_details``."""
     data = [text_of(object_of(detail).get("data")) for detail in list_of(details)]
     items: list[Object] = []
     for sealed in data:
@@ -40,17 +41,17 @@ def openai_items(details: Any) -> list[Object]:
 
 
 def is_sealed(detail: Object) -> bool:
-    """Whether a chat's detail says what its text does not: only then it is worth keeping."""
+    """Whether an entry holds more than its text: only such an entry is worth keeping."""
     return bool(detail.get("signature") or detail.get("data"))
 
 
 def seal_details(details: list[Object]) -> str | None:
-    """A chat's details as one encrypted content; None where there are none."""
+    """Entries of ``reasoning_details`` as one ``encrypted_content``; None where there are none."""
     return _CHAT + urlsafe_b64encode(orjson.dumps(details)).decode() if details else None
 
 
 def unseal_details(encrypted: str) -> list[Object]:
-    """The details that ``seal_details`` was given; none where the seal is another's, or broken."""
+    """The entries that ``seal_details`` was given; none where the content is another provider's, or broken."""
     if not encrypted.startswith(_CHAT):
         return []
     try:

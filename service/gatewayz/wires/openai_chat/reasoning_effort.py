@@ -1,4 +1,5 @@
-"""How much a chat request asks its model to think: OpenAI's word, OpenRouter's ``reasoning``, Anthropic's ``thinking``.
+"""How much thinking a chat request asks for: OpenAI's ``reasoning_effort``, OpenRouter's ``reasoning``, Anthropic's
+``thinking``.
 
 Pure: no I/O, no clock.
 """
@@ -15,23 +16,23 @@ MEMBERS = ("reasoning_effort", "reasoning", "thinking")
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 _BY_BUDGET = ((4_096, "low"), (16_384, "medium"))
-"""By the budget that Anthropic's own guides give for light, ordinary and hard work."""
+"""The largest budget of each effort, from Anthropic's recommendations for light, ordinary and hard work."""
 
 
 @dataclass(frozen=True, slots=True)
 class ThinkingOptions:
-    """What was asked for; with neither effort nor budget the model is to think by its own measure."""
+    """What the caller asked for. With neither effort nor budget the model decides how much it thinks."""
 
     effort: str | None = None
-    """One of EFFORTS; ``none`` forbids."""
+    """One of EFFORTS; ``none`` forbids thinking."""
     budget: int | None = None
     """Tokens; at least 1."""
     shown: bool | None = None
-    """Whether the caller wants to read the thoughts; None where it does not say."""
+    """Whether the caller wants to see the thoughts; None where it does not say."""
 
     @property
     def word(self) -> str | None:
-        """The effort, from the budget where only that is given."""
+        """The effort; derived from the budget where only that is given."""
         if self.effort is not None or self.budget is None:
             return self.effort
         budget = self.budget
@@ -39,8 +40,8 @@ class ThinkingOptions:
 
 
 def thinking_options(chat: Mapping[str, Any]) -> ThinkingOptions | None:
-    """None where the request is silent. Of several members the more particular one counts: ``thinking``, then ``reasoning``, then
-    ``reasoning_effort``. Raises InvalidRequest naming the member that is not what it should be."""
+    """The options, or None where the request has none of the members. The more specific member counts: ``thinking``, then
+    ``reasoning``, then ``reasoning_effort``. Raises InvalidRequest naming the member that has the wrong type."""
     effort: str | None = None
     budget: int | None = None
     shown: bool | None = None

@@ -1,7 +1,6 @@
-"""OpenAI's chat completions, as bytes: what a request asks for, and what it becomes upstream.
+"""Requests of OpenAI's chat completions as bytes: what a request asks for, and its form for a provider of the same wire.
 
-Pure: no I/O, no clock. Every member that is not understood is kept, and of every value the raw bytes, so that a number
-written as 1.0 arrives as 1.0.
+Pure: no I/O, no clock. Unknown members are kept, and every value stays the raw bytes that came: 1.0 arrives as 1.0.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ _INCLUDE_USAGE = b'{"include_usage":true}'
 def parse_chat_request(body: bytes) -> Call:
     """What the caller asks for.
 
-    Raises InvalidRequest, which names the member at fault, for anything that is not a chat request in strict JSON.
+    Raises InvalidRequest naming the member at fault for anything but a chat request in strict JSON.
     """
     request, fields = read_body(body, _PEEK)
     options = request.stream_options
@@ -76,10 +75,10 @@ def parse_chat_request(body: bytes) -> Call:
 
 
 def chat_to_upstream(call: Call, model: str, *, usage_option: bool = True) -> bytes:
-    """The body for a provider of the same wire: under its own name of the model, and asking for usage where it streams.
+    """The body for a provider of the same wire: with the provider's name of the model, and asking for usage if it streams.
 
-    ``usage_option``: the provider knows ``stream_options.include_usage``; one that does not reports usage unasked, and is
-    spared the question even if the caller asks it. The caller's very bytes where nothing has to change.
+    ``usage_option``: the provider supports ``stream_options.include_usage``. A provider that does not reports usage unasked,
+    and the option is removed even if the caller set it. The bytes are unchanged where nothing has to change.
     """
     options = call.fields.get("stream_options")
     add_usage = call.stream and usage_option and not call.include_usage

@@ -1,4 +1,4 @@
-"""The inner request as a request to a provider of OpenAI's chat: of all that a chat request may say, what this provider takes.
+"""The inner request as a request to a chat provider, reduced to what this provider accepts.
 
 Pure: no I/O, no clock.
 """
@@ -24,7 +24,7 @@ def chat_request_to_provider(
     usage_option: bool,
     reasoning_back: ReasoningBack | None,
 ) -> Object:
-    """For a call that came on another wire. The settings are those of ChatProvider."""
+    """The request for a call that came on another wire. The settings are those of ChatProvider."""
     request = {**chat, "model": model}
     if stream:
         request["stream"] = True

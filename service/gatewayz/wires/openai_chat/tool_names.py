@@ -1,4 +1,4 @@
-"""Tools of other APIs as OpenAI's chat takes them: with names that are not too long, and schemas that name their properties.
+"""Tools of other APIs in the form that OpenAI's chat accepts: short enough names, and schemas that list their properties.
 
 Pure: no I/O, no clock.
 """
@@ -12,13 +12,15 @@ import orjson
 from gatewayz.wires.json_values import Object, list_of, object_of, text_of
 
 MAX_CHARACTERS = 64
-"""Of a function's name in chat; Anthropic allows 128, and names that clients make of a server's and a tool's reach that."""
+"""Characters of a function's name in chat. Anthropic allows 128, and names that clients build of a server's and a tool's name
+can be that long."""
 
 _DIGEST = 8
 
 
 def chat_name(name: str) -> str:
-    """The name, or if it is too long, a short one that is always the same and another's for no practical purpose."""
+    """The name. A name that is too long is replaced by a short one, which is deterministic and for practical purposes
+    unique."""
     if len(name) <= MAX_CHARACTERS:
         return name
     digest = sha256(name.encode(errors="surrogatepass")).hexdigest()[:_DIGEST]
@@ -26,8 +28,8 @@ def chat_name(name: str) -> str:
 
 
 def whole_name(name: str, tools: bytes | None) -> str:
-    """What a tool named in chat is named among a request's ``tools`` (raw JSON), which are read only if
-    the name may be a cut one."""
+    """The original name, among a request's ``tools`` (raw JSON), of a tool named ``name`` in chat. The tools are parsed only
+    if the name may be a shortened one."""
     if len(name) != MAX_CHARACTERS:
         return name
     given = [text_of(object_of(tool).get("name")) for tool in list_of(orjson.loads(tools or b"[]"))]
@@ -35,7 +37,7 @@ def whole_name(name: str, tools: bytes | None) -> str:
 
 
 def chat_parameters(schema: Object) -> Object:
-    """The schema with its properties named even where there are none: OpenAI refuses an object that is silent about them."""
+    """The schema with a ``properties`` member, even where it is empty: OpenAI refuses an object schema without one."""
     if schema.get("type") == "object" and schema.get("properties") is None:
         return {**schema, "properties": {}}
     return schema

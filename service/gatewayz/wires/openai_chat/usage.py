@@ -1,4 +1,4 @@
-"""Usage in chat's words: the one place that reads it and the one that writes it. Pure: no I/O, no clock."""
+"""Chat's usage object: the one place that reads it and the one that writes it. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class _Usage(Struct):
     total_tokens: int | None = None
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _CompletionDetails | None = None
-    prompt_cache_hit_tokens: int | None = None  # DeepSeek's word for cached_tokens
+    prompt_cache_hit_tokens: int | None = None  # DeepSeek's name for cached_tokens
 
 
 _USAGE = msgspec.json.Decoder(_Usage)
 
 
 def usage_in(raw: bytes) -> Usage | None:
-    """The usage that a chat answer reports; None where it is no usage, or counts nothing."""
+    """The usage that a chat answer reports; None where it is not a usage object or counts nothing."""
     if raw in EMPTY:
         return None
     try:

@@ -1,4 +1,4 @@
-"""OpenAI's chat completions as a wire: the hub itself, so that on both sides there is nothing to translate."""
+"""OpenAI's chat completions as a wire. It is the hub, so nothing is translated on either side."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ class ChatProvider:
     """A provider of ``{base_url}/chat/completions``."""
 
     limit_member: LimitMember = "max_completion_tokens"
-    """Under which name this provider takes the limit of a call that came on another wire: many know only the older one, and
-    ignore the newer."""
+    """The member by which this provider takes the output limit of a call that came on another wire. Many know only the older
+    one and ignore the newer one."""
     usage_option: bool = True
-    """Knows ``stream_options.include_usage``; for calls that came on another wire."""
+    """Supports ``stream_options.include_usage``; for calls that came on another wire."""
     reasoning_back: ReasoningBack | None = None
-    """How it takes an earlier turn's reasoning back: as the text that it was (``reasoning_content``), or with everything that
-    was sealed (``reasoning_details`` and ``extra_content``). Strict providers refuse members they do not know."""
+    """How the provider takes an earlier turn's reasoning back: as text (``reasoning_content``), or with signatures and
+    encrypted content (``reasoning_details`` and ``extra_content``). Strict providers refuse unknown members."""
     name: Wire = "openai_chat"
     http: HttpTerms = http_terms.OPENAI
 

@@ -1,4 +1,4 @@
-"""Parts as an answer of OpenAI's older completions, whole or as its chunks. Pure: no I/O, no clock."""
+"""Parts as an answer of OpenAI's older completions, whole or in chunks. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _REASONS = {"length": "length", "content_filter": "content_filter"}
 
 
 class CompletionsWriter:
-    """Writes one answer. ``prompt`` is what to say first in every choice (``echo``), or nothing. A whole answer is the joined
-    pieces of a stream."""
+    """Writes one answer. ``prompt`` is the text at the start of every choice (``echo``), or nothing. A whole answer is the
+    joined pieces of a stream."""
 
     __slots__ = ("_head", "_include_usage", "_offsets", "_prompt", "_usage")
 
@@ -31,7 +31,7 @@ class CompletionsWriter:
             "created": info.created_s,
             "model": info.model,
         }
-        self._offsets: dict[int, int] = {}  # choice → characters said so far
+        self._offsets: dict[int, int] = {}  # choice → characters so far
         self._include_usage = info.include_usage
         self._usage: Any = None
 
@@ -56,12 +56,12 @@ class CompletionsWriter:
         return orjson.dumps({**self._head, "choices": list(choices.values()), "usage": self._usage})
 
     def _chunk(self, choices: list[Object], usage: Any) -> bytes:
-        told: Object = {"usage": usage} if self._include_usage else {}
-        return event_of(orjson.dumps({**self._head, "choices": choices, **told}))
+        members: Object = {"usage": usage} if self._include_usage else {}
+        return event_of(orjson.dumps({**self._head, "choices": choices, **members}))
 
     def _piece(self, part: Part) -> Object | None:
-        """What a part adds to its choice; None where it adds nothing. Tool calls and thoughts have no place here, and a refusal
-        has none but the text."""
+        """The piece that a part adds to its choice; None where it adds nothing. Tool calls and thoughts have no place here. A
+        refusal becomes text."""
         match part:
             case Text(text, choice, logprobs):
                 return self._choice(choice, text, logprobs)
@@ -88,15 +88,15 @@ class CompletionsWriter:
 
 
 def _joined(one: Object, other: Object) -> Object:
-    """Two pieces of a choice as one."""
-    told, more = one["logprobs"], other["logprobs"]
-    if told and more:
-        told = {name: [*told[name], *more[name]] for name in told}
-    return {**other, "text": one["text"] + other["text"], "logprobs": told or more}
+    """Two pieces of a choice joined into one."""
+    first, second = one["logprobs"], other["logprobs"]
+    if first and second:
+        first = {name: [*first[name], *second[name]] for name in first}
+    return {**other, "text": one["text"] + other["text"], "logprobs": first or second}
 
 
 def _logprobs(logprobs: list[Any] | None, offset: int) -> Object | None:
-    """Chat's list of tokens as four lists, with where in the text each token begins."""
+    """Chat's list of tokens as four lists, one of them with the offset of each token in the text."""
     if not logprobs:
         return None
     tokens = [object_of(token) for token in logprobs]

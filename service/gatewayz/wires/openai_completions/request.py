@@ -1,4 +1,4 @@
-"""A request of OpenAI's older completions, as bytes: what it asks for. Upstream it becomes what a chat request does.
+"""Requests of OpenAI's older completions as bytes. For a provider of the same wire they change as chat requests do.
 
 Documented at platform.openai.com/docs/api-reference/completions. Pure: no I/O, no clock.
 """
@@ -39,7 +39,7 @@ _PEEK = msgspec.json.Decoder(_Request)
 
 
 def parse_completions_request(body: bytes) -> Call:
-    """What the caller asks for. Raises InvalidRequest, which names the member at fault."""
+    """What the caller asks for. Raises InvalidRequest naming the member at fault."""
     request, fields = read_body(body, _PEEK)
     options = request.stream_options
     stop = request.stop

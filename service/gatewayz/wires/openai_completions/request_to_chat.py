@@ -11,16 +11,16 @@ from gatewayz.records import Call
 from gatewayz.wires.json_values import Object, no_equal, present, wrong_type
 
 DEFAULT_MAX_TOKENS = 16
-"""What this endpoint has always meant by silence; chat means "as many as there are"."""
+"""This endpoint's default; chat's default is no limit."""
 
 MAX_TOP_LOGPROBS = 20  # chat's limit
 
 
 def completions_request_to_chat(call: Call) -> Object:
-    """The same request to a chat model: the prompt becomes the user's one message.
+    """The same request as a chat request: the prompt becomes the user's only message.
 
-    Raises InvalidRequest for what chat has no equal of: several prompts, tokens instead of text, text after the gap, the
-    prompt's own log probabilities, tools, and choosing the best of more answers than are returned.
+    Raises InvalidRequest for what has no equal in chat: several prompts, tokens instead of text, a suffix, log probabilities
+    of the prompt, tools, and a ``best_of`` other than ``n``.
     """
     request: Object = present(orjson.loads(call.body))
     prompt = prompt_of(request.pop("prompt", None))
@@ -50,7 +50,7 @@ def completions_request_to_chat(call: Call) -> Object:
 
 
 def prompt_of(prompt: Any) -> str:
-    """The one text that is to be completed."""
+    """The one text to complete."""
     match prompt:
         case None:
             raise InvalidRequest(

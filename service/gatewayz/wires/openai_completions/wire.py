@@ -1,4 +1,4 @@
-"""OpenAI's older completions, on both sides: the request as a chat request, and a provider that has the endpoint itself."""
+"""OpenAI's older completions, for callers and for providers that have the endpoint."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class CompletionsCaller:
 
 @dataclass(frozen=True, slots=True)
 class CompletionsProvider:
-    """A provider of ``{base_url}/completions``, for callers of the same: nothing else is worth translating to it."""
+    """A provider of ``{base_url}/completions``, used only for callers of the same wire: nothing is translated to it."""
 
     name: Wire = "openai_completions"
     http: HttpTerms = http_terms.OPENAI

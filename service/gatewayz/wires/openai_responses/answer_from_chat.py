@@ -1,7 +1,7 @@
 """Parts as an answer of OpenAI's Responses API: a whole one as the response object, a stream as its events in order.
 
-Reference: platform.openai.com/docs/api-reference/responses-streaming; the SDK's accumulator is stricter than the page, and is
-what the tests hold this to. Pure: no I/O, no clock; ids are made from the one that is given.
+Reference: platform.openai.com/docs/api-reference/responses-streaming. The SDK's accumulator is stricter than that page; the
+tests use the accumulator. Pure: no I/O, no clock; ids are derived from the given one.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from gatewayz.wires.parts import Citation, Finished, Part, Refusal, SealedThough
 
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 _TIERS = ("auto", "default", "flex", "scale", "priority", "fast", "ultrafast")
-"""The words of OpenAI's that a response may have for how it was served; other providers' own its readers do not know."""
+"""OpenAI's values of ``service_tier`` that a response may have. Clients do not know other providers' values."""
 
 Growing = TypeVar("Growing", ReasoningItem, MessageItem)
 
 
 class ResponsesWriter:
-    """Writes one answer. What parts tell apart by their kind is told apart here by items: an item of text or of reasoning ends
-    where another kind begins; calls end with the answer, since several may be under way at once.
+    """Writes one answer. Each kind of part goes into an item of its kind. An item of text or reasoning ends where another
+    kind begins; calls end with the answer, since several may be open at once.
 
-    A whole answer is written as a stream whose events nobody sees, so that the two cannot differ. Of several choices there is the
-    first.
+    A whole answer is written as a stream whose events are dropped, so the two cannot differ. Only the first of several
+    choices is written.
     """
 
     __slots__ = (
@@ -51,10 +51,10 @@ class ResponsesWriter:
         "_growing",
         "_head",
         "_items",
+        "_late_members",
         "_reason",
         "_started",
         "_suffix",
-        "_told",
         "_tools",
     )
 
@@ -72,8 +72,8 @@ class ResponsesWriter:
         self._given_tools = call.fields.get("tools")
         self._tools: dict[str, Tool] | None = None
         self._emit = Emitter(muted=not info.stream)
-        # What the provider says of the whole answer, in its latest word.
-        self._told: Object = {"usage": None, "service_tier": "default"}
+        # The latest values that the provider gave for the whole answer.
+        self._late_members: Object = {"usage": None, "service_tier": "default"}
         self._reason = "stop"
         self._items: list[Item] = []
         self._growing: ReasoningItem | MessageItem | None = None
@@ -115,7 +115,7 @@ class ResponsesWriter:
             "error": None,
             "incomplete_details": {"reason": reason} if reason else None,
             "output": [item.value() for item in self._items],
-            **self._told,
+            **self._late_members,
         }
 
     def _take(self, parts: Sequence[Part], events: Events) -> None:
@@ -136,16 +136,16 @@ class ResponsesWriter:
                     if (cited := response_annotation(annotation)) is not None:
                         events += self._grow(MessageItem, "msg", events).add_annotation(cited)
                 case Served(tier) if tier in _TIERS:
-                    self._told["service_tier"] = tier
+                    self._late_members["service_tier"] = tier
                 case Finished(reason, 0):
                     self._reason = reason
                 case Used(usage):
-                    self._told["usage"] = response_usage(usage)
+                    self._late_members["usage"] = response_usage(usage)
                 case _:
                     pass
 
     def _grow(self, kind: type[Growing], prefix: str, events: Events) -> Growing:
-        """The item of this kind that is open; ends one of another kind."""
+        """The open item of this kind; ends an open item of another kind."""
         if isinstance(self._growing, kind):
             return self._growing
         self._end_growing(events)
@@ -171,7 +171,7 @@ class ResponsesWriter:
         events += item.add(part)
 
     def _renamed(self) -> dict[str, Tool]:
-        """Read only when there is a call, for most answers have none."""
+        """The tools by their names in chat. Read only when there is a call, for most answers have none."""
         if self._tools is None:
             self._tools = renamed_tools(self._given_tools)
         return self._tools
@@ -181,7 +181,7 @@ class ResponsesWriter:
 
 
 def response_usage(usage: Usage) -> Object:
-    """Usage as the Responses API reports it."""
+    """Usage in the format of the Responses API."""
     return {
         "input_tokens": usage.input_tokens,
         "input_tokens_details": {
@@ -195,7 +195,7 @@ def response_usage(usage: Usage) -> Object:
 
 
 def response_annotation(annotation: Object) -> Object | None:
-    """Chat's citation of an address, one level flatter and with all that readers require of it; None for what is no such."""
+    """Chat's URL citation, one level flatter and with every member that clients require; None for any other annotation."""
     if annotation.get("type") != "url_citation":
         return None
     cited = object_of(annotation.get("url_citation"))

@@ -1,6 +1,6 @@
 """An answer of OpenAI's Responses API as parts, whole or event by event.
 
-What hosted tools did is left out: no other wire has a place for it. Pure: no I/O, no clock.
+Results of hosted tools are left out: no other wire has a place for them. Pure: no I/O, no clock.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ BETWEEN_SUMMARIES = "\n\n"
 
 
 class _Item(ResponsesItem):
-    """Of anybody's shape but for its type: servers that copy this API leave out or rename what they do not use."""
+    """Only the type is checked: servers that copy this API omit or rename members that they do not use."""
 
     id: Any = None
     call_id: Any = None
@@ -65,7 +65,7 @@ _TEXT = msgspec.json.Decoder(str)
 
 
 class _Fold(ResponsesFold):
-    """Reads what parts are made of, too."""
+    """Also reads the members that parts are made of."""
 
     __slots__ = ()
 
@@ -76,65 +76,71 @@ class _Fold(ResponsesFold):
 class ResponsesReader:
     """Reads one answer.
 
-    Some servers do not stream everything: what was not said in deltas is said when its item is done, or at the end.
+    Some servers do not stream everything. Content that did not come in deltas is read when its item is done, or at the end.
     """
 
-    __slots__ = ("_calls", "_gap", "_places", "_said", "_sealed", "_served", "_spoke", "_started", "_thought", "fold")
+    __slots__ = ("_calls", "_gap", "_places", "_sealed", "_seen", "_served", "_spoke", "_started", "_thought", "fold")
 
     def __init__(self) -> None:
         self.fold = _Fold()
         self._started = False
-        self._said: set[tuple[int, int]] = set()  # output and content index of what came, so that it is not said again
+        self._seen: set[tuple[int, int]] = set()  # output and content indexes that came, so that none is sent twice
         self._calls: dict[int, ToolCall] = {}  # by output index
         self._places: dict[str, int] = {}  # call id → output index
         self._spoke = self._thought = self._sealed = False
-        self._gap = False  # between two thoughts, where the next one begins
+        self._gap = False  # the next text of a thought begins a new one
         self._served: Any = None
 
-    def event(self, said: _Event) -> list[Part]:
+    def event(self, event: _Event) -> list[Part]:
         parts: list[Part] = []
-        kind = said.type or ""
+        kind = event.type or ""
         if kind == "response.output_text.delta":
             self._start(parts)
             self._spoke = True
-            self._said.add((count_of(said.output_index), count_of(said.content_index)))
-            parts.append(Text(_delta(said), 0, list_of(said.logprobs) or None))
+            self._seen.add((count_of(event.output_index), count_of(event.content_index)))
+            parts.append(Text(_delta(event), 0, list_of(event.logprobs) or None))
             return parts
         match kind:
-            case "response.created":
-                self._start(parts)
-                if said.response is not None:
-                    self._serve(said.response, parts)
             case "response.refusal.delta":
                 self._start(parts)
                 self._spoke = True
-                self._said.add((count_of(said.output_index), count_of(said.content_index)))
-                parts.append(Refusal(_delta(said)))
+                self._seen.add((count_of(event.output_index), count_of(event.content_index)))
+                parts.append(Refusal(_delta(event)))
             case "response.reasoning_summary_text.delta" | "response.reasoning_text.delta":
                 self._start(parts)
-                self._think(_delta(said), parts)
+                self._think(_delta(event), parts)
             case "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta":
-                self._argue(count_of(said.output_index), _delta(said), parts)
+                self._argue(count_of(event.output_index), _delta(event), parts)
+            case _:
+                self._step(kind, event, parts)
+        return parts
+
+    def _step(self, kind: str, event: _Event, parts: list[Part]) -> None:
+        """An event that is not a delta: something begins or ends, or comes in one piece."""
+        match kind:
+            case "response.created":
+                self._start(parts)
+                if event.response is not None:
+                    self._serve(event.response, parts)
             case "response.reasoning_summary_part.added":
                 self._gap = self._thought
             case "response.output_text.annotation.added":
                 self._start(parts)
-                parts += _citations([said.annotation])
-            case "response.output_item.added" if said.item is not None:
+                parts += _citations([event.annotation])
+            case "response.output_item.added" if event.item is not None:
                 self._gap = self._thought
-                self._begin_call(count_of(said.output_index), said.item, parts)
+                self._begin_call(count_of(event.output_index), event.item, parts)
             case "response.function_call_arguments.done" | "response.custom_tool_call_input.done":
-                self._argue_late(count_of(said.output_index), text_of(said.arguments or said.input), parts)
-            case "response.output_item.done" if said.item is not None:
-                self._end_item(count_of(said.output_index), said.item, parts)
-            case "response.completed" | "response.incomplete" if said.response is not None:
-                self._finish(said.response, parts)
+                self._argue_late(count_of(event.output_index), text_of(event.arguments or event.input), parts)
+            case "response.output_item.done" if event.item is not None:
+                self._end_item(count_of(event.output_index), event.item, parts)
+            case "response.completed" | "response.incomplete" if event.response is not None:
+                self._finish(event.response, parts)
             case _:
                 pass
-        return parts
 
     def reply(self, whole: _Response) -> list[Part]:
-        """A whole answer is a stream in which nothing was said before the end, item by item."""
+        """A whole answer is read as a stream without deltas, item by item."""
         parts: list[Part] = []
         self._serve(whole, parts)
         for place, item in enumerate(whole.output or ()):
@@ -173,7 +179,7 @@ class ResponsesReader:
         parts.append(Thought(text))
 
     def _seal(self, item: _Item, parts: list[Part]) -> None:
-        """The part of the reasoning that is not shown, but wanted back with the next turn."""
+        """Add the reasoning's encrypted content, which the provider wants back with the next turn."""
         if item.type == "reasoning" and item.encrypted_content:
             sealed = openai_detail({"id": item.id, "encrypted_content": item.encrypted_content})
             if sealed is not None:
@@ -182,7 +188,7 @@ class ResponsesReader:
                 parts.append(SealedThought(sealed))
 
     def _speak(self, content: Object, parts: list[Part]) -> None:
-        """A whole part of a message."""
+        """Add a complete content part of a message."""
         self._start(parts)
         tokens = list_of(content.get("logprobs")) or None
         if (text := text_of(content.get("text"))) or tokens:
@@ -204,18 +210,18 @@ class ResponsesReader:
         self._calls[place] = call
         self._places[call.id] = place
         if arguments:
-            self._said.add((place, 0))
+            self._seen.add((place, 0))
         self._start(parts)
         parts.append(call)
 
     def _argue(self, place: int, arguments: str, parts: list[Part]) -> None:
         call = self._calls.get(place)
         if call is not None and arguments:
-            self._said.add((place, 0))
+            self._seen.add((place, 0))
             parts.append(ToolCall(call.index, arguments=arguments, custom=call.custom))
 
     def _argue_late(self, place: int, arguments: str, parts: list[Part]) -> None:
-        if (place, 0) not in self._said:
+        if (place, 0) not in self._seen:
             self._argue(place, arguments, parts)
 
     def _end_item(self, place: int, item: _Item, parts: list[Part]) -> None:
@@ -225,13 +231,13 @@ class ResponsesReader:
             self._argue_late(place, text_of(item.arguments or item.input), parts)
         self._seal(item, parts)
         for number, content in enumerate(_contents(item)):
-            if (place, number) not in self._said:
-                self._said.add((place, number))
+            if (place, number) not in self._seen:
+                self._seen.add((place, number))
                 self._speak(content, parts)
 
     def _finish(self, response: _Response, parts: list[Part]) -> None:
-        """What only the whole response says, of the kinds of which nothing was streamed: places in it need not be those of the
-        stream, so that no more can be told apart."""
+        """Add what only the whole response holds, but only those kinds of content that were not streamed at all. Indexes in
+        the response may differ from the stream's, so nothing finer can be compared."""
         items = response.output or []
         self._start(parts)
         self._serve(response, parts)
@@ -251,9 +257,9 @@ class ResponsesReader:
                 self._argue_late(place, text_of(item.arguments or item.input), parts)
 
 
-def _delta(said: _Event) -> str:
-    """The text of a delta; none where it is something else."""
-    return _TEXT.decode(said.delta) if bytes(said.delta)[:1] == b'"' else ""
+def _delta(event: _Event) -> str:
+    """The text of a delta; empty where it is not a string."""
+    return _TEXT.decode(event.delta) if bytes(event.delta)[:1] == b'"' else ""
 
 
 def _contents(item: _Item) -> list[Object]:
@@ -261,7 +267,7 @@ def _contents(item: _Item) -> list[Object]:
 
 
 def _thought_in(item: _Item) -> str:
-    """The reasoning that an item shows: its summaries, or (open models) itself."""
+    """The reasoning that an item shows: its summaries, or with open models its full text."""
     if item.type != "reasoning":
         return ""
     shown = list_of(item.summary) or list_of(item.content)
@@ -269,7 +275,7 @@ def _thought_in(item: _Item) -> str:
 
 
 def _citations(annotations: list[Any]) -> list[Part]:
-    """Citations of addresses; those of files are left out, which no other wire has a place for."""
+    """Citations of URLs. Citations of files are left out: no other wire has a place for them."""
     found = [object_of(annotation) for annotation in annotations]
     return [
         Citation({"type": "url_citation", "url_citation": {name: v for name, v in one.items() if name != "type"}})

@@ -1,7 +1,7 @@
-"""What a response repeats of its request, in the form in which OpenAI repeats it: each member there, none half said.
+"""The request members that a response repeats, in the form in which OpenAI repeats them.
 
-Open Responses (openresponses.org) requires every one of these members of every response, and of an echoed tool that it says of
-each of its own members at least that it is null. Pure: no I/O, no clock.
+Open Responses (openresponses.org) requires every one of these members in every response. Every member of an echoed tool must
+be there, too, at least as null. Pure: no I/O, no clock.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _ECHOED: tuple[tuple[str, Any], ...] = (
     ("truncation", "disabled"),
     ("user", None),
 )
-"""What is repeated, and what is said where the request was silent."""
+"""The repeated members, and their values where the request has none."""
 
 _FUNCTION: Object = {"description": None, "parameters": None, "strict": None}
 _SCHEMA: Object = {"description": None, "schema": None, "strict": False}
@@ -45,7 +45,7 @@ _LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
 
 
 def echo(call: Call) -> Object:
-    """The members, as JSON values or ready-made JSON."""
+    """The members, as JSON values or as encoded JSON."""
     echoed: Object = {}
     for name, silence in _ECHOED:
         raw = call.fields.get(name)
@@ -54,13 +54,13 @@ def echo(call: Call) -> Object:
         elif name in _FILLED:
             echoed[name] = _remembered(name, raw) if len(raw) <= _REMEMBERED_BYTES else _filled(name, raw)
         else:
-            # Line ends are white space in JSON, but would end a line of an event.
+            # Line ends are white space in JSON but would end a line of the event.
             echoed[name] = orjson.Fragment(raw.translate(_LINE_ENDS))
     return echoed
 
 
 _REMEMBERED_BYTES = 8192
-"""Of one member: larger ones would be megabytes together."""
+"""Bytes of one cached member: larger ones would add up to megabytes."""
 
 
 def _filled(name: str, raw: bytes) -> orjson.Fragment:
@@ -68,7 +68,7 @@ def _filled(name: str, raw: bytes) -> orjson.Fragment:
 
 
 _remembered = lru_cache(maxsize=64)(_filled)
-"""An agent sends the same tools with each of its turns, and each answer repeats them."""
+"""Cached, because an agent sends the same tools with each turn, and each answer repeats them."""
 
 
 def _tools(tools: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Errors in a stream of OpenAI's Responses API; elsewhere they are worded as chat's. Pure: no I/O, no clock."""
+"""Error events of OpenAI's Responses API. Outside a stream its errors have the format of chat's. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from gatewayz.wires.openai_chat.errors import error_body
 
 
 def error_event(error: GatewayError, sequence_number: int = 0) -> bytes:
-    """The stream's ``error`` event. It holds the error twice: flat, as the reference has it, and as the member by which the
-    SDKs know that they have to raise."""
-    told = orjson.loads(error_body(error))["error"]
-    said = {"type": "error", "sequence_number": sequence_number, "error": told}
+    """The stream's ``error`` event. It holds the error twice: flat, as the reference documents it, and as the ``error``
+    member that makes the SDKs raise."""
+    members = orjson.loads(error_body(error))["error"]
+    event = {"type": "error", "sequence_number": sequence_number, "error": members}
     for name in ("code", "message", "param"):
-        said[name] = told.get(name)
-    return b"event: error\ndata: " + orjson.dumps(said) + b"\n\n"
+        event[name] = members.get(name)
+    return b"event: error\ndata: " + orjson.dumps(event) + b"\n\n"

@@ -1,4 +1,4 @@
-"""What an answer of OpenAI's Responses API amounts to, whether it comes whole or in events.
+"""The outcome of an answer of OpenAI's Responses API, whole or streamed.
 
 Pure: no I/O, no clock. Answers are observed, never rebuilt.
 """
@@ -75,7 +75,7 @@ _FAILURES = ("response.failed", "response.cancelled")
 _REASONS = {"max_output_tokens": "length", "content_filter": "content_filter"}
 _CALLS = ("function_call", "custom_tool_call")
 _ARGUMENTS = "response.function_call_arguments.delta"
-# How the codes of failures begin that another try would not change: they are about the request.
+# Prefixes of error codes that are about the request: another try would not help.
 _CALLERS_FAULT = (
     "invalid_",
     "image_",
@@ -88,7 +88,7 @@ _CALLERS_FAULT = (
 
 
 def finish_reason(status: str | None, incomplete_reason: str | None, item_types: list[str | None]) -> str | None:
-    """Why the model stopped, in chat's words; None while it has not."""
+    """The finish reason in chat's values; None while the model has not stopped."""
     if status == "incomplete":
         return _REASONS.get(incomplete_reason or "", "length")
     if status not in ("completed", None):
@@ -97,19 +97,19 @@ def finish_reason(status: str | None, incomplete_reason: str | None, item_types:
 
 
 class ResponsesFold(StreamFold[ResponsesEvent, ResponsesReply]):
-    """An answer of the Responses API. That a stream is over is said by its last event alone."""
+    """An answer of the Responses API. Only the last event says that a stream is over."""
 
     __slots__ = ("_announced", "sequence_number")
 
     read_event = _EVENT.decode
     read_reply = _RESPONSE.decode
-    said_in = "output"
+    content_member = "output"
 
     def __init__(self) -> None:
         super().__init__()
         self._announced: ResponsesReply | None = None
         self.sequence_number = -1
-        """Of the last event that had one."""
+        """The sequence number of the last event that had one."""
 
     def _take_reply(self, whole: ResponsesReply) -> None:
         if bytes(whole.error) not in EMPTY or whole.status == "failed":
@@ -118,20 +118,20 @@ class ResponsesFold(StreamFold[ResponsesEvent, ResponsesReply]):
             raise ProviderMalformedResponse("The provider's answer has no output.")
         self._response(whole)
 
-    def _take(self, said: ResponsesEvent) -> EventKind:
-        if said.sequence_number is not None:
-            self.sequence_number = said.sequence_number
-        kind = said.type or ""
-        response = said.response
-        if kind == "error" or kind in _FAILURES or (not kind and bytes(said.error) not in EMPTY):
-            return self._fail(said)
+    def _take(self, event: ResponsesEvent) -> EventKind:
+        if event.sequence_number is not None:
+            self.sequence_number = event.sequence_number
+        kind = event.type or ""
+        response = event.response
+        if kind == "error" or kind in _FAILURES or (not kind and bytes(event.error) not in EMPTY):
+            return self._fail(event)
         if kind in _ENDS:
             if response is not None:
                 self._response(response)
             self.done = True
             return "done"
         if kind in _PRELUDE:
-            # Not yet a beginning: what fails at once fails in the event after these, and another provider may still be asked.
+            # These do not count as a beginning. An early failure comes right after them, and another provider can still be tried.
             self._announced = response
             return "other"
         if self._announced is not None:
@@ -140,23 +140,24 @@ class ResponsesFold(StreamFold[ResponsesEvent, ResponsesReply]):
         if response is not None:
             self._identify(response)
             return "other"
-        if kind.endswith(".delta") and (raw := bytes(said.delta)) not in EMPTY:
+        if kind.endswith(".delta") and (raw := bytes(event.delta)) not in EMPTY:
             self.content_bytes += len(raw)
-            if self.content_events < SAMPLED_EVENTS and kind != _ARGUMENTS:  # whose escapes weigh what JSON weighs more
+            # Arguments are not sampled: their escapes make up for JSON's higher token density.
+            if self.content_events < SAMPLED_EVENTS and kind != _ARGUMENTS:
                 self._sample(len(raw), raw)
             return "content"
-        if kind == "response.output_item.added" and said.item is not None and said.item.type in _CALLS:
-            self.content_bytes += size_of(said.item.name or "")
+        if kind == "response.output_item.added" and event.item is not None and event.item.type in _CALLS:
+            self.content_bytes += size_of(event.item.name or "")
             return "content"
         return "other"
 
-    def _fail(self, said: ResponsesEvent) -> EventKind:
-        response = said.response
+    def _fail(self, event: ResponsesEvent) -> EventKind:
+        response = event.response
         if response is not None:
             self._response(response)
-        error = bytes(response.error if response is not None else said.error)
+        error = bytes(response.error if response is not None else event.error)
         if error in EMPTY:  # the event itself is the error
-            error = b'{"code":%b}' % (bytes(said.code) or b"null")
+            error = b'{"code":%b}' % (bytes(event.code) or b"null")
         self.error = failure_in_band(error)
         return "error"
 
@@ -191,7 +192,8 @@ class ResponsesFold(StreamFold[ResponsesEvent, ResponsesReply]):
 
 
 def failure_in_band(error: bytes) -> ProviderError:
-    """The error inside a 200, by its code; its text is not repeated, for providers quote keys and prompts in it."""
+    """The error inside an answer of status 200, by its code. Its text is not forwarded, for providers quote keys and prompts
+    in it."""
     try:
         code = _CODE.decode(error).code
     except UNREADABLE:

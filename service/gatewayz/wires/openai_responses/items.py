@@ -1,4 +1,4 @@
-"""The items of a Responses answer as they grow: each says its own events, in the order in which OpenAI says them.
+"""The output items of a Responses answer while they grow. Each writes its own events, in OpenAI's order.
 
 Pure: no I/O, no clock.
 """
@@ -19,7 +19,7 @@ Events = list[bytes]
 
 
 class Emitter:
-    """Writes events and numbers them. A muted one writes nothing: for an answer that is given whole."""
+    """Writes events and numbers them. A muted emitter writes nothing; it serves whole answers."""
 
     __slots__ = ("_next", "muted")
 
@@ -28,7 +28,7 @@ class Emitter:
         self.muted = muted
 
     def delta(self, kind: bytes, place: bytes, text: str, more: bytes = b"") -> bytes:
-        """The event in which something grows by ``text``, as most do. ``place`` and ``more`` are members, in JSON."""
+        """Write the event by which something grows by ``text``. ``place`` and ``more`` are members, in JSON."""
         if self.muted:
             return b""
         number = self._next
@@ -51,7 +51,7 @@ class Emitter:
 
 
 class Item:
-    """What all items have in common: where they are, and that they begin and end."""
+    """The common part of all items: their place, their beginning and their end."""
 
     __slots__ = ("_emit", "_place", "ended", "id", "index", "status")
 
@@ -64,11 +64,11 @@ class Item:
         self._place: Object = {"item_id": item_id, "output_index": index}
 
     def _place_json(self) -> bytes:
-        """Where this item grows, as members of an event."""
+        """The place at which this item grows, as members of an event."""
         return orjson.dumps(self._place)[1:-1]
 
     def value(self) -> Object:
-        """The item as far as it is known."""
+        """The item as far as it has come."""
         raise NotImplementedError
 
     def begin(self) -> Events:
@@ -113,8 +113,8 @@ class ReasoningItem(Item):
         return value
 
     def seal(self, detail: Object) -> None:
-        """Keep what the provider wants back with the next turn. Where it signs a text that it gave in parts, the signature is of
-        all of it."""
+        """Keep what the provider wants back with the next turn. A signature after several pieces of text belongs to all of
+        the text."""
         if detail.get("signature") and not detail.get("text"):
             detail = {**detail, "text": "".join(self._texts)}
         self._details.append(detail)
@@ -142,7 +142,7 @@ class ReasoningItem(Item):
 
 
 class MessageItem(Item):
-    """What is said to the user: parts of text and of refusal, of which the last is still growing."""
+    """The message to the user: parts of text and of refusal. Only the last one can still grow."""
 
     __slots__ = ("_annotations", "_ended_parts", "_kind", "_logprobs", "_texts", "_where")
 
@@ -162,11 +162,11 @@ class MessageItem(Item):
     def add_text(self, text: str, logprobs: list[Any] | None) -> Events:
         events = self._switch("output_text")
         self._texts.append(text)
-        told = b',"logprobs":[]'
+        more = b',"logprobs":[]'
         if logprobs:
             self._logprobs += logprobs
-            told = b',"logprobs":' + orjson.dumps(logprobs)
-        events.append(self._emit.delta(b"response.output_text.delta", self._where, text, told))
+            more = b',"logprobs":' + orjson.dumps(logprobs)
+        events.append(self._emit.delta(b"response.output_text.delta", self._where, text, more))
         return events
 
     def add_refusal(self, refusal: str) -> Events:
@@ -218,7 +218,8 @@ class MessageItem(Item):
 class CallItem(Item):
     """A call of one of the caller's tools: of a function, whose arguments are JSON, or of a custom tool, which takes text.
 
-    In chat a custom tool is a function with one string, ``tool`` says which: its input is given when it is there as a whole.
+    In chat a custom tool is a function with one string parameter; ``tool`` says which kind it is. A custom tool's input is
+    written once it is complete.
     """
 
     __slots__ = ("_arguments", "_extra", "_where", "_wrapped", "call_id", "custom", "name", "namespace")
@@ -232,7 +233,7 @@ class CallItem(Item):
         self.namespace: Object = {} if tool is None or tool.namespace is None else {"namespace": tool.namespace}
         self._arguments: list[str] = []
         self._where = self._place_json()
-        # Gemini's signature of a call, which it wants back with the call's output.
+        # Gemini's signature of a call, which it wants back with the call's result.
         self._extra: Object = {} if call.extra_content is None else {"extra_content": call.extra_content}
 
     def value(self) -> Object:
@@ -244,12 +245,12 @@ class CallItem(Item):
             "call_id": self.call_id,
             **self.namespace,
             "name": self.name,
-            member: "" if self._wrapped and not self.ended else self._said(),
+            member: "" if self._wrapped and not self.ended else self._content(),
             **self._extra,
         }
 
     def add(self, call: ToolCall) -> Events:
-        """More of the same call; its first piece, too."""
+        """Add a piece of the call, the first one included."""
         if call.extra_content is not None:
             self._extra = {"extra_content": call.extra_content}
         if not call.arguments:
@@ -257,24 +258,24 @@ class CallItem(Item):
         self._arguments.append(call.arguments)
         return [] if self._wrapped else self._delta(call.arguments)
 
-    def _said(self) -> str:
-        said = "".join(self._arguments)
-        return unwrapped_input(said) if self._wrapped else said
+    def _content(self) -> str:
+        content = "".join(self._arguments)
+        return unwrapped_input(content) if self._wrapped else content
 
-    def _delta(self, said: str) -> Events:
+    def _delta(self, content: str) -> Events:
         kind = b"response.custom_tool_call_input.delta" if self.custom else b"response.function_call_arguments.delta"
-        return [self._emit.delta(kind, self._where, said)]
+        return [self._emit.delta(kind, self._where, content)]
 
     def _end_content(self) -> Events:
-        said = self._said()
+        content = self._content()
         if self.custom:
-            late = self._delta(said) if self._wrapped and said else []
-            return [*late, self._emit("response.custom_tool_call_input.done", {**self._place, "input": said})]
+            late = self._delta(content) if self._wrapped and content else []
+            return [*late, self._emit("response.custom_tool_call_input.done", {**self._place, "input": content})]
         late: Events = []
-        if not said.strip() and self.status == "completed":
-            # A function without parameters: callers read its arguments as JSON, which nothing is not.
+        if not content.strip() and self.status == "completed":
+            # A function without parameters: callers parse its arguments as JSON, and an empty string is not JSON.
             self._arguments.append("{}")
-            said = self._said()
+            content = self._content()
             late = self._delta("{}")
-        done = {**self._place, "name": self.name, "arguments": said}
+        done = {**self._place, "name": self.name, "arguments": content}
         return [*late, self._emit("response.function_call_arguments.done", done)]

@@ -1,4 +1,5 @@
-"""A request of OpenAI's Responses API, as bytes: what it asks for, and what it becomes upstream. Pure: no I/O, no clock."""
+"""Requests of OpenAI's Responses API as bytes: what a request asks for, and its form for a provider of the same wire. Pure:
+no I/O, no clock."""
 
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ _PEEK = msgspec.json.Decoder(_Request)
 
 
 def parse_responses_request(body: bytes) -> Call:
-    """What the caller asks for. Raises InvalidRequest, which names the member at fault."""
+    """What the caller asks for. Raises InvalidRequest naming the member at fault."""
     request, fields = read_body(body, _PEEK)
     return Call(
         operation="chat",
@@ -45,7 +46,7 @@ def parse_responses_request(body: bytes) -> Call:
 
 
 def responses_to_upstream(call: Call, model: str) -> bytes:
-    """The caller's very bytes, under the provider's name of the model. Usage need not be asked for."""
+    """The caller's bytes with the provider's name of the model. Usage is reported without asking."""
     if model == call.model:
         return call.body
     return join_members({**call.fields, "model": orjson.dumps(model)})

@@ -39,7 +39,7 @@ _REFUSED: Mapping[str, str] = {
     "function_call": "use tool_choice",
     "web_search_options": "the Responses API searches by a hosted tool",
 }
-_UNSAID: Mapping[str, tuple[Any, ...]] = {
+_NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "n": (1,),
     "stop": ([],),
     "frequency_penalty": (0,),
@@ -48,48 +48,45 @@ _UNSAID: Mapping[str, tuple[Any, ...]] = {
     "modalities": (["text"],),
     "functions": ([],),
 }
-"""The values of refused members that ask for nothing."""
+"""Values of refused members that ask for nothing."""
 
-_OURS = frozenset((*_REFUSED, "model", "messages", "max_tokens", "max_completion_tokens", "response_format", "verbosity",
-                   *reasoning_effort.MEMBERS, "tools", "tool_choice", "logprobs", "top_logprobs", "stream", "stream_options",
-                   "store", "seed"))  # fmt: skip
-_RESTS = re.compile(r"gpt-(?:5\.[1-9]|[6-9])")
-_LEAST_OUTPUT = 16
-"""OpenAI refuses a smaller limit here than this, which chat does not; clients that only probe a model ask for one token."""
+_TRANSLATED = frozenset((*_REFUSED, "model", "messages", "max_tokens", "max_completion_tokens", "response_format", "verbosity",
+                         *reasoning_effort.MEMBERS, "tools", "tool_choice", "logprobs", "top_logprobs", "stream",
+                         "stream_options", "store", "seed"))  # fmt: skip
+"""Chat's members that are translated below, refused or dropped; all others are copied."""
+
+_TAKES_EFFORT_NONE = re.compile(r"gpt-(?:5\.[1-9]|[6-9])")
+_MIN_OUTPUT_TOKENS = 16
+"""OpenAI refuses a smaller limit here; chat does not. Clients that only probe a model ask for one token."""
 _NO_PARAMETERS: Object = {"type": "object", "properties": {}}
 _NO_STRICT_PARAMETERS: Object = {**_NO_PARAMETERS, "required": [], "additionalProperties": False}
 _LOGPROBS = "message.output_text.logprobs"
 
 
 def chat_request_to_responses(chat: Mapping[str, Any], model: str, *, stream: bool) -> Object:
-    """The request that asks for the same. Members that chat and the Responses API have in common, and those that neither
-    knows, go along as they are.
+    """The Responses request that asks for the same.
 
-    Raises InvalidRequest naming the member that has no equal there.
+    Members that both APIs have, and members that neither knows, are copied unchanged. Raises InvalidRequest naming the member
+    that has no equal in the Responses API.
     """
     chat = present(chat)
-    for name, reason in _REFUSED.items():
-        if name in chat and chat[name] not in _UNSAID.get(name, ()):
-            raise no_equal(name, reason)
-    request: Object = {name: value for name, value in chat.items() if name not in _OURS}
+    _refuse_members_without_equal(chat)
+    request: Object = {name: value for name, value in chat.items() if name not in _TRANSLATED}
     request["model"] = model
     request["input"] = _input(list_at(chat.get("messages"), "messages"))
-    # Here silence would mean yes; in chat it means no.
+    # The Responses API stores by default; chat does not.
     request["store"] = bool(chat.get("store", False))
-    include: list[str] = []
     if stream:
-        request["stream"] = True
-        options = copied(object_at(chat.get("stream_options", {}), "stream_options"), ("include_obfuscation",))
-        if options:
-            request["stream_options"] = options
+        _add_stream(chat, request)
     limit = chat.get("max_completion_tokens", chat.get("max_tokens"))
     if limit is not None:
-        request["max_output_tokens"] = max(limit, _LEAST_OUTPUT) if isinstance(limit, int) else limit
+        request["max_output_tokens"] = max(limit, _MIN_OUTPUT_TOKENS) if isinstance(limit, int) else limit
+    include: list[str] = []
     if (reasoning := _reasoning(chat, model)) is not None:
         if reasoning:
             request["reasoning"] = reasoning
         if reasoning.get("effort") != "none":
-            include.append("reasoning.encrypted_content")  # since nothing is stored, the caller has to keep it
+            include.append("reasoning.encrypted_content")  # nothing is stored, so the caller has to keep it
     if text := _text_settings(chat):
         request["text"] = text
     if tools := list_at(chat.get("tools", []), "tools"):
@@ -105,17 +102,30 @@ def chat_request_to_responses(chat: Mapping[str, Any], model: str, *, stream: bo
     return request
 
 
+def _refuse_members_without_equal(chat: Object) -> None:
+    for name, reason in _REFUSED.items():
+        if name in chat and chat[name] not in _NEUTRAL.get(name, ()):
+            raise no_equal(name, reason)
+
+
+def _add_stream(chat: Object, request: Object) -> None:
+    request["stream"] = True
+    options = copied(object_at(chat.get("stream_options", {}), "stream_options"), ("include_obfuscation",))
+    if options:
+        request["stream_options"] = options
+
+
 def _reasoning(chat: Object, model: str) -> Object | None:
-    """How hard to think, and whether to show it; None where nothing is said of it."""
+    """How much to think, and whether to show it; None where the request does not say."""
     made = copied(object_at(chat.get("reasoning", {}), "reasoning"), ("summary",))
     asked = reasoning_effort.thinking_options({name: chat.get(name) for name in ("reasoning", "thinking")})
     effort = chat.get("reasoning_effort")
     if asked is not None:
         if asked.shown and "summary" not in made:
             made["summary"] = "auto"
-        # Not to think is an effort to some models and an error to the others. Said in OpenAI's own word, it is the caller's.
-        word = asked.effort if effort is not None else asked.word  # an effort says it better than a budget
-        if word is not None and (word != "none" or _RESTS.search(model)):
+        # Effort "none" is an error to some models. It is sent to them only where the caller itself set it as an effort.
+        word = asked.effort if effort is not None else asked.word  # a given effort counts before one made from a budget
+        if word is not None and (word != "none" or _TAKES_EFFORT_NONE.search(model)):
             effort = word
     if effort is not None:
         made["effort"] = effort
@@ -149,7 +159,7 @@ def _tool(tool: Object, path: str) -> Object:
         case "function":
             function = object_in(tool, "function", path)
             text_at(function.get("name"), f"{path}.function.name")
-            # Here silence would mean yes; in chat it means no.
+            # The Responses API is strict by default; chat is not.
             strict = bool(function.get("strict", False))
             parameters = _NO_STRICT_PARAMETERS if strict else _NO_PARAMETERS
             if function.get("parameters") is not None:
@@ -171,7 +181,7 @@ def _tool(tool: Object, path: str) -> Object:
 
 def _tool_choice(choice: Any) -> Any:
     if isinstance(choice, str):
-        return "required" if choice == "any" else choice  # Mistral's word
+        return "required" if choice == "any" else choice  # Mistral's value
     chosen = object_at(choice, "tool_choice")
     match chosen.get("type", "function"):
         case "function" | "custom":
@@ -197,9 +207,9 @@ def _tool_reference(reference: Object, path: str) -> Object:
 
 
 def _input(messages: list[Any]) -> list[Object]:
-    # Who speaks (``name``) has no place here; it is left out, as on every other wire.
+    # A participant's ``name`` has no place here; it is left out, as on every other wire.
     items: list[Object] = []
-    custom_calls: set[str] = set()  # their outputs have a type of their own, which in chat they have not
+    custom_calls: set[str] = set()  # their results have a type of their own here, but not in chat
     for i, value in enumerate(messages):
         path = f"messages[{i}]"
         message = object_at(value, path)
@@ -228,7 +238,7 @@ def _tool_output(message: Object, path: str, custom_calls: Container[str]) -> Ob
 
 
 def _assistant(message: Object, path: str) -> list[Object]:
-    """What the model said, then what it called."""
+    """The model's reasoning and message, then its tool calls."""
     if message.get("function_call"):
         raise no_equal(f"{path}.function_call", "use tool_calls")
     if message.get("audio"):
@@ -254,7 +264,7 @@ def _assistant(message: Object, path: str) -> list[Object]:
         said.append({"type": "refusal", "refusal": text_at(message["refusal"], f"{path}.refusal")})
     items = openai_items(message.get("reasoning_details"))
     if said and all(part["type"] == "output_text" for part in said):
-        # In this form a message needs no id, and we have none to give.
+        # In this form a message needs no id, and there is none.
         items.append({"role": "assistant", "content": "".join([part["text"] for part in said])})
     elif said:
         items.append({"type": "message", "role": "assistant", "content": said})

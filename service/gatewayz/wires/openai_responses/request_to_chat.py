@@ -1,7 +1,7 @@
 """A request of OpenAI's Responses API as a chat request. Pure: no I/O, no clock.
 
-What would change the answer and has no equal in chat is refused by name. What would not (bookkeeping, cache hints, what else to
-include in the answer) is left out.
+A member that would change the answer and has no equal in chat is refused by name. Other members (bookkeeping, cache hints,
+``include``) are left out.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from gatewayz.wires.openai_chat.reasoning_details import unseal_details
 from gatewayz.wires.openai_responses.tools import call_name, tools_to_chat, wrapped_input
 
 _STATEFUL = "it keeps no state between calls (send the whole history as 'input', with 'store': false)"
-# The newer Vercel AI SDKs refer to items by their ids unless they are told not to.
+# Newer Vercel AI SDKs refer to items by id unless configured otherwise.
 _SEND_AGAIN = (
     "it keeps no state between calls (send the whole history as 'input', with 'store': false; Vercel's AI SDK does with "
     "providerOptions.openai.store = false, or with openai.chat(model))"
 )
 
-# What may be said here and what it then means: nothing, or a refusal with this reason.
+# Members that chat does not have, and the reason why each is refused.
 _REFUSED: Mapping[str, str] = {
     "previous_response_id": _SEND_AGAIN,
     "conversation": _STATEFUL,
@@ -47,43 +47,44 @@ _REFUSED: Mapping[str, str] = {
     "moderation": "it has no moderation to set",
     "access_programs": "it has no such programs",
 }
-_UNSAID: Mapping[str, tuple[Any, ...]] = {
+_NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "background": (False,),
     "context_management": ([],),
 }
-"""The values of refused members that ask for nothing."""
+"""Values of refused members that ask for nothing."""
 
 _DROPPED = frozenset(
     (
-        "client_metadata",  # Codex's, about itself
-        "include",  # what else to put into the answer; log probabilities are seen to below
+        "client_metadata",  # Codex's data about itself
+        "include",  # additions to the answer; log probabilities are handled below
         "max_tool_calls",  # counts hosted tools only, and those are refused
         "metadata",  # repeated in the answer
         "prompt_cache_key",
         "prompt_cache_options",
         "prompt_cache_retention",
         "safety_identifier",
-        "store",  # nothing is; the answer says so, and so does whoever is asked for it later
-        "truncation",  # permits to shorten what is too long, which need not be done; repeated in the answer
+        "store",  # nothing is stored; the answer says so, and a later request for it fails
+        "truncation",  # permission to shorten the input, which need not be used; repeated in the answer
         "image",  # how images are compressed
     )
 )
 _SAME = ("temperature", "top_p", "user", "stream")
-_OURS = frozenset((*_SAME, *_REFUSED, *_DROPPED, "model", "input", "instructions", "max_output_tokens", "text", "reasoning",
-                   "tools", "tool_choice", "parallel_tool_calls", "top_logprobs", "service_tier", "stream_options"))  # fmt: skip
+_TRANSLATED = frozenset((*_SAME, *_REFUSED, *_DROPPED, "model", "input", "instructions", "max_output_tokens", "text",
+                         "reasoning", "tools", "tool_choice", "parallel_tool_calls", "top_logprobs", "service_tier",
+                         "stream_options"))  # fmt: skip
 _LOGPROBS = "message.output_text.logprobs"
 
 
 def responses_request_to_chat(request: Object) -> Object:
-    """The chat request that asks for the same. Members that are not the Responses API's own go along as they are.
+    """The chat request that asks for the same. Members that the Responses API does not have are copied unchanged.
 
     Raises InvalidRequest naming the member that has no equal in chat.
     """
     request = present(request)
     for name, reason in _REFUSED.items():
-        if name in request and request[name] not in _UNSAID.get(name, ()):
+        if name in request and request[name] not in _NEUTRAL.get(name, ()):
             raise no_equal(name, reason)
-    chat = {name: value for name, value in request.items() if name not in _OURS}
+    chat = {name: value for name, value in request.items() if name not in _TRANSLATED}
     if "messages" in chat:
         raise InvalidRequest("Unknown parameter: 'messages'.", code="unknown_parameter", param="messages")
     chat["model"] = request["model"]
@@ -133,7 +134,8 @@ def _reasoning_settings(reasoning: Object) -> Object:
 
 
 def _messages(request: Object) -> list[Object]:
-    """Instructions first, then the items. Calls of one turn are one assistant message, together with what it said."""
+    """The messages: instructions first, then the items. The message and the tool calls of one turn become one assistant
+    message."""
     messages: list[Object] = []
     if instructions := text_at(request.get("instructions", ""), "instructions"):
         messages.append({"role": "system", "content": instructions})
@@ -158,7 +160,7 @@ def _add_item(messages: list[Object], item: Object, path: str) -> None:
             _add_message(messages, _message(item, path))
         case "function_call":
             function = {"name": call_name(item, path), "arguments": item.get("arguments") or ""}
-            # Gemini's signature of the call, if the item is one that the gateway gave, goes along.
+            # Gemini's signature of the call is kept if the gateway put it into the item.
             more = copied(item, ("extra_content",))
             _add_call(messages, {"id": _call_id(item, path), "type": "function", "function": function, **more})
         case "custom_tool_call":
@@ -168,7 +170,8 @@ def _add_item(messages: list[Object], item: Object, path: str) -> None:
             content = _content(item.get("output"), f"{path}.output", between="\n")
             messages.append({"role": "tool", "tool_call_id": _call_id(item, path), "content": content})
         case "reasoning":
-            # What others sealed none can open; thoughts that were only shown are for the few who want them back.
+            # Other providers' encrypted content is of no use here.
+            # Plain thoughts are kept for the few providers that want them back.
             encrypted = item.get("encrypted_content")
             if isinstance(encrypted, str) and (details := unseal_details(encrypted)):
                 messages.append({"role": "assistant", "content": None, "reasoning_details": details})
@@ -183,7 +186,8 @@ def _add_item(messages: list[Object], item: Object, path: str) -> None:
 
 
 def _add_message(messages: list[Object], message: Object) -> None:
-    """As one with the reasoning before it, and with the calls: behind these chat takes nothing but their outputs."""
+    """Add the message, joined with the reasoning before it and the tool calls: after tool calls, chat accepts only their
+    results."""
     last = messages[-1] if messages else {}
     if message["role"] == "assistant" and _only_reasoning(last):
         last.update(message)
@@ -223,7 +227,7 @@ def _message(item: Object, path: str) -> Object:
         case "user":
             return {"role": "user", "content": _content(item.get("content"), f"{path}.content")}
         case "system" | "developer":
-            # Few providers know the newer word, and those that do take the older one for the same.
+            # Few providers know the newer role, and those that do treat the older one as the same.
             return {"role": "system", "content": _content(item.get("content"), f"{path}.content")}
         case "assistant":
             return _assistant(item.get("content"), f"{path}.content")
@@ -232,7 +236,7 @@ def _message(item: Object, path: str) -> Object:
 
 
 def _assistant(content: Any, path: str) -> Object:
-    """What the model said: its text in one string, which every provider takes, and its refusal."""
+    """The model's message: its text in one string, which every provider accepts, and its refusal."""
     if isinstance(content, str):
         return {"role": "assistant", "content": content}
     texts: list[str] = []
@@ -254,7 +258,7 @@ def _assistant(content: Any, path: str) -> Object:
 
 
 def _content(content: Any, path: str, *, between: str = BETWEEN) -> Any:
-    """Text stays text and a list of parts a list, unless all of it is text."""
+    """A message's content: a string stays a string and a list a list, unless all its parts are text."""
     if isinstance(content, str):
         return content
     translated: list[Object] = []

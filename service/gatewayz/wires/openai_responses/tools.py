@@ -1,7 +1,7 @@
-"""The caller's tools in the Responses API, as the functions of a chat, and back.
+"""The caller's tools of the Responses API as chat functions, and back.
 
-Chat has one list of functions. A custom tool, which takes text, is there a function with one string; a tool of a namespace has
-the namespace in its name. Pure: no I/O, no clock.
+Chat has one list of functions. A custom tool, which takes text, becomes a function with one string parameter. A tool in a
+namespace gets the namespace into its name. Pure: no I/O, no clock.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from gatewayz.wires.openai_chat.tool_names import chat_name, chat_parameters
 _HOSTED = "it hosts no tools"
 _OWN = ("function", "custom", "namespace")
 _OFFERED_UNASKED = ("web_search", "image_generation", "tool_search")
-"""How the types of those hosted tools begin that coding agents send with every request, beside their own."""
+"""Type prefixes of the hosted tools that coding agents send with every request, next to their own tools."""
 _SWITCH_OFF: Mapping[str, str] = {"web_search": '; leave it out (in Codex: web_search = "disabled")'}
 _INPUT = "The tool's whole input, as it is: plain text, not wrapped in anything else."
 
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A tool as its caller knows it."""
+    """A tool under the caller's name for it."""
 
     name: str
     namespace: str | None = None
@@ -48,9 +48,9 @@ class Tool:
 
 
 def tools_to_chat(request: Object) -> Object:
-    """The members of a chat request that say which tools there are and which to use.
+    """The ``tools`` and ``tool_choice`` members of the chat request.
 
-    Raises InvalidRequest naming what has no equal in chat.
+    Raises InvalidRequest naming the member that has no equal in chat.
     """
     chat: Object = {}
     given = [object_at(tool, f"tools[{i}]") for i, tool in enumerate(list_at(request.get("tools", []), "tools"))]
@@ -61,20 +61,20 @@ def tools_to_chat(request: Object) -> Object:
             tools.extend(_tool(tool, f"tools[{i}]"))
     if tools:
         chat["tools"] = tools
-        chat.update(copied(request, ("parallel_tool_calls",)))  # OpenAI's chat refuses it where there are none
+        chat.update(copied(request, ("parallel_tool_calls",)))  # OpenAI's chat refuses it without tools
     if "tool_choice" in request and (tools or request["tool_choice"] != "auto"):
         chat["tool_choice"] = _tool_choice(request["tool_choice"])
     return chat
 
 
 def kept_tools(tools: list[Object]) -> list[Object]:
-    """Those that the model is told of."""
+    """The tools that are sent to the model."""
     left_out = _left_out(tools)
     return [tool for i, tool in enumerate(tools) if i not in left_out]
 
 
 def call_name(item: Object, path: str) -> str:
-    """What a call's tool is named in chat."""
+    """The name of a call's tool in chat."""
     name = text_in(item, "name", path)
     return _named(name, text_of(item.get("namespace")))
 
@@ -85,7 +85,7 @@ def wrapped_input(text: Any) -> str:
 
 
 def unwrapped_input(arguments: str) -> str:
-    """The input in the arguments of a custom tool's function; a model that gave something else is taken at its word."""
+    """The input in the arguments of a custom tool's function; the arguments unchanged where the model gave something else."""
     try:
         text = object_of(orjson.loads(arguments)).get("input")
     except orjson.JSONDecodeError:
@@ -94,7 +94,7 @@ def unwrapped_input(arguments: str) -> str:
 
 
 def renamed_tools(raw: bytes | None) -> dict[str, Tool]:
-    """The tools among a request's ``tools`` that are not plain functions of a plain name, under their names in chat."""
+    """The tools in a request's ``tools`` that are not plain functions with a plain name, by their names in chat."""
     renamed: dict[str, Tool] = {}
     for tool in map(object_of, list_of(orjson.loads(raw or b"[]"))):
         namespace = text_of(tool.get("name")) if tool.get("type") == "namespace" else ""
@@ -110,7 +110,7 @@ def _named(name: str, namespace: str) -> str:
 
 
 def _left_out(tools: list[Object]) -> set[int]:
-    """Where the hosted tools are that the model may do without: those that agents offer unasked, beside tools of the caller's."""
+    """Indexes of the hosted tools that may be left out: agents send them unasked, next to tools of the caller's own."""
     if not any(tool.get("type") in _OWN for tool in tools):
         return set()
     return {i for i, tool in enumerate(tools) if text_of(tool.get("type")).startswith(_OFFERED_UNASKED)}
@@ -123,7 +123,7 @@ def _tool(tool: Object, path: str, namespace: str = "") -> list[Object]:
             name = text_in(tool, "name", path)
             if tool.get("allowed_callers") and "direct" not in list_in(tool, "allowed_callers", path):
                 raise no_equal(f"{path}.allowed_callers", "only the model itself calls tools")
-            # ``defer_loading`` needs no equal: where no tool searches for others, all are shown from the start.
+            # ``defer_loading`` needs no equal: without a tool search, all tools are sent from the start.
             function: Object = {"name": _named(name, namespace)}
             if tool.get("description") is not None:
                 function["description"] = tool["description"]
@@ -150,14 +150,14 @@ def _tool(tool: Object, path: str, namespace: str = "") -> list[Object]:
 
 
 def _text_input(tool: Object, path: str) -> Object:
-    """The schema of a custom tool. Its grammar can only be told, not enforced."""
-    told = _INPUT
+    """The schema of a custom tool. Its grammar goes into the description, for it cannot be enforced."""
+    description = _INPUT
     form = object_at(tool.get("format") or {}, f"{path}.format")
     if form.get("type") == "grammar":
         syntax = text_at(form.get("syntax"), f"{path}.format.syntax")
         definition = text_at(form.get("definition"), f"{path}.format.definition")
-        told = f"{told} It has to match this grammar ({syntax}):\n{definition}"
-    properties = {"input": {"type": "string", "description": told}}
+        description = f"{description} It has to match this grammar ({syntax}):\n{definition}"
+    properties = {"input": {"type": "string", "description": description}}
     return {"type": "object", "properties": properties, "required": ["input"], "additionalProperties": False}
 
 

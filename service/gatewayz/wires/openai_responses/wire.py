@@ -1,7 +1,7 @@
-"""OpenAI's Responses API as a wire, on both sides. Pure: no I/O, no clock.
+"""OpenAI's Responses API as a wire, for callers and for providers. Pure: no I/O, no clock.
 
-Between two sides that speak it, everything passes, hosted tools and stored responses included. Towards any other provider it goes
-through chat, and what needs state there is refused by name.
+Where both sides speak it, everything passes, including hosted tools and stored responses. A request to any other provider is
+translated through chat, and members that need stored state are refused by name.
 """
 
 from __future__ import annotations

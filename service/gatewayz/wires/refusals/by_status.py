@@ -1,4 +1,4 @@
-"""What a provider's refusal means: from HTTP status, headers and body to the tree in errors.py."""
+"""A provider's refusal as an error of the tree in errors.py, by HTTP status, headers and body."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from gatewayz.wires.refusals.reason import MAX_ERROR_BYTES, presentable
 
 MAX_RETRY_AFTER_S = 86_400.0  # a day; beyond it a provider means "no"
 SPENT = frozenset({"insufficient_quota", "billing_not_active"})
-"""Codes of a 429 that no waiting cures: what the account was given is used up."""
+"""Codes of a 429 that waiting does not cure: the account's quota is used up."""
 
 
 class _Error(Struct):
-    code: Any = None  # a word or a number, but providers differ
+    code: Any = None  # a string or a number: providers differ
 
 
 class _ErrorBody(Struct):
@@ -44,10 +44,10 @@ def provider_error(
 ) -> ProviderError:
     """The error for an answer whose status is not 2xx.
 
-    ``secrets`` are struck from what is handed on. A Retry-After date is measured against when the answer was sent by the
-    provider's own clock (its ``date``), or else against ``now_s`` (Unix time).
-    ``x-should-retry: false``, which OpenAI and Anthropic send and their clients obey, is obeyed. ``x-ratelimit-reset-…`` is
-    not taken for a time to wait: it says when a limit will be whole again, not when the next call may come.
+    ``secrets`` are removed from what is forwarded. A Retry-After date is compared with the time at which the provider says it
+    sent the answer (its ``date``), or else with ``now_s`` (Unix time). ``x-should-retry: false`` is obeyed: OpenAI and
+    Anthropic send it, and their clients obey it. ``x-ratelimit-reset-…`` is not used as a retry time: it says when a limit is
+    full again, not when the next call may come.
     """
     error = _by_status(status, body, wanted_pause_s(headers, sent_at_s(headers, now_s)), secrets)
     if status == 429 and (code := _code(body)) in SPENT:
@@ -62,7 +62,7 @@ def _by_status(status: int, body: bytes, retry_after_s: float | None, secrets: S
         case 401 | 403:
             return ProviderAuthFailed("The provider refused the gateway's credentials.", upstream_status=status)
         case 402:
-            # Out of credit on our account: no fault of the caller's, and another provider may do.
+            # Our account is out of credit: not the caller's fault, and another provider may answer.
             return ProviderAuthFailed(
                 "The gateway's account with the provider is out of credit.", upstream_status=status
             )
@@ -93,19 +93,19 @@ def _by_status(status: int, body: bytes, retry_after_s: float | None, secrets: S
 
 
 def no_such_endpoint(error: GatewayError) -> bool:
-    """Whether the provider said that it has no such endpoint, and not that it has no such model. There is no agreed way to say
-    it: some send a page, some an error object that names the path; what is about the model names the model."""
+    """Whether the provider has no such endpoint, as opposed to no such model. There is no standard way to say so: some send a
+    page, some an error object that names the path. An error about the model names the model."""
     if not isinstance(error, ProviderError) or error.upstream_status not in (404, 405, 501):
         return False
     return error.body is None or b"model" not in error.body.lower()
 
 
 _NO_ROUTE = (b'"message":"Not Found","type":null', b'"message":"Method Not Allowed","type":null')
-"""FastAPI's ``{"detail": …}`` for a path that it does not serve, as ``presentable`` tells it: vLLM's, and many others'."""
+"""FastAPI's ``{"detail": …}`` for an unknown path, as ``presentable`` returns it: vLLM and many others send it."""
 
 
 def names_nothing(error: GatewayError) -> bool:
-    """Whether the refusal is a page, or a framework's word for a path that it does not have: then it is about no model."""
+    """Whether the refusal is a page, or a framework's error for an unknown path: then it is not about a model."""
     body = error.body if isinstance(error, ProviderError) else None
     return body is None or any(words in body for words in _NO_ROUTE)
 
@@ -121,8 +121,8 @@ def _code(body: bytes) -> str | None:
 
 
 def wanted_pause_s(headers: Mapping[str, str], now_s: float) -> float | None:
-    """Seconds that the provider wants to be left alone for: OpenAI's and Azure's ``retry-after-ms``, which is the finer one,
-    or Retry-After."""
+    """Seconds that the provider asks to wait: ``retry-after-ms`` of OpenAI and Azure, which is more precise, or
+    Retry-After."""
     try:
         pause_s = float(headers.get("retry-after-ms", "")) / 1000
     except ValueError:
@@ -131,7 +131,7 @@ def wanted_pause_s(headers: Mapping[str, str], now_s: float) -> float | None:
 
 
 def parse_retry_after(value: str | None, now_s: float) -> float | None:
-    """Seconds to wait, from either form of Retry-After (RFC 9110 §10.2.3); None for garbage. Capped at a day."""
+    """Seconds to wait, from either form of Retry-After (RFC 9110 §10.2.3); None where it is invalid. At most a day."""
     if value is None:
         return None
     value = value.strip()
@@ -143,7 +143,7 @@ def parse_retry_after(value: str | None, now_s: float) -> float | None:
             if date.tzinfo is None:
                 date = date.replace(tzinfo=UTC)
             seconds = date.timestamp() - now_s
-        except (ValueError, OverflowError):  # numbers that no calendar holds
+        except (ValueError, OverflowError):  # a date out of range
             return None
     if seconds != seconds:  # NaN
         return None
@@ -151,8 +151,8 @@ def parse_retry_after(value: str | None, now_s: float) -> float | None:
 
 
 def sent_at_s(headers: Mapping[str, str], now_s: float) -> float:
-    """When the answer was sent by the provider's own clock, against which its Retry-After is right even if ours is not; ``now_s``
-    where it does not say."""
+    """When the answer was sent by the provider's own clock, or ``now_s`` where it does not say. Its Retry-After date is right
+    by that clock even if ours is wrong."""
     try:
         return parsedate_to_datetime(headers["date"]).timestamp()
     except (KeyError, ValueError, OverflowError):

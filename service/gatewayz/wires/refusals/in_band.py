@@ -1,6 +1,6 @@
-"""What an error object means that a provider sends under status 200, in place of an answer or in its midst.
+"""Errors that a provider sends under status 200, in place of an answer or within a stream.
 
-Its text is not repeated: there is nobody here who knows what to strike from it, and providers quote keys and prompts.
+Their text is not forwarded: the secrets to remove are not known here, and providers quote keys and prompts.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ _TOO_LONG = (b"context length", b"context window", b"context_length", b"input le
 
 
 def error_in_band(error: bytes) -> ProviderError:
-    """By the error's ``code`` and ``type``: a status among them decides as it would at the head of the answer, else the words
-    do. Servers that have begun to stream have no other way to refuse a request than this."""
+    """The error by its ``code`` and ``type``. An HTTP status among them decides as the status of a response would; otherwise
+    the text does. A server that has begun to stream can refuse a request in no other way."""
     try:
         parsed = _ERROR.decode(error)
     except (ValueError, RecursionError):
@@ -64,7 +64,7 @@ def error_in_band(error: bytes) -> ProviderError:
 
 def _refusal(status: int, code: bytes, message: bytes) -> ProviderError:
     if _any(_TOO_LONG, code + message):
-        # In words at which agents shorten their conversation and try again.
+        # Agents recognise this text, shorten their conversation and try again.
         reason = "The provider refused the request: the prompt is too long for the model's context."
         return ProviderBadRequest(reason, upstream_status=status, code="context_length_exceeded")
     word = _WORD.fullmatch(code)

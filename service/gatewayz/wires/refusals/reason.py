@@ -1,8 +1,8 @@
-"""Why a provider refused a request, in OpenAI's shape, whatever shape it had.
+"""Why a provider refused a request, in OpenAI's shape, whatever shape the provider used.
 
-Shapes met: ``{"error": {"message", …}}`` (OpenAI, Anthropic, vLLM), ``{"error": "text"}`` (Hugging Face, Ollama, and xAI with a
-``code``), ``{"object": "error", "message", …}`` (Mistral, older vLLM), ``{"message": "text"}`` (Cohere, Bedrock), ``{"detail":
-"text"}`` and ``{"detail": [{"loc", "msg"}]}`` (FastAPI, Mistral).
+Known shapes: ``{"error": {"message", …}}`` (OpenAI, Anthropic, vLLM), ``{"error": "text"}`` (Hugging Face, Ollama, and xAI
+with a ``code``), ``{"object": "error", "message", …}`` (Mistral, older vLLM), ``{"message": "text"}`` (Cohere, Bedrock),
+``{"detail": "text"}`` and ``{"detail": [{"loc", "msg"}]}`` (FastAPI, Mistral).
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ import orjson
 
 from gatewayz.wires.json_values import Object, list_of, object_of, text_of
 
-MAX_ERROR_BYTES = 16_384  # an error object says what is wrong in a sentence; more is a page
+MAX_ERROR_BYTES = 16_384  # an error object is shorter; anything larger is a page
 MAX_REASON = 4_000
-"""Characters of each text that are handed on."""
+"""Characters of each text that are forwarded."""
 MAX_FAULTS = 8
 REDACTED = "[redacted]"
 _KEY_SHAPES = re.compile(r"\b(?:sk|gsk|pk|key|xai|hf|nvapi|gz)[-_][A-Za-z0-9_\-*.]{8,}")
-_EMPTY_PHRASE = "provider returned error"  # OpenRouter's; what happened stands in its metadata
+_EMPTY_PHRASE = "provider returned error"  # OpenRouter's; the actual reason is in its metadata
 
 
 def presentable(body: bytes, secrets: Sequence[str] = ()) -> bytes | None:
-    """The provider's error object as the caller may see it, or None where no reason is found in it.
+    """The provider's error object as the caller may see it, or None where it holds no reason.
 
-    ``secrets``, and what looks like a key, are struck from every text.
+    ``secrets``, and anything that looks like a key, are removed from every text.
     """
     if len(body) > MAX_ERROR_BYTES:
         return None
@@ -60,8 +60,8 @@ def presentable(body: bytes, secrets: Sequence[str] = ()) -> bytes | None:
 
 
 def _error_of(said: Any) -> Object | None:
-    """OpenAI's four members and what else the error has; None where there is no reason."""
-    if (many := list_of(said)) and object_of(many[0]):  # Google wraps the errors of streams into lists
+    """OpenAI's four members and the error's other ones; None where there is no reason."""
+    if (many := list_of(said)) and object_of(many[0]):  # Google wraps errors of streams into lists
         said = many[0]
     body = object_of(said)
     within = body.get("error")
@@ -81,7 +81,7 @@ def _error_of(said: Any) -> Object | None:
 
 
 def _text_of(value: Any) -> str:
-    """A reason, said in a sentence, in a list of faults, or one level further down."""
+    """A reason, given as text, as a list of faults, or one level deeper."""
     if isinstance(value, str):
         return value
     if faults := list_of(value):
@@ -110,7 +110,7 @@ def _first_place(body: Object) -> str | None:
 
 
 def _reason_in(raw: str) -> str:
-    """What a provider behind the provider said, as it was handed on."""
+    """The error of the provider behind this provider, as this one forwarded it."""
     try:
         error = _error_of(orjson.loads(raw))
     except orjson.JSONDecodeError:
@@ -119,13 +119,13 @@ def _reason_in(raw: str) -> str:
 
 
 def _more(error: Object, shown: Callable[[Any], str | int | None]) -> Object:
-    """What clients read besides: what a model said in place of the call that it was to make (Groq), and who refused behind
-    OpenRouter, and how."""
+    """Other members that clients read: the text that a model produced instead of a tool call (Groq), and which provider
+    behind OpenRouter refused, and how."""
     more: Object = {}
     if (failed := shown(error.get("failed_generation"))) is not None:
         more["failed_generation"] = failed
     metadata = object_of(error.get("metadata"))
-    told = {name: shown(metadata.get(name)) for name in ("provider_name", "raw")}
-    if told := {name: value for name, value in told.items() if value is not None}:
-        more["metadata"] = told
+    given = {name: shown(metadata.get(name)) for name in ("provider_name", "raw")}
+    if given := {name: value for name, value in given.items() if value is not None}:
+        more["metadata"] = given
     return more
