@@ -263,11 +263,16 @@ class Stage:
     def no_span_is_doubled(self) -> None:
         for provider, reply in self.healthy:
             assert self.tried(reply) == [(provider, "first", None)]
-        self.traces.refresh()
+
+        def every_attempt_has_its_request() -> bool:
+            # An attempt ends before its request, and the two may be delivered in different batches.
+            self.traces.refresh()
+            requests = {span.trace_id for spans in self.traces.servers.values() for span in spans}
+            return self.traces.clients.keys() <= requests
+
+        assert eventually(every_attempt_has_its_request)
         doubled = {name: len(spans) for name, spans in self.traces.servers.items() if len(spans) != 1 and name}
         assert not doubled
-        requests = {span.trace_id for spans in self.traces.servers.values() for span in spans}
-        assert self.traces.clients.keys() <= requests
 
     def no_secret_is_out(self) -> None:
         spans = b"".join(request.SerializeToString() for request in self.sink.received.traces)
